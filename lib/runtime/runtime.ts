@@ -1,0 +1,142 @@
+/**
+ * What the product needs of the world: a disk, a clock, HTTP, chance and a name for this process.
+ *
+ * Interfaces only. `deno.ts` implements them on Deno; the tests implement them as a simulation, and one conformance
+ * suite holds all of them to the sentences below. Nothing else in `lib/` touches the world, so whatever the queue does
+ * to a disk is a sequence of these verbs, and each verb is one point at which a crash or a fault can strike.
+ *
+ * @module
+ */
+
+/** A value, or a promise of it. A disk that answers without promises is *blocking*: two to three times cheaper on a local disk. */
+export type Awaitable<T> = T | Promise<T>;
+
+/** What a name in a folder stands for. */
+export type Kind = "file" | "directory" | "symlink" | "other";
+
+/** One name in a folder. */
+export interface DirEntry {
+  /** The name as text. A name that is not UTF-8 arrives with U+FFFD in it and can't be opened. */
+  readonly name: string;
+  /** Never that of a symlink's target. */
+  readonly kind: Kind;
+}
+
+/** What `lstat` says about a path, never following a symlink. */
+export interface Stat {
+  /** What the path is. */
+  readonly kind: Kind;
+  /** Size in bytes. */
+  readonly size: number;
+  /** Last modification, Unix ms. */
+  readonly mtimeMs: number;
+  /** Last change of name, link count or mode, Unix ms. */
+  readonly ctimeMs: number;
+  /** Inode number; with `dev` it names the file. */
+  readonly ino: number;
+  /** Device number. */
+  readonly dev: number;
+  /** Number of names the file has. */
+  readonly nlink: number;
+  /** Permission bits. */
+  readonly mode: number;
+  /** Numeric owner. */
+  readonly uid: number;
+  /** Numeric group. */
+  readonly gid: number;
+}
+
+/** What `read` found. */
+export interface FileContent {
+  /** Of the very file that was read. */
+  readonly stat: Stat;
+  /** The whole file; `undefined` when it isn't a regular file or is larger than asked for. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** A held lock. */
+export interface Lock {
+  /** Let go of it. The file stays. */
+  release(): void;
+}
+
+/** How `create` makes a file. */
+export interface CreateOptions {
+  /** Permission bits before the umask. */
+  readonly mode: number;
+  /** `false` leaves the bytes to the operating system: a power cut may lose them. */
+  readonly durable: boolean;
+}
+
+/**
+ * The verbs on files and folders.
+ *
+ * A verb fails with an `Error` whose `code` is the POSIX name (`ENOENT`, `EEXIST`, `ENOSPC`, ...); {@linkcode errorCode} reads it.
+ */
+export interface Disk {
+  /** The names in a folder, lazily, in no order. What is renamed away or added meanwhile may or may not be seen; the rest is. */
+  list(dir: string): AsyncIterable<DirEntry>;
+  /** Look at a path without following a symlink. */
+  lstat(path: string): Awaitable<Stat>;
+  /** Read a regular file of at most `maxBytes`. Never follows a symlink, never blocks on a FIFO. */
+  read(path: string, maxBytes: number): Awaitable<FileContent>;
+  /** Make a file that must not exist (`EEXIST`) and write all of `bytes`; on stable storage on return if durable. A failure can leave a part of it. */
+  create(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<void>;
+  /** Rename, silently replacing a file of the new name. Works on whatever the old name stands for. */
+  rename(from: string, to: string): Awaitable<void>;
+  /** Give a file a second name, which must not exist (`EEXIST`). */
+  link(from: string, to: string): Awaitable<void>;
+  /** Remove a name that isn't a folder. */
+  remove(path: string): Awaitable<void>;
+  /** Make one folder (`EEXIST` if there, `ENOENT` without its parent); `mode` before the umask. */
+  makeDir(path: string, mode: number): Awaitable<void>;
+  /** Remove an empty folder (`ENOTEMPTY` otherwise). */
+  removeDir(path: string): Awaitable<void>;
+  /** Set a file's mtime, Unix ms. */
+  touch(path: string, mtimeMs: number): Awaitable<void>;
+  /** Set permission bits, whatever the umask. */
+  chmod(path: string, mode: number): Awaitable<void>;
+  /** Put the names in a folder on stable storage. */
+  syncDir(path: string): Awaitable<void>;
+  /** Lock an existing file for this process until released or dead; `undefined` while somebody else holds it. The lock follows renames. */
+  tryLock(path: string): Awaitable<Lock | undefined>;
+  /** Call `onChange` when names in a folder may have changed; a hint that can fail silently. Returns how to stop. */
+  watch(dir: string, onChange: () => void): () => void;
+}
+
+/** Time. */
+export interface Clock {
+  /** Wall clock, Unix ms. May jump. */
+  now(): number;
+  /** Ms since an arbitrary start. Never jumps. */
+  monotonic(): number;
+  /** Resolves after `ms` of real time, or as soon as `signal` aborts; never rejects, and leaves no listener behind. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Everything the product needs of the world. */
+export interface Runtime {
+  /** Files and folders. */
+  readonly disk: Disk;
+  /** Time. */
+  readonly clock: Clock;
+  /** One HTTP request, as the web platform's `fetch`. */
+  fetch(url: string, init: RequestInit): Promise<Response>;
+  /** Whether this process may talk to the host and port of `url`. */
+  mayReach(url: URL): boolean;
+  /** Uniform in [0, 1), 32 random bits, from a source good enough that ids made on many hosts never meet. */
+  random(): number;
+  /** Lower-case hex SHA-256 of the text's UTF-8. */
+  sha256(text: string): Awaitable<string>;
+  /** This host's name, as the operating system has it. */
+  readonly hostname: string;
+  /** This process's number. */
+  readonly pid: number;
+}
+
+/** The POSIX name of a disk error, `"ENOTCAPABLE"` when the runtime's own permissions forbid it, `undefined` for anything else. */
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if ("code" in error && typeof error.code === "string") return error.code;
+  return error.name === "NotCapable" ? "ENOTCAPABLE" : undefined;
+}
