@@ -1,0 +1,211 @@
+/**
+ * Enqueueing (rule 1 of the format): an event is acknowledged when its bytes *and* its name in `new/` are on stable storage.
+ *
+ * create in `tmp/`, fsynced → link into `new/` (never overwrites) → remove from `tmp/` → fsync `new/` → acknowledged.
+ *
+ * Whatever is cut off in between leaves a file in `tmp/`, which nobody was promised and the sweep removes, or an event in
+ * `new/` that was not acknowledged and is delivered all the same.
+ *
+ * @module
+ */
+
+import { errorCode } from "../runtime/runtime.ts";
+import { createFile, FOLDERS } from "./layout.ts";
+import { isChoosableId } from "./name.ts";
+import { isMissing, type Place } from "./place.ts";
+import { step, type Steps } from "./steps.ts";
+import { uuidv7 } from "./uuid.ts";
+
+/** How an event is enqueued. */
+export interface EnqueueOptions {
+  /**
+   * The event's id and idempotency key, `[A-Za-z0-9._-]{1,120}`, unique for ever.
+   * @default {a new UUIDv7}
+   */
+  readonly id?: string;
+  /**
+   * `"disk"`: on stable storage when acknowledged. `"os"`: a power cut may lose it, a crash of the process doesn't.
+   * @default {"disk"}
+   */
+  readonly durability?: "disk" | "os";
+}
+
+/** An event with the chosen id is in `new/` already. */
+export class EventExistsError extends Error {
+  override readonly name = "EventExistsError";
+}
+
+/** The disk gave out in the middle of a batch. */
+export class EnqueueError extends Error {
+  override readonly name = "EnqueueError";
+  /** The ids that are on the queue all the same, in the order given. */
+  readonly enqueued: readonly string[];
+
+  constructor(message: string, enqueued: readonly string[], options: ErrorOptions) {
+    super(message, options);
+    this.enqueued = enqueued;
+  }
+}
+
+/** Answers to `link` from file systems that have no hard links (FAT, SMB). */
+const NO_HARD_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
+
+interface Draft {
+  readonly id: string;
+  readonly chosen: boolean;
+  /** Path in `tmp/`, a name of its own: two producers may choose one id. */
+  readonly tmp: string;
+  readonly target: string;
+}
+
+function draft(place: Place, id: string | undefined): Draft {
+  const { clock, random } = place.runtime;
+  if (id !== undefined && !isChoosableId(id)) {
+    throw new RangeError(
+      `Cannot enqueue: id must be 1 to 120 of [A-Za-z0-9._-], not start with a dot, nor end in .json, .why or .meta, ` +
+        `current value is ${JSON.stringify(id)}`,
+    );
+  }
+  const own = uuidv7(clock.now(), random);
+  return {
+    id: id ?? own,
+    chosen: id !== undefined,
+    tmp: `${place.base}/tmp/${own}`,
+    target: `${place.base}/new/${id ?? own}.json`,
+  };
+}
+
+/** Make the six folders where they are missing; one that is there is left as it is. */
+function* makeFolders(place: Place): Steps<void> {
+  const { disk } = place.runtime;
+  for (const folder of FOLDERS) {
+    try {
+      yield* step(disk.makeDir(`${place.base}/${folder}`, place.modes.dir));
+      if (place.modes.exact) yield* step(disk.chmod(`${place.base}/${folder}`, place.modes.dir));
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") throw error;
+    }
+  }
+  yield* step(disk.syncDir(place.base));
+}
+
+function* write(place: Place, { tmp }: Draft, bytes: Uint8Array, durable: boolean): Steps<void> {
+  try {
+    yield* createFile(place.runtime.disk, tmp, bytes, place.modes, durable);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    yield* makeFolders(place);
+    yield* createFile(place.runtime.disk, tmp, bytes, place.modes, durable);
+  }
+}
+
+/** Nobody else links a file of ours in `tmp/`: a second name means that the link was made, whatever the file system answered. */
+function* wasLinked(place: Place, { tmp }: Draft): Steps<boolean> {
+  return (yield* step(place.runtime.disk.lstat(tmp))).nlink > 1;
+}
+
+function* publish(place: Place, event: Draft): Steps<void> {
+  const { disk } = place.runtime;
+  try {
+    yield* step(disk.link(event.tmp, event.target));
+  } catch (error) {
+    const code = errorCode(error) ?? "";
+    if (NO_HARD_LINKS.has(code)) return yield* publishByRename(place, event, error);
+    if (code !== "ENOENT" && code !== "EEXIST") throw error;
+    if (yield* wasLinked(place, event)) return;
+    if (code === "EEXIST") {
+      throw new EventExistsError(
+        `Cannot enqueue: id must be unique, ${event.id} is in new/ already`,
+        { cause: error },
+      );
+    }
+    yield* makeFolders(place);
+    yield* step(disk.link(event.tmp, event.target));
+  }
+}
+
+/** Without hard links: only an id of ours is sure not to overwrite somebody's event. */
+function* publishByRename(place: Place, event: Draft, cause: unknown): Steps<void> {
+  const { disk } = place.runtime;
+  if (event.chosen) {
+    throw new Error(
+      "Cannot enqueue: this file system has no hard links, so the id must be left to us",
+      { cause },
+    );
+  }
+  try {
+    yield* step(disk.lstat(event.target));
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    return yield* step(disk.rename(event.tmp, event.target));
+  }
+  throw cause;
+}
+
+/** What is left in `tmp/` after publishing, or after failing to: nobody was promised it, and the sweep finds it too. */
+function* discard(place: Place, { tmp }: Draft): Steps<void> {
+  try {
+    yield* step(place.runtime.disk.remove(tmp));
+  } catch {
+    // gone already (published by rename, or never made), or the sweep's to remove
+  }
+}
+
+/**
+ * Put one event on the queue.
+ *
+ * @throws {RangeError} If the chosen id can't be one.
+ * @throws {EventExistsError} If the chosen id is in `new/` already.
+ */
+export function* enqueue(
+  place: Place,
+  bytes: Uint8Array,
+  options: EnqueueOptions = {},
+): Steps<string> {
+  const durable = options.durability !== "os";
+  const event = draft(place, options.id);
+  try {
+    yield* write(place, event, bytes, durable);
+    yield* publish(place, event);
+  } finally {
+    yield* discard(place, event);
+  }
+  if (durable) yield* step(place.runtime.disk.syncDir(`${place.base}/new`));
+  return event.id;
+}
+
+/**
+ * Put many events on the queue with one fsync of `new/`. All are written before the first is published, so that a disk that
+ * fills up refuses all of them.
+ *
+ * @returns The ids, in the order given.
+ * @throws {EnqueueError} If the disk gives out while publishing; it names those that are on the queue.
+ */
+export function* enqueueMany(place: Place, events: readonly Uint8Array[]): Steps<string[]> {
+  const drafts: Draft[] = [];
+  const published: string[] = [];
+  let unfinished = 0;
+  try {
+    for (const bytes of events) {
+      const event = draft(place, undefined);
+      drafts.push(event);
+      yield* write(place, event, bytes, true);
+    }
+    for (const event of drafts) {
+      yield* publish(place, event);
+      published.push(event.id);
+      yield* discard(place, event);
+      unfinished++;
+    }
+  } catch (cause) {
+    if (published.length === 0) throw cause;
+    yield* step(place.runtime.disk.syncDir(`${place.base}/new`));
+    const message =
+      `Cannot enqueue: the disk gave out after ${published.length} of ${events.length} events`;
+    throw new EnqueueError(message, published, { cause });
+  } finally {
+    for (const event of drafts.slice(unfinished)) yield* discard(place, event);
+  }
+  if (published.length > 0) yield* step(place.runtime.disk.syncDir(`${place.base}/new`));
+  return published;
+}

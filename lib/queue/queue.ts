@@ -1,0 +1,465 @@
+/**
+ * The queue: a maildir whose every transition is one rename.
+ *
+ * An event is one file. Its bytes are the producer's and never change; its state is the folder it is in and what its name says
+ * after the `+`. No two names written here are ever equal (each claim makes a fresh tag, which stays until the next), so no rename
+ * overwrites anything, and renaming exactly the claimed name is the fence against a consumer that lost its lease.
+ *
+ *     state          where                             who may act                       next
+ *     being written  tmp/x                             its producer; the sweep at 36 h   new/
+ *     ready          new/id, new/id+a@t~tag            any consumer, from t on           cur/
+ *     claimed        cur/id+a@leaseEnd~tag             its owner; after the lease any    removed, defer/, doa/, new/, or taken over
+ *     deferred       defer/dest/[bucket/]id+a@due~tag  any consumer, from due on         cur/
+ *     dead           doa/id+a@died~tag, and .why       people                            new/id+0@now~tag
+ *
+ *     move       from → to                what makes it safe
+ *     enqueue    tmp/ → new/              a link never overwrites; bytes, then name, are synced before the acknowledgement
+ *     claim      new/, defer/ → cur/      one of several renames of a name succeeds; attempt + 1
+ *     renew      cur/ → cur/              a later lease under a fresh tag
+ *     take over  cur/ → cur/              the old owner's name is gone: whatever it does to it fails; attempt stays, x<k> goes up
+ *     complete   cur/ → removed           only after the 2xx, and after its response is in res/
+ *     defer      cur/ → defer/dest/       refused by the disk: to new/ with its due time; refused again: the lease's end is the retry
+ *     bury       cur/ → doa/              the reason is written first: a crash leaves a reason without a letter, which is swept
+ *     release    cur/ → new/              gives the attempt back when nothing was sent
+ *     requeue    doa/ → new/              the reason goes last
+ *
+ *     left behind by a crash             cleaned up by
+ *     tmp/x, also linked into new/       sweep, 36 h
+ *     cur/ claim                         take over: at once when its owner's lock is free, else at the end of its lease
+ *     doa/x.why without doa/x            sweep, 36 h
+ *     cur/.owner                         whoever gets its lock, once it has taken over all that owner's claims
+ *
+ * A rename that answers "not found" has three causes: somebody else moved the file (leave it), the target folder is missing (make
+ * it, again), or a network file system did the rename and lost the reply (the target is there). Each verb tells them apart.
+ *
+ * @module
+ */
+
+import { errorCode, type Runtime } from "../runtime/runtime.ts";
+import { MOST_DESTINATION_FOLDERS } from "./constants.ts";
+import { enqueue, enqueueMany, type EnqueueOptions } from "./enqueue.ts";
+import { createFile, openLayout, type OpenOptions } from "./layout.ts";
+import {
+  type EventName,
+  formatName,
+  hostLabel,
+  isUsableId,
+  parseName,
+  parseTag,
+  replacementId,
+} from "./name.ts";
+import { ensureFolder, ensureFolders, holds, isMissing, type Place } from "./place.ts";
+import { run, runSync } from "./steps.ts";
+
+/** A claimed event. Its `name` is the fencing token. */
+export interface Claim {
+  /** The event's id. */
+  readonly id: string;
+  /** Its exact name in `cur/`. */
+  readonly name: string;
+  /** `.json` where the producer's name had it. */
+  readonly extension: EventName["extension"];
+  /** Attempts begun, this one included. */
+  readonly attempt: number;
+  /** Until when nobody else may take it, Unix ms. */
+  readonly leaseEndMs: number;
+  /** How many times in a row it was taken over. */
+  readonly takeovers: number;
+  /** This claim's tag. */
+  readonly tag: string;
+  /** The producer's name, when it could not be an id. */
+  readonly replacedName?: string;
+  /** The tag's owner that this claim was taken over from, when it was. */
+  readonly previousOwner?: string | undefined;
+}
+
+/** What became of a claim that was to be deferred or buried. */
+export type Settled =
+  /** It is where it should be. */
+  | "done"
+  /** The lease was lost; nothing was touched. */
+  | "lost"
+  /** The disk refused; the event is in `new/` with its due time. */
+  | "returned"
+  /** The disk refused that too; the claim stays and the end of its lease is the retry. */
+  | "kept";
+
+/** The outcome of {@linkcode Queue.defer} and {@linkcode Queue.bury}: what became of the claim, and what the disk said if it refused. */
+export interface Settlement {
+  /** What became of the claim. */
+  readonly settled: Settled;
+  /** The first thing the disk refused. */
+  readonly error?: unknown;
+}
+
+/** Why an event died; the content of its `.why`. */
+export interface Reason {
+  /** In which outcome its last attempt ended. */
+  readonly outcome: "deferred" | "refused";
+  /** One sentence somebody can act on. */
+  readonly reason: string;
+  /** The destination's folder name. */
+  readonly destination?: string | undefined;
+  /** HTTP status of the last answer. */
+  readonly status?: number | undefined;
+  /** The first kilobyte of the last answer. */
+  readonly answer?: string | undefined;
+}
+
+/** A response to keep in `res/`. */
+export interface StoredResponse {
+  /** The decoded body. */
+  readonly body: Uint8Array;
+  /** What goes into the `.meta` beside it. */
+  readonly meta: Readonly<Record<string, unknown>>;
+}
+
+const encoder = new TextEncoder();
+
+function asJson(value: unknown): Uint8Array {
+  return encoder.encode(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** A queue, and one process's right to act on it. */
+export class Queue {
+  /** The opened directory. */
+  readonly place: Place;
+  /** `<host>-<pid>-<random>`: the start of every tag made here. */
+  readonly owner: string;
+  /** This host's part of the owner. */
+  readonly host: string;
+  #claims = 0;
+  #destinations: Set<string> | undefined;
+
+  private constructor(place: Place) {
+    const { hostname, pid, random } = place.runtime;
+    const word = () => Math.floor(random() * 36 ** 4).toString(36).padStart(4, "0");
+    this.place = place;
+    this.host = hostLabel(hostname);
+    this.owner = `${this.host}-${pid}-${word()}${word()}`;
+  }
+
+  /**
+   * Open a queue directory.
+   *
+   * @throws {NotAQueueError} If the directory isn't a queue, or is missing and may not be made.
+   */
+  static async open(baseDir: string, runtime: Runtime, options: OpenOptions = {}): Promise<Queue> {
+    const base = baseDir.replace(/(?<=.)\/+$/, "");
+    return new Queue({ base, runtime, modes: await openLayout(runtime.disk, base, options) });
+  }
+
+  /** Put one event, the bytes of an event file, on the queue. Resolves to its id once it is durable. */
+  enqueue(bytes: Uint8Array, options?: EnqueueOptions): Promise<string> {
+    return run(enqueue(this.place, bytes, options));
+  }
+
+  /** As {@linkcode Queue.enqueue}, without returning to the event loop: for processes that exit right after. Needs a blocking disk. */
+  enqueueSync(bytes: Uint8Array, options?: EnqueueOptions): string {
+    return runSync(enqueue(this.place, bytes, options));
+  }
+
+  /** Put many events on the queue with one fsync of the folder. Resolves to their ids once all are durable. */
+  enqueueMany(events: readonly Uint8Array[]): Promise<string[]> {
+    return run(enqueueMany(this.place, events));
+  }
+
+  /** Path of a name in a folder of this queue. */
+  path(folder: string, name: string): string {
+    return `${this.place.base}/${folder}/${name}`;
+  }
+
+  /** A tag nobody has made before. */
+  nextTag(takeovers = 0): string {
+    this.#claims++;
+    return `${this.owner}-${this.#claims}${takeovers > 0 ? `x${takeovers}` : ""}`;
+  }
+
+  /**
+   * Claim an event in `new/` or `defer/`, whose attempt begins now.
+   *
+   * @returns `undefined` when another consumer was faster.
+   * @throws The disk's error, when it refuses the rename.
+   */
+  async claim(folder: string, name: string, leaseMs: number): Promise<Claim | undefined> {
+    const event = parseName(name);
+    if (isUsableId(event.id)) {
+      return await this.#take(folder, name, event, event.attempt + 1, leaseMs, 0);
+    }
+    const renamed = await this.#withUsableId(folder, name, event);
+    const claim = renamed && await this.#take(folder, name, renamed, event.attempt + 1, leaseMs, 0);
+    return claim && { ...claim, replacedName: name };
+  }
+
+  /**
+   * Take over a claim in `cur/` whose lease has ended or whose owner is dead. The attempt stays counted.
+   *
+   * @returns `undefined` when its owner has settled it, or another consumer was faster.
+   */
+  async takeOver(name: string, leaseMs: number): Promise<Claim | undefined> {
+    const found = parseName(name);
+    const tag = found.tag === undefined ? undefined : parseTag(found.tag);
+    const stranded = found.timeMs === undefined; // left in cur/ by the original, whose attempts are not counted in advance
+    const attempt = stranded ? found.attempt + 1 : Math.max(1, found.attempt);
+    const event = isUsableId(found.id) ? found : await this.#withUsableId("cur", name, found);
+    const claim = event &&
+      await this.#take("cur", name, event, attempt, leaseMs, (tag?.takeovers ?? 0) + 1);
+    return claim &&
+      { ...claim, previousOwner: tag?.owner, ...(event === found ? {} : { replacedName: name }) };
+  }
+
+  /** The event under an id that can be one; `undefined` when the file is gone. */
+  async #withUsableId(
+    folder: string,
+    name: string,
+    event: EventName,
+  ): Promise<EventName | undefined> {
+    const { disk, sha256 } = this.place.runtime;
+    try {
+      return {
+        ...event,
+        id: await replacementId(name, await disk.lstat(this.path(folder, name)), sha256),
+      };
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Start the lease of a claim anew.
+   *
+   * @returns The claim under its new name, or `undefined` when the lease was lost.
+   */
+  renew(claim: Claim, leaseMs: number): Promise<Claim | undefined> {
+    return this.#take("cur", claim.name, claim, claim.attempt, leaseMs, claim.takeovers);
+  }
+
+  async #take(
+    folder: string,
+    name: string,
+    event: Pick<EventName, "id" | "extension">,
+    attempt: number,
+    leaseMs: number,
+    takeovers: number,
+  ): Promise<Claim | undefined> {
+    const { disk, clock } = this.place.runtime;
+    const leaseEndMs = clock.now() + leaseMs;
+    const tag = this.nextTag(takeovers);
+    const target = formatName(event, attempt, leaseEndMs, tag);
+    const claim = {
+      id: event.id,
+      name: target,
+      extension: event.extension,
+      attempt,
+      leaseEndMs,
+      takeovers,
+      tag,
+    };
+    try {
+      await disk.rename(this.path(folder, name), this.path("cur", target));
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      return await this.#takeAgain(folder, name, claim);
+    }
+    return claim;
+  }
+
+  /** After "not found": the target folder is missing, or the reply was lost, or somebody else has it. */
+  async #takeAgain(folder: string, name: string, claim: Claim): Promise<Claim | undefined> {
+    const { disk } = this.place.runtime;
+    try {
+      await disk.lstat(this.path(folder, name));
+      await ensureFolder(this.place, "cur");
+      await disk.rename(this.path(folder, name), this.path("cur", claim.name));
+      return claim;
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    // Asked by rename, not by lstat: a network file system may have cached that the name is not there.
+    const tag = this.nextTag(claim.takeovers);
+    const renamed = {
+      ...claim,
+      tag,
+      name: formatName(claim, claim.attempt, claim.leaseEndMs, tag),
+    };
+    try {
+      await disk.rename(this.path("cur", claim.name), this.path("cur", renamed.name));
+      return renamed;
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      return undefined;
+    }
+  }
+
+  /**
+   * Remove a delivered event.
+   *
+   * @returns `false` when the lease was lost: another consumer sends it again.
+   */
+  async complete(claim: Claim): Promise<boolean> {
+    try {
+      await this.place.runtime.disk.remove(this.path("cur", claim.name));
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  /** Let an event wait in `defer/<destination>/` until `dueMs` (Unix ms). Never throws for what the disk refuses. */
+  async defer(claim: Claim, destination: string, dueMs: number): Promise<Settlement> {
+    const name = formatName(claim, claim.attempt, dueMs, claim.tag);
+    return await this.#settle(
+      claim,
+      async () => `defer/${await this.#destinationFolder(destination)}`,
+      name,
+      dueMs,
+    );
+  }
+
+  /**
+   * Give an event up: its reason to `doa/<name>.why`, then itself to `doa/<name>`. Never throws for what the disk refuses: a
+   * reason that can't be written is reported and left out; an event that can't be moved is due again at `dueMs` (Unix ms).
+   */
+  async bury(claim: Claim, reason: Reason, dueMs: number): Promise<Settlement> {
+    const diedMs = this.place.runtime.clock.now();
+    const name = formatName(claim, claim.attempt, diedMs, claim.tag);
+    const why = this.path("doa", `${name}.why`);
+    let refusal: { error?: unknown } = {};
+    try {
+      const at = new Date(diedMs).toISOString();
+      await this.#createIn(
+        "doa",
+        `${name}.why`,
+        asJson({ id: claim.id, at, attempt: claim.attempt, ...reason }),
+      );
+    } catch (error) {
+      refusal = { error };
+      await this.#discard(why); // a part of it may be there
+    }
+    const settlement = await this.#settle(claim, () => "doa", name, dueMs);
+    if (settlement.settled !== "done") await this.#discard(why);
+    return { ...refusal, ...settlement };
+  }
+
+  /**
+   * Put an event back into `new/`, not before `dueMs` (Unix ms).
+   *
+   * @param sent Whether the attempt was; one that was not is given back.
+   * @returns `false` when the lease was lost.
+   * @throws The disk's error, when it refuses the rename: the claim stays and the end of its lease is the retry.
+   */
+  async release(claim: Claim, dueMs: number, sent: boolean): Promise<boolean> {
+    const attempt = sent ? claim.attempt : Math.max(0, claim.attempt - 1);
+    return await this.#move(claim, "new", formatName(claim, attempt, dueMs, claim.tag));
+  }
+
+  /**
+   * Keep a response in `res/`, body first, then its `.meta`.
+   *
+   * @throws The disk's error; nothing of the response is left then.
+   */
+  async storeResponse(claim: Claim, response: StoredResponse): Promise<void> {
+    const name = `${claim.id}+${claim.attempt}~${claim.tag}`;
+    try {
+      await this.#createIn("res", name, response.body);
+      await this.#createIn("res", `${name}.meta`, asJson(response.meta));
+    } catch (error) {
+      await this.#discard(this.path("res", `${name}.meta`));
+      await this.#discard(this.path("res", name));
+      throw error;
+    }
+  }
+
+  async #createIn(folder: string, name: string, bytes: Uint8Array): Promise<void> {
+    const { disk } = this.place.runtime;
+    const create = () =>
+      run(createFile(disk, this.path(folder, name), bytes, this.place.modes, true));
+    try {
+      await create();
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      await ensureFolder(this.place, folder);
+      await create();
+    }
+  }
+
+  /** Remove a file of ours that nobody was promised; what resists is the sweep's. */
+  async #discard(path: string): Promise<void> {
+    try {
+      await this.place.runtime.disk.remove(path);
+    } catch {
+      // not there, or the disk refuses
+    }
+  }
+
+  async #settle(
+    claim: Claim,
+    folder: () => string | Promise<string>,
+    name: string,
+    dueMs: number,
+  ): Promise<Settlement> {
+    try {
+      return { settled: await this.#move(claim, await folder(), name) ? "done" : "lost" };
+    } catch (error) {
+      try {
+        return { settled: await this.release(claim, dueMs, true) ? "returned" : "lost", error };
+      } catch {
+        return { settled: "kept", error };
+      }
+    }
+  }
+
+  /** Rename exactly the claimed name; `false` when it is no longer there. */
+  async #move(claim: Claim, folder: string, name: string): Promise<boolean> {
+    const { disk } = this.place.runtime;
+    const from = this.path("cur", claim.name);
+    const to = this.path(folder, name);
+    for (let tries = 0; tries < 3; tries++) { // another consumer may remove the empty folder between making it and the rename
+      try {
+        await disk.rename(from, to);
+        return true;
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+      }
+      await ensureFolder(this.place, folder);
+    }
+    return await holds(this.place, folder, name);
+  }
+
+  /** The folder below `defer/` for a destination: its own, or the shared one when there are too many. */
+  async #destinationFolder(destination: string): Promise<string> {
+    if (this.#destinations?.has(destination)) return destination;
+    this.#destinations ??= await this.#listDestinations();
+    if (
+      this.#destinations.size >= MOST_DESTINATION_FOLDERS && !this.#destinations.has(destination)
+    ) return "others";
+    this.#destinations.add(destination);
+    return destination;
+  }
+
+  async #listDestinations(): Promise<Set<string>> {
+    const folders = new Set<string>();
+    try {
+      for await (const { name, kind } of this.place.runtime.disk.list(`${this.place.base}/defer`)) {
+        if (kind === "directory") folders.add(name);
+      }
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      await ensureFolders(this.place);
+    }
+    return folders;
+  }
+
+  /** Remove an empty destination folder or bucket below `defer/`; one that isn't empty stays. */
+  async removeFolder(folder: string): Promise<void> {
+    try {
+      await this.place.runtime.disk.removeDir(`${this.place.base}/${folder}`);
+      this.#destinations?.delete(folder.slice("defer/".length));
+    } catch (error) {
+      const code = errorCode(error);
+      if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "ENOENT") throw error;
+    }
+  }
+}
