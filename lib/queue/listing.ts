@@ -28,22 +28,34 @@ export interface Candidate {
 export type NotAnEvent = "dot file" | "directory" | "symlink" | "other" | "unreachable";
 
 /** What one look at a name says. */
-export function notAnEvent(entry: DirEntry): NotAnEvent | undefined {
+function notAnEvent(entry: DirEntry): NotAnEvent | undefined {
   if (entry.name.startsWith(".")) return "dot file";
   return entry.kind === "file" ? undefined : entry.kind;
 }
 
-/**
- * Whether a name is one that Deno can't reach: bytes that aren't UTF-8 arrive as U+FFFD. (A name may also hold a real U+FFFD.)
- */
-export async function isUnreachable(place: Place, folder: string, name: string): Promise<boolean> {
-  if (!name.includes("\uFFFD")) return false;
+/** Whether a name can hold bytes that aren't UTF-8: they arrive as U+FFFD. (It may also be a real U+FFFD.) */
+function isSuspect(name: string): boolean {
+  return name.includes("\uFFFD");
+}
+
+async function isUnreachable(place: Place, folder: string, name: string): Promise<boolean> {
   try {
     await place.runtime.disk.lstat(`${place.base}/${folder}/${name}`);
     return false;
   } catch (error) {
     return isMissing(error);
   }
+}
+
+/** What a name in a folder is instead of an event, looking at the file when the name alone doesn't tell. */
+export async function whyNotAnEvent(
+  place: Place,
+  folder: string,
+  entry: DirEntry,
+): Promise<NotAnEvent | undefined> {
+  const other = notAnEvent(entry);
+  if (other !== undefined || !isSuspect(entry.name)) return other;
+  return await isUnreachable(place, folder, entry.name) ? "unreachable" : undefined;
 }
 
 /** When an event may be claimed, Unix ms; 0 for at once. A due time further ahead than the longest wait is due now. */
@@ -96,8 +108,9 @@ export class Listing {
     while (due.length < SLICE) {
       const entry = await this.#entry();
       if (entry === undefined) break;
-      const other = notAnEvent(entry) ??
-        (await isUnreachable(this.#place, this.folder, entry.name) ? "unreachable" : undefined);
+      const other = entry.kind === "file" && !isSuspect(entry.name)
+        ? notAnEvent(entry)
+        : await whyNotAnEvent(this.#place, this.folder, entry);
       if (other !== undefined) {
         if (other === "directory") this.#folders.push(entry.name);
         this.#onOther(`${this.folder}/${entry.name}`, other);
