@@ -91,7 +91,7 @@ export interface LeaseLost {
   /** The event's id. */
   readonly id: string;
   /** What was to be done. */
-  readonly verb: "complete" | "defer" | "bury" | "release" | "renew";
+  readonly verb: "read" | "renew" | "complete" | "defer" | "bury" | "release";
 }
 
 /** A name that can't be an id was replaced at the claim. */

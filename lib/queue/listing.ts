@@ -83,6 +83,7 @@ export class Listing {
   #events = 0;
   #nextDueMs = Infinity;
   #folders: string[] = [];
+  #ended = false;
 
   /** @param onOther Told of every name that isn't an event, dot files and folders included. */
   constructor(place: Place, folder: string, onOther: (path: string, why: NotAnEvent) => void) {
@@ -90,6 +91,11 @@ export class Listing {
     this.#place = place;
     this.#onOther = onOther;
     this.#entries = place.runtime.disk.list(`${place.base}/${folder}`)[Symbol.asyncIterator]();
+  }
+
+  /** Whether the last slice was the last one. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** What has been seen so far. */
@@ -107,7 +113,10 @@ export class Listing {
     const due: { candidate: Candidate; ageMs: number }[] = [];
     while (due.length < SLICE) {
       const entry = await this.#entry();
-      if (entry === undefined) break;
+      if (entry === undefined) {
+        this.#ended = true;
+        break;
+      }
       const other = entry.kind === "file" && !isSuspect(entry.name)
         ? notAnEvent(entry)
         : await whyNotAnEvent(this.#place, this.folder, entry);

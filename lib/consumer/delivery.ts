@@ -1,0 +1,386 @@
+/**
+ * One claimed event's way: look at the file, check it, send it, settle the claim.
+ *
+ * Nothing an event, its file, its endpoint or the disk does is an exception here: each has an ending. What is thrown is a bug.
+ *
+ * @module
+ */
+
+import { destinationFolder } from "../event/destination.ts";
+import { type EventRequest, parseEvent } from "../event/request.ts";
+import { givesUp, retryDelayMs } from "../delivery/schedule.ts";
+import { type Attempt, forbidden, Sender } from "../delivery/sender.ts";
+import { CLOCK_SKEW_MS, LEASE_MARGIN_MS, MOST_TAKEOVERS } from "../queue/constants.ts";
+import type { Claim, Queue, Reason, Settlement } from "../queue/queue.ts";
+import { uuidTimeMs } from "../queue/uuid.ts";
+import { errorCode, type Stat } from "../runtime/runtime.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { LeaseLost } from "./trace.ts";
+
+/** How an event's way ended. */
+export type Ending =
+  /** Answered 2xx and removed (or about to be, see {@linkcode Delivery.removeDelivered}). */
+  | "delivered"
+  /** Waits for a later attempt. */
+  | "deferred"
+  /** In `doa/`. */
+  | "dead"
+  /** Back in `new/`, unsent or cut short by a stop. */
+  | "released"
+  /** Another consumer has it. */
+  | "lost"
+  /** The disk refused; the claim stays until its lease ends. */
+  | "kept"
+  /** Released since too many files are open: fewer at a time, please. */
+  | "crowded";
+
+/** A file in `new/` that ends early and is younger than this may still be being written. */
+const WRITING_MS = 60_000;
+
+/** How long such a file is left alone. */
+const WRITING_PAUSE_MS = 5_000;
+
+/** How long an event is left alone that met too many open files. */
+const CROWDED_PAUSE_MS = 1_000;
+
+/** Where events wait whose destination can't be read. */
+const UNKNOWN_DESTINATION = "others";
+
+const UNREADABLE = new Set(["EACCES", "EPERM", "ENOTCAPABLE"]);
+const TOO_MANY_OPEN = new Set(["EMFILE", "ENFILE"]);
+
+/** Takes claimed events to their ends. */
+export class Delivery {
+  readonly #queue: Queue;
+  readonly #options: ResolvedOptions;
+  readonly #sender: Sender;
+  readonly #held = new Set<string>();
+  readonly #delivered = new Map<string, Claim>();
+  #stopping = false;
+
+  constructor(queue: Queue, options: ResolvedOptions) {
+    this.#queue = queue;
+    this.#options = options;
+    this.#sender = new Sender(queue.place.runtime, options);
+  }
+
+  /** Whether a name in `cur/` is a claim in flight here. */
+  isHeld(name: string): boolean {
+    return this.#held.has(name) || this.#delivered.has(name);
+  }
+
+  /** From now on nothing is sent; what is in flight goes on. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  /** Call off what is in flight; it goes back to `new/`. */
+  abort(): void {
+    this.#sender.abortAll();
+  }
+
+  /** Let go of what is held of the runtime. Nothing may be in flight. */
+  close(): void {
+    this.#sender.close();
+  }
+
+  /** Take a claimed event to its end. */
+  async deliver(claimed: Claim): Promise<Ending> {
+    this.#held.add(claimed.name);
+    let claim: Claim | undefined = claimed;
+    try {
+      const looked = await this.#look(claim);
+      if (typeof looked === "string") return looked;
+      claim = await this.#leased(claim);
+      if (!claim) return "lost";
+      if (this.#stopping) {
+        return await this.#release(claim, "the consumer is stopping", this.#now(), false);
+      }
+      return await this.#send(claim, looked.request, looked.stat);
+    } finally {
+      this.#held.delete(claimed.name);
+      if (claim) this.#held.delete(claim.name);
+    }
+  }
+
+  #now(): number {
+    return this.#queue.place.runtime.clock.now();
+  }
+
+  /** The request a claimed file asks for, or how its way ends without one. */
+  async #look(claim: Claim): Promise<Ending | { request: EventRequest; stat: Stat }> {
+    if (claim.takeovers >= MOST_TAKEOVERS) {
+      return await this.#bury(claim, {
+        outcome: "refused",
+        reason: `its consumer died ${claim.takeovers} times`,
+      });
+    }
+    const { disk } = this.#queue.place.runtime;
+    const { maxBytes } = this.#options;
+    let content;
+    try {
+      content = await disk.read(this.#queue.path("cur", claim.name), maxBytes);
+    } catch (error) {
+      return await this.#unreadable(claim, error);
+    }
+    const { bytes, stat } = content;
+    if (bytes === undefined) {
+      if (stat.kind !== "file") {
+        return await this.#release(claim, `not a file but a ${stat.kind}`, this.#now(), false);
+      }
+      const reason =
+        `the file must be at most ${maxBytes} bytes (--max-bytes), it has ${stat.size}`;
+      return await this.#bury(claim, { outcome: "refused", reason });
+    }
+    const parsed = parseEvent(bytes);
+    if (parsed.kind === "unfinished" && this.#isBeingWritten(stat)) {
+      return await this.#release(
+        claim,
+        `${parsed.reason}; it may still be being written`,
+        this.#now() + WRITING_PAUSE_MS,
+        false,
+      );
+    }
+    if (parsed.kind === "unfinished") {
+      return await this.#bury(claim, { outcome: "refused", reason: parsed.reason });
+    }
+    const url = parsed.kind === "refused" ? parsed.url : parsed.request.url;
+    if (parsed.kind === "request" && this.#sender.mayReach(parsed.request.url)) {
+      return { request: parsed.request, stat };
+    }
+    const reason = parsed.kind === "refused" ? parsed.reason : forbidden(parsed.request.url);
+    return await this.#bury(claim, {
+      outcome: "refused",
+      reason,
+      destination: url && await this.#destination(url),
+    });
+  }
+
+  #isBeingWritten(stat: Stat): boolean {
+    const ageMs = this.#now() - stat.mtimeMs;
+    return ageMs < WRITING_MS && ageMs > -CLOCK_SKEW_MS;
+  }
+
+  #destination(url: URL): string | Promise<string> {
+    return destinationFolder(url, (text) => this.#queue.place.runtime.sha256(text));
+  }
+
+  async #unreadable(claim: Claim, error: unknown): Promise<Ending> {
+    const code = errorCode(error);
+    if (code === undefined) throw error;
+    if (code === "ENOENT") return this.#lost(claim, "read");
+    if (TOO_MANY_OPEN.has(code)) {
+      await this.#release(claim, "too many files are open", this.#now() + CROWDED_PAUSE_MS, false);
+      return "crowded";
+    }
+    if (!UNREADABLE.has(code)) {
+      return await this.#defer(claim, UNKNOWN_DESTINATION, `the file can't be read: ${code}`);
+    }
+    let owner = "";
+    try {
+      const { mode, uid } = await this.#queue.place.runtime.disk.lstat(
+        this.#queue.path("cur", claim.name),
+      );
+      owner = `, it belongs to user ${uid} and has mode ${mode.toString(8).padStart(4, "0")}`;
+    } catch {
+      // gone or out of sight: the reason does without
+    }
+    const reason = `the file must be readable by this program${owner}: ${code}`;
+    return await this.#bury(claim, { outcome: "refused", reason });
+  }
+
+  /** The claim, with a lease that outlives an attempt; `undefined` when it was lost. */
+  async #leased(claim: Claim): Promise<Claim | undefined> {
+    const { timeoutMs, leaseMs } = this.#options;
+    if (this.#now() + timeoutMs + LEASE_MARGIN_MS <= claim.leaseEndMs) return claim;
+    try {
+      const renewed = await this.#queue.renew(claim, leaseMs);
+      if (renewed) this.#held.add(renewed.name);
+      else this.#lost(claim, "renew");
+      return renewed;
+    } catch (error) {
+      this.#trouble(
+        claim,
+        "renew",
+        error,
+        "sent only once its lease has ended and a claim succeeds",
+      );
+      return undefined;
+    }
+  }
+
+  async #send(claim: Claim, request: EventRequest, stat: Stat): Promise<Ending> {
+    const destination = this.#destination(request.url);
+    const attempt = await this.#sender.send(request, claim.id);
+    const folder = typeof destination === "string" ? destination : await destination;
+    if (attempt.outcome === "aborted") {
+      return await this.#release(claim, "the consumer is stopping", this.#now(), true);
+    }
+    if (attempt.outcome === "refused") {
+      return await this.#bury(claim, reasonOf(attempt, "refused", folder), attempt.ms);
+    }
+    if (attempt.outcome === "deferred") return await this.#retry(claim, folder, attempt, stat);
+    if (attempt.response) {
+      try {
+        await this.#queue.storeResponse(claim, attempt.response);
+      } catch (error) {
+        this.#trouble(claim, "store response", error, "asked again later");
+        const { response: _, ...failed } = attempt;
+        const reason = `the response can't be written to res/: ${errorCode(error)}`;
+        return await this.#retry(claim, folder, { ...failed, outcome: "deferred", reason }, stat);
+      }
+    }
+    return await this.#complete(claim, folder, attempt);
+  }
+
+  async #complete(claim: Claim, destination: string, attempt: Attempt): Promise<Ending> {
+    const { id } = claim;
+    this.#options.trace({
+      type: "delivered",
+      id,
+      destination,
+      status: attempt.status ?? 0,
+      attempt: claim.attempt,
+      ms: attempt.ms,
+    });
+    await this.#remove(claim);
+    return "delivered";
+  }
+
+  async #remove(claim: Claim): Promise<void> {
+    try {
+      if (!await this.#queue.complete(claim)) this.#lost(claim, "complete");
+      this.#delivered.delete(claim.name);
+    } catch (error) {
+      this.#trouble(
+        claim,
+        "complete",
+        error,
+        "it is delivered; its file is removed as soon as the disk allows",
+      );
+      this.#delivered.set(claim.name, claim);
+    }
+  }
+
+  /** Try again to remove the files of delivered events that the disk refused to remove. */
+  async removeDelivered(): Promise<void> {
+    for (const claim of [...this.#delivered.values()]) await this.#remove(claim);
+  }
+
+  async #retry(claim: Claim, destination: string, attempt: Attempt, stat: Stat): Promise<Ending> {
+    const { maxAttempts, maxAgeMs } = this.#options;
+    const ageMs = this.#now() - Math.max(stat.mtimeMs, uuidTimeMs(claim.id) ?? 0);
+    const givenUp = givesUp({ attempt: claim.attempt, ageMs, maxAttempts, maxAgeMs });
+    if (givenUp === undefined) {
+      return await this.#defer(claim, destination, attempt.reason, attempt);
+    }
+    const reason = `${givenUp}; the last answer: ${attempt.reason}`;
+    return await this.#bury(
+      claim,
+      { ...reasonOf(attempt, "deferred", destination), reason },
+      attempt.ms,
+    );
+  }
+
+  async #defer(
+    claim: Claim,
+    destination: string,
+    reason: string,
+    attempt?: Attempt,
+  ): Promise<Ending> {
+    const dueMs = this.#now() + this.#delayMs(claim, attempt?.retryAfterMs);
+    const settlement = await this.#queue.defer(claim, destination, dueMs);
+    return this.#settled(claim, "defer", settlement, "deferred", () => {
+      const ended = {
+        id: claim.id,
+        destination,
+        attempt: claim.attempt,
+        ms: attempt?.ms ?? 0,
+        reason,
+        dueMs,
+      };
+      this.#options.trace({
+        type: "deferred",
+        ...ended,
+        ...(attempt?.status === undefined ? {} : { status: attempt.status }),
+      });
+    });
+  }
+
+  #delayMs(claim: Claim, retryAfterMs: number | undefined): number {
+    const { backoffBaseMs: baseMs, backoffCapMs: capMs } = this.#options;
+    const random = this.#queue.place.runtime.random();
+    return retryDelayMs({
+      attempt: claim.attempt,
+      random,
+      baseMs,
+      capMs,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  }
+
+  async #bury(claim: Claim, why: Reason, ms = 0): Promise<Ending> {
+    const dueMs = this.#now() + this.#options.backoffCapMs;
+    const settlement = await this.#queue.bury(claim, why, dueMs);
+    return this.#settled(claim, "bury", settlement, "dead", () => {
+      const { status, destination, reason } = why;
+      this.#options.trace({
+        type: "dead",
+        id: claim.id,
+        attempt: claim.attempt,
+        ms,
+        reason,
+        ...(status === undefined ? {} : { status }),
+        ...(destination === undefined ? {} : { destination }),
+      });
+    });
+  }
+
+  async #release(claim: Claim, reason: string, dueMs: number, sent: boolean): Promise<Ending> {
+    try {
+      if (!await this.#queue.release(claim, dueMs, sent)) return this.#lost(claim, "release");
+    } catch (error) {
+      this.#trouble(claim, "release", error, "it stays claimed until its lease ends");
+      return "kept";
+    }
+    this.#options.trace({ type: "released", id: claim.id, reason, dueMs });
+    return "released";
+  }
+
+  #settled(
+    claim: Claim,
+    verb: "defer" | "bury",
+    { settled, error }: Settlement,
+    done: Ending,
+    tell: () => void,
+  ): Ending {
+    if (settled === "lost") return this.#lost(claim, verb);
+    if (settled === "done") {
+      if (error !== undefined) this.#trouble(claim, verb, error, "its reason could not be written");
+      tell();
+      return done;
+    }
+    const fate = settled === "returned"
+      ? "it is back in new/ and due later"
+      : "it stays claimed until its lease ends";
+    this.#trouble(claim, verb, error, fate);
+    return settled === "returned" ? "released" : "kept";
+  }
+
+  #lost(claim: Claim, verb: LeaseLost["verb"]): Ending {
+    this.#options.trace({ type: "lease-lost", id: claim.id, verb });
+    return "lost";
+  }
+
+  /** Report what the disk refused; anything else is a bug and thrown on. */
+  #trouble(claim: Claim, verb: string, error: unknown, reason: string): void {
+    const code = errorCode(error);
+    if (code === undefined) throw error;
+    this.#options.trace({ type: "disk-trouble", verb, code, reason, id: claim.id });
+  }
+}
+
+function reasonOf(attempt: Attempt, outcome: Reason["outcome"], destination: string): Reason {
+  const { reason, status, answer } = attempt;
+  return { outcome, status, reason, destination, answer };
+}

@@ -1,0 +1,141 @@
+/**
+ * Claims in `cur/` that nobody is working on any more: crash recovery is take-over, there is no other.
+ *
+ * Who may be taken over:
+ * - a dead owner of this host (its owner file's lock is free): at once;
+ * - anybody, once the lease has ended: on the claim's own host at its time, seen from another host 15 minutes later;
+ * - but an owner of this host that is alive (its lock is held) only after this consumer has itself seen the claim stay as it is for
+ *   a whole lease: a wall clock that jumps ends leases that still run;
+ * - a lease so far ahead that no clock can have set it has ended too; a file without a lease once its mtime is that old.
+ *
+ * @module
+ */
+
+import { CLOCK_SKEW_MS, LONGEST_LEASE_MS } from "../queue/constants.ts";
+import { type Candidate, SLICE, whyNotAnEvent } from "../queue/listing.ts";
+import { type EventName, parseName, parseOwnerFile, parseTag, type Tag } from "../queue/name.ts";
+import { inheritOwner, type OwnerFile, releaseOwner } from "../queue/owner.ts";
+import { isMissing } from "../queue/place.ts";
+import type { Queue } from "../queue/queue.ts";
+import { errorCode } from "../runtime/runtime.ts";
+import type { OnOther, Source } from "./backlog.ts";
+
+/** A lease further ahead than this was not set by this clock, or before it went back. */
+const FURTHEST_LEASE_MS = LONGEST_LEASE_MS + CLOCK_SKEW_MS;
+
+/** `cur/`, as far as its claims may be taken over. */
+export class AbandonedClaims implements Source {
+  readonly passEnded = true;
+  nextDueMs = Infinity;
+  readonly #queue: Queue;
+  readonly #leaseMs: number;
+  readonly #isHeld: (name: string) => boolean;
+  readonly #onOther: OnOther;
+  /** Owner files of dead owners, held until all their claims are taken over. */
+  readonly #inherited = new Map<string, OwnerFile>();
+  /** Since when claims of living owners of this host are seen, monotonic ms. */
+  #watched = new Map<string, number>();
+
+  /** @param isHeld Whether a name in `cur/` is in flight here. */
+  constructor(queue: Queue, leaseMs: number, isHeld: (name: string) => boolean, onOther: OnOther) {
+    this.#queue = queue;
+    this.#leaseMs = leaseMs;
+    this.#isHeld = isHeld;
+    this.#onOther = onOther;
+  }
+
+  async next(): Promise<Candidate[]> {
+    const alive = await this.#inherit();
+    const bereft = new Set(this.#inherited.keys());
+    const abandoned: Candidate[] = [];
+    const watched = new Map<string, number>();
+    for await (const name of this.#claims()) {
+      const event = parseName(name);
+      const tag = event.tag === undefined ? undefined : parseTag(event.tag);
+      if (tag) bereft.delete(tag.owner);
+      if (this.#isHeld(name)) continue;
+      const isAlive = tag !== undefined && alive.has(tag.owner);
+      if (isAlive) {
+        watched.set(name, this.#watched.get(name) ?? this.#queue.place.runtime.clock.monotonic());
+      }
+      if (
+        abandoned.length < SLICE &&
+        await this.#isAbandoned(name, event, tag, isAlive ? watched.get(name) : undefined)
+      ) {
+        abandoned.push({ folder: "cur", name });
+      }
+    }
+    this.#watched = watched;
+    // Listed after their locks were taken, and none of their claims is left: the owner files have done their duty.
+    for (const owner of bereft) await this.#forget(owner);
+    return abandoned;
+  }
+
+  /** Let go of the owner files held, for another consumer to go on with. */
+  close(): void {
+    for (const { lock } of this.#inherited.values()) lock.release();
+    this.#inherited.clear();
+  }
+
+  async #forget(owner: string): Promise<void> {
+    const held = this.#inherited.get(owner);
+    this.#inherited.delete(owner);
+    if (held) await releaseOwner(this.#queue, held);
+  }
+
+  /** Take the locks of this host's dead owners; returns who is alive. */
+  async #inherit(): Promise<Set<string>> {
+    const alive = new Set<string>();
+    for await (const { name } of this.#names()) {
+      const file = parseOwnerFile(name);
+      if (!file || file.owner === this.#queue.owner || this.#inherited.has(file.owner)) continue;
+      const heir = await inheritOwner(this.#queue, name);
+      if (heir === "alive") alive.add(file.owner);
+      if (typeof heir !== "string") this.#inherited.set(file.owner, heir);
+    }
+    return alive;
+  }
+
+  async *#claims(): AsyncIterable<string> {
+    for await (const entry of this.#names()) {
+      const other = await whyNotAnEvent(this.#queue.place, "cur", entry);
+      if (other === undefined) yield entry.name;
+      else this.#onOther(`cur/${entry.name}`, other);
+    }
+  }
+
+  async *#names() {
+    try {
+      yield* this.#queue.place.runtime.disk.list(`${this.#queue.place.base}/cur`);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+
+  async #isAbandoned(
+    name: string,
+    event: EventName,
+    tag: Tag | undefined,
+    watchedSinceMs: number | undefined,
+  ): Promise<boolean> {
+    const { clock } = this.#queue.place.runtime;
+    if (tag && this.#inherited.has(tag.owner)) return true;
+    if (event.timeMs === undefined) return await this.#isStranded(name);
+    const leaseEndMs = event.timeMs + (tag?.host === this.#queue.host ? 0 : CLOCK_SKEW_MS);
+    const aheadMs = event.timeMs - clock.now();
+    if (clock.now() < leaseEndMs && aheadMs <= FURTHEST_LEASE_MS) return false;
+    return watchedSinceMs === undefined || clock.monotonic() - watchedSinceMs >= this.#leaseMs;
+  }
+
+  /** A file without a lease: its mtime tells. */
+  async #isStranded(name: string): Promise<boolean> {
+    const { clock, disk } = this.#queue.place.runtime;
+    try {
+      const { mtimeMs } = await disk.lstat(this.#queue.path("cur", name));
+      return Math.abs(clock.now() - mtimeMs) > FURTHEST_LEASE_MS;
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error;
+      return false;
+    }
+  }
+}
