@@ -67,8 +67,10 @@ export function endsEarly(text: string): boolean {
 
 /** The index after the quote that closes the string opened at `open`; 0 when none does. */
 function stringEnd(text: string, open: number): number {
-  let close = open;
-  do close = text.indexOf('"', close + 1); while (isEscaped(text, close));
+  let close = text.indexOf('"', open + 1);
+  while (text.charCodeAt(close - 1) === BACKSLASH && isEscaped(text, close)) {
+    close = text.indexOf('"', close + 1);
+  }
   return close + 1;
 }
 
@@ -102,17 +104,14 @@ function endOfValue(text: string, at: number): number {
 
 /** The index after the bracket that closes the one at `open`. */
 function containerEnd(text: string, open: number): number {
-  let depth = 0;
-  let at = open;
-  do {
+  let at = open + 1;
+  for (let depth = 1; depth > 0; at++) {
     const code = text.charCodeAt(at);
-    if (code === QUOTE) at = stringEnd(text, at);
-    else {
-      if (code === OPEN_BRACE || code === OPEN_BRACKET) depth++;
-      else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth--;
-      at++;
-    }
-  } while (depth > 0);
+    if (code === QUOTE) at = stringEnd(text, at) - 1;
+    // A bracket and the brace of the same side differ by 0x20, and by nothing else that JSON has outside of strings.
+    else if ((code | 0x20) === OPEN_BRACE) depth++;
+    else if ((code | 0x20) === CLOSE_BRACE) depth--;
+  }
   return at;
 }
 
