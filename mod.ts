@@ -1,1 +1,3 @@
-export {};
+export { denoRuntime } from "./lib/runtime/deno.ts";
+export { Queue } from "./lib/queue/queue.ts";
+export { Consumer } from "./lib/consumer/consumer.ts";

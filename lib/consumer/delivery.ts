@@ -310,13 +310,7 @@ export class Delivery {
   #delayMs(claim: Claim, retryAfterMs: number | undefined): number {
     const { backoffBaseMs: baseMs, backoffCapMs: capMs } = this.#options;
     const random = this.#queue.place.runtime.random();
-    return retryDelayMs({
-      attempt: claim.attempt,
-      random,
-      baseMs,
-      capMs,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    });
+    return retryDelayMs({ attempt: claim.attempt, random, baseMs, capMs, retryAfterMs });
   }
 
   async #bury(claim: Claim, why: Reason, ms = 0): Promise<Ending> {
