@@ -97,7 +97,11 @@ export class Consumer {
   #diskIsFull = false;
   #bug: { error: unknown } | undefined;
 
-  /** @throws {RangeError} If an option is out of its range or contradicts another. */
+  /**
+   * A consumer of a queue.
+   *
+   * @throws {RangeError} If an option is out of its range or contradicts another.
+   */
   constructor(queue: Queue, options: ConsumerOptions = {}) {
     const onOther = (path: string, why: NotAnEvent) => {
       if (why !== "dot file") this.#tell(path, NOT_AN_EVENT[why]);

@@ -6,5 +6,6 @@
 
 /** The disk has refused to list the queue, or to let claim from it, for too long. */
 export class DiskFailure extends Error {
+  /** The class, for `catch`. */
   override readonly name = "DiskFailure";
 }

@@ -32,15 +32,18 @@ export interface EnqueueOptions {
 
 /** An event with the chosen id is in `new/` already. */
 export class EventExistsError extends Error {
+  /** The class, for `catch`. */
   override readonly name = "EventExistsError";
 }
 
 /** The disk gave out in the middle of a batch. */
 export class EnqueueError extends Error {
+  /** The class, for `catch`. */
   override readonly name = "EnqueueError";
   /** The ids that are on the queue all the same, in the order given. */
   readonly enqueued: readonly string[];
 
+  /** Name those that are on the queue. */
   constructor(message: string, enqueued: readonly string[], options: ErrorOptions) {
     super(message, options);
     this.enqueued = enqueued;

@@ -27,6 +27,7 @@ const SHARED: Modes = { dir: 0o2770, file: 0o660, exact: true };
 
 /** The directory is not a queue, and this command doesn't make it one. */
 export class NotAQueueError extends Error {
+  /** The class, for `catch`. */
   override readonly name = "NotAQueueError";
 }
 

@@ -35,6 +35,7 @@
  * @module
  */
 
+import { encodeEvent, type EventInput } from "../event/encode.ts";
 import { errorCode, type Runtime } from "../runtime/runtime.ts";
 import { MOST_DESTINATION_FOLDERS } from "./constants.ts";
 import { enqueue, enqueueMany, type EnqueueOptions } from "./enqueue.ts";
@@ -116,6 +117,10 @@ export interface StoredResponse {
 
 const encoder = new TextEncoder();
 
+function bytesOf(event: EventInput | Uint8Array): Uint8Array {
+  return event instanceof Uint8Array ? event : encodeEvent(event);
+}
+
 function asJson(value: unknown): Uint8Array {
   return encoder.encode(`${JSON.stringify(value, null, 2)}\n`);
 }
@@ -149,19 +154,37 @@ export class Queue {
     return new Queue({ base, runtime, modes: await openLayout(runtime.disk, base, options) });
   }
 
-  /** Put one event, the bytes of an event file, on the queue. Resolves to its id once it is durable. */
-  enqueue(bytes: Uint8Array, options?: EnqueueOptions): Promise<string> {
-    return run(enqueue(this.place, bytes, options));
+  /**
+   * Put one event on the queue: what to send, or the bytes of an event file, which are taken as they are.
+   *
+   * @returns Its id, once it is durable.
+   * @throws {TypeError} If what to send can't be.
+   * @throws {RangeError} If the chosen id can't be one.
+   * @throws {EventExistsError} If the chosen id is in `new/` already.
+   * @throws The disk's error; the event is not acknowledged then.
+   */
+  async enqueue(event: EventInput | Uint8Array, options?: EnqueueOptions): Promise<string> {
+    return await run(enqueue(this.place, bytesOf(event), options));
   }
 
-  /** As {@linkcode Queue.enqueue}, without returning to the event loop: for processes that exit right after. Needs a blocking disk. */
-  enqueueSync(bytes: Uint8Array, options?: EnqueueOptions): string {
-    return runSync(enqueue(this.place, bytes, options));
+  /**
+   * As {@linkcode Queue.enqueue}, without returning to the event loop: for processes that exit right after.
+   *
+   * @throws {TypeError} Also if the disk isn't a blocking one.
+   */
+  enqueueSync(event: EventInput | Uint8Array, options?: EnqueueOptions): string {
+    return runSync(enqueue(this.place, bytesOf(event), options));
   }
 
-  /** Put many events on the queue with one fsync of the folder. Resolves to their ids once all are durable. */
-  enqueueMany(events: readonly Uint8Array[]): Promise<string[]> {
-    return run(enqueueMany(this.place, events));
+  /**
+   * Put many events on the queue with one fsync of the folder, several times cheaper than one by one.
+   *
+   * @returns Their ids, in the order given, once all are durable.
+   * @throws {TypeError} If one of them can't be sent; none is on the queue then.
+   * @throws {EnqueueError} If the disk gives out in the middle; it names those that are on the queue.
+   */
+  async enqueueMany(events: readonly (EventInput | Uint8Array)[]): Promise<string[]> {
+    return await run(enqueueMany(this.place, events.map(bytesOf)));
   }
 
   /** Path of a name in a folder of this queue. */
