@@ -65,7 +65,7 @@ function draft(place: Place, id: string | undefined): Draft {
   const { clock, random } = place.runtime;
   if (id !== undefined && !isChoosableId(id)) {
     throw new RangeError(
-      `Cannot enqueue: id must be 1 to 120 of [A-Za-z0-9._-], not start with a dot, nor end in .json, .why or .meta, ` +
+      `Cannot enqueue: id must be 1 to 120 of [A-Za-z0-9._-], not start with a dot, nor end in .why or .meta, ` +
         `current value is ${JSON.stringify(id)}`,
     );
   }

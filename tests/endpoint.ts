@@ -1,0 +1,60 @@
+/** A real HTTP server on loopback that records what it takes. */
+
+/** One request that arrived, body included. */
+export interface Taken {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Headers;
+  readonly body: string;
+  readonly atMs: number;
+}
+
+/** What the server answers; `taken` holds all requests so far, this one included. */
+export type Answer = (
+  request: Taken,
+  taken: readonly Taken[],
+  signal: AbortSignal,
+) => Response | Promise<Response>;
+
+/** A running server. */
+export interface Endpoint extends AsyncDisposable {
+  readonly port: number;
+  /** Without a slash at the end. */
+  readonly url: string;
+  readonly taken: readonly Taken[];
+  /** Resolves once so many requests have arrived. */
+  arrived(count: number): Promise<void>;
+}
+
+/** Start one on a free port; 204 to everything unless told otherwise. */
+export function startEndpoint(
+  answer: Answer = () => new Response(null, { status: 204 }),
+): Endpoint {
+  const taken: Taken[] = [];
+  const waiting: { count: number; resolve: () => void }[] = [];
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    const one: Taken = {
+      method: request.method,
+      path: new URL(request.url).pathname,
+      headers: request.headers,
+      body: await request.text(),
+      atMs: Date.now(),
+    };
+    taken.push(one);
+    for (const { count, resolve } of waiting) if (taken.length >= count) resolve();
+    return await answer(one, taken, request.signal);
+  });
+  const { port } = server.addr;
+  return {
+    port,
+    url: `http://127.0.0.1:${port}`,
+    taken,
+    arrived(count) {
+      if (taken.length >= count) return Promise.resolve();
+      return new Promise((resolve) => waiting.push({ count, resolve }));
+    },
+    async [Symbol.asyncDispose]() {
+      await server.shutdown();
+    },
+  };
+}
