@@ -15,6 +15,7 @@ import { printable } from "./printable.ts";
 
 /** The command line can't be understood; the message is one line for the person who typed it. The program ends with 64. */
 export class UsageError extends Error {
+  /** The name of the class. */
   override readonly name = "UsageError";
 }
 

@@ -116,7 +116,8 @@ export type Invocation =
   | VersionInvocation;
 
 /** An option and the commands it belongs to. */
-interface Option extends Spelling {
+export interface Option extends Spelling {
+  /** The commands. */
   readonly of: readonly Command[];
 }
 
@@ -233,16 +234,6 @@ function readRequeueIds(all: boolean, ids: readonly string[]): readonly string[]
 
 /**
  * Read the command line.
- *
- * ```ts
- * import { parseCommandLine } from "./options.ts";
- * import { assertEquals } from "@std/assert";
- * assertEquals(parseCommandLine(["requeue", "--all", "--base-dir", "queue"]), {
- *   command: "requeue",
- *   baseDir: "queue",
- *   ids: "all",
- * });
- * ```
  *
  * @param args The arguments after the program's name.
  * @throws {UsageError} When it can't be understood.

@@ -25,7 +25,7 @@ export function printable(text: string): string {
   return text.replace(UNPRINTABLE, escapeUnit);
 }
 
-const PLAIN_WORD = /^[\w.:/~+@%,=()[\]-]+$/;
+const PLAIN_WORD = /^[\w.:/~+@%,()-]+$/;
 
 /** A word of a text line: as it is where it can be told from its neighbours, else {@linkcode quoted}. */
 export function word(text: string): string {
