@@ -7,15 +7,12 @@
  * @module
  */
 
+import type { Mode } from "../consumer/consumer.ts";
+import type { Outcome } from "../delivery/outcome.ts";
+import { LONGEST_LEASE_MS, LONGEST_WAIT_MS } from "../queue/constants.ts";
 import { UsageError } from "./args.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { quoted } from "./printable.ts";
-
-/** What is done about an answer. */
-export type Outcome = "delivered" | "deferred" | "refused";
-
-/** When `consume` ends by itself: never, after one listing, or when the queue is empty. */
-export type Mode = "forever" | "once" | "until-empty";
 
 /** How `consume` is to work. */
 export interface ConsumeOptions {
@@ -52,10 +49,6 @@ export interface ConsumeOptions {
 /** Values of the options given, by name. */
 type Given = ReadonlyMap<string, readonly string[]>;
 
-/** Longest lease a claimed name may carry. */
-const LONGEST_LEASE_MS = 3_600_000;
-/** Longest wait a deferred name may carry. */
-const LONGEST_WAIT_MS = 7 * 86_400_000;
 /** A lease outlives the timeout by at least this: a request starts only with 5 s to spare, and settling takes time too. */
 const LEAST_LEASE_MARGIN_MS = 10_000;
 /** By how much it does unless told otherwise. */
@@ -100,13 +93,17 @@ const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
 ]);
 const LARGEST_FILE_BYTES = 256 * 2 ** 20;
 
-function readSize(given: Given, name: string): number | undefined {
-  const text = given.get(name)?.[0];
-  if (text === undefined) return undefined;
+/**
+ * Read `--max-bytes`, which is the consumer's and of those who ask beforehand what it will take.
+ *
+ * @throws {UsageError} On what isn't a size within its limits.
+ */
+export function readMaxBytes(given: Given): number {
+  const text = given.get("max-bytes")?.[0] ?? "4MiB";
   const [, digits, unit] = /^(\d{1,12})(KiB|MiB)?$/.exec(text) ?? [];
   const bytes = Number(digits) * SIZE_UNITS.get(unit ?? "")!;
   if (bytes >= 1 && bytes <= LARGEST_FILE_BYTES) return bytes;
-  throw wrong(name, "a number of bytes from 1 to 256MiB, such as 65536, 512KiB or 4MiB", text);
+  throw wrong("max-bytes", "a number of bytes from 1 to 256MiB, such as 512KiB or 4MiB", text);
 }
 
 const OUTCOMES: ReadonlyMap<string, Outcome> = new Map([
@@ -187,7 +184,7 @@ export function readConsumeOptions(given: Given): ConsumeOptions {
     backoffBaseMs,
     backoffCapMs,
     graceMs: readDuration(given, "grace", 0, HOUR_MS) ?? 10_000,
-    maxBytes: readSize(given, "max-bytes") ?? 4 * 2 ** 20,
+    maxBytes: readMaxBytes(given),
     onStatus: readOnStatus(given),
     pollMs: readDuration(given, "poll", 10, HOUR_MS) ?? 1_000,
     group: given.has("group"),

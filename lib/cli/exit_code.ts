@@ -12,6 +12,8 @@ export const EXIT = {
   usage: 64,
   /** An event is wrong, or an id is not known. */
   badEvent: 65,
+  /** A bug: something happened that nothing here expects. */
+  bug: 70,
   /** Can't create the queue, or the folder is not one. */
   notAQueue: 73,
   /** The disk failed. */

@@ -32,6 +32,7 @@ Exit codes:
   0   done
   64  the command line is wrong
   65  an event is wrong, or an id is not known
+  70  a bug in this program
   73  can't create the queue, or the directory is not one
   74  the disk failed
   75  events remain: try again later
@@ -107,6 +108,7 @@ Options:
   --body JSON          what to send (default: nothing, a GET)
   --method METHOD      HTTP method (default: POST with a body, else GET)
   --header 'K: V'      a header to send with it; may be repeated
+  --max-bytes SIZE     largest event, as told to consume (default: 4MiB)
   --keep-going         put the good events on the queue although others are
                        wrong; the exit code still is 65
 

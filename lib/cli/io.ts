@@ -34,8 +34,6 @@ export interface Io {
   readonly stderr: Output;
   /** The queue's directory when no `--base-dir` is given. */
   readonly defaultBaseDir: string;
-  /** The version of the program. */
-  readonly version: string;
   /** What this build may do, one line each; printed at the end of the help when there is any. */
   readonly permissions: readonly string[];
   /**

@@ -8,7 +8,7 @@
  */
 
 import { nearest, readArguments, type Spelling, UsageError } from "./args.ts";
-import { type ConsumeOptions, readConsumeOptions } from "./consume_options.ts";
+import { type ConsumeOptions, readConsumeOptions, readMaxBytes } from "./consume_options.ts";
 import { printable, quoted } from "./printable.ts";
 
 /** The commands. */
@@ -70,6 +70,8 @@ export interface ClientInvocation {
   readonly input: OptionsInput | FilesInput | StdinInput;
   /** Whether good events are put on the queue although others are bad. */
   readonly keepGoing: boolean;
+  /** Largest event. @default 4 MiB */
+  readonly maxBytes: number;
 }
 
 /** Say what is in the queue. */
@@ -140,7 +142,7 @@ export const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
   ["backoff-base", consumeValue],
   ["backoff-cap", consumeValue],
   ["grace", consumeValue],
-  ["max-bytes", consumeValue],
+  ["max-bytes", { takes: "value", of: ["consume", "client"] }],
   ["on-status", consumeValue],
   ["poll", consumeValue],
   ["group", consumeFlag],
@@ -260,6 +262,7 @@ export function parseCommandLine(args: readonly string[]): Invocation {
         baseDir,
         input: readClientInput(given, words),
         keepGoing: given.has("keep-going"),
+        maxBytes: readMaxBytes(given),
       };
     case "status":
       return { command, baseDir, json: given.has("json") };

@@ -72,6 +72,7 @@ export class Progress {
   #samples: { readonly atMs: number; readonly ended: number }[] = [];
   #shown = "";
   #lines: string[] = [];
+  #turn: Promise<void> = Promise.resolve();
 
   /**
    * Starts to draw.
@@ -94,11 +95,19 @@ export class Progress {
     this.#lines.push(text);
   }
 
-  /** Replace the progress line by a summary. Never rejects. */
-  async finish(summary: string): Promise<void> {
+  /** Write to another stream that may be the same terminal, with the progress line out of the way. */
+  aside(write: () => Promise<void>): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#put("");
+      await write();
+    });
+  }
+
+  /** Replace the progress line by a summary; without one just clear it. Never rejects. */
+  async finish(summary?: string): Promise<void> {
     this.#stop.abort();
     await this.#drawing;
-    this.#lines.push(summary);
+    if (summary !== undefined) this.#lines.push(summary);
     await this.#show("");
   }
 
@@ -124,14 +133,25 @@ export class Progress {
   }
 
   /** Show `text` as the progress line, below the lines that wait. */
-  async #show(text: string): Promise<void> {
+  #show(text: string): Promise<void> {
+    return this.#inTurn(() => this.#put(text));
+  }
+
+  /** One write at a time: two that overlap could swap. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {}); // told to whoever asked for it
+    return result;
+  }
+
+  async #put(text: string): Promise<void> {
     if (text === this.#shown && this.#lines.length === 0) return;
     // what is written first covers what was shown
     const [first, ...others] = [...this.#lines.splice(0).map((line) => `${line}\n`), text];
     const covering = first!.trimEnd().padEnd(this.#shown.length) + (others.length > 0 ? "\n" : "");
     this.#shown = text;
     try {
-      await this.#output.write(`\r${covering}${others.join("")}`);
+      await this.#output.write(`\r${covering}${others.join("")}${text === "" ? "\r" : ""}`);
     } catch {
       // the terminal has gone; the work has not
     }
