@@ -8,7 +8,9 @@
  * @module
  */
 
+import type { Summary } from "../consumer/consumer.ts";
 import type { TraceEvent } from "../consumer/trace.ts";
+import { formatDuration } from "./duration.ts";
 import { printable, quoted, word } from "./printable.ts";
 
 const isoTime = (ms: number) => new Date(ms).toISOString();
@@ -90,4 +92,33 @@ export function formatTrace(event: TraceEvent, nowMs: number, format: "text" | "
   const time = isoTime(nowMs);
   if (format === "text") return `${time} ${event.type} ${textColumns(event)}`;
   return printable(JSON.stringify({ time, event: event.type, ...jsonMembers(event) }));
+}
+
+/** The log line with which a consumer begins, without its line break. */
+export function formatStart(
+  baseDir: string,
+  threads: number,
+  nowMs: number,
+  format: "text" | "json",
+): string {
+  const time = isoTime(nowMs);
+  if (format === "text") return `${time} started queue=${quoted(baseDir)} threads=${threads}`;
+  return printable(JSON.stringify({ time, event: "started", queue: baseDir, threads }));
+}
+
+/** The log line for the signal that begins a graceful stop, without its line break. */
+export function formatStop(graceMs: number, nowMs: number, format: "text" | "json"): string {
+  const [time, grace] = [isoTime(nowMs), formatDuration(graceMs)];
+  if (format === "text") return `${time} stopping grace=${grace}`;
+  return JSON.stringify({ time, event: "stopping", grace });
+}
+
+/** The log line with which a consumer ends, without its line break: how often each came about. */
+export function formatEnd(summary: Summary, nowMs: number, format: "text" | "json"): string {
+  const time = isoTime(nowMs);
+  const { delivered, deferred, dead, released } = summary;
+  if (format === "json") {
+    return JSON.stringify({ time, event: "ended", delivered, deferred, dead, released });
+  }
+  return `${time} ended delivered=${delivered} deferred=${deferred} dead=${dead} released=${released}`;
 }
