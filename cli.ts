@@ -1,0 +1,97 @@
+/**
+ * The program's entry: the command line on the real process.
+ *
+ * @module
+ */
+
+import type { Io, Output } from "./lib/cli/io.ts";
+import { describeFailure, main } from "./lib/cli/main.ts";
+import { denoRuntime } from "./lib/runtime/deno.ts";
+
+const encoder = new TextEncoder();
+
+type Stream = typeof Deno.stdout | typeof Deno.stderr;
+
+function columns(): number {
+  try {
+    return Deno.consoleSize().columns || 80; // some terminals have no size
+  } catch {
+    return 80; // not a terminal
+  }
+}
+
+function outputOf(stream: Stream): Output {
+  return {
+    isTerminal: stream.isTerminal(),
+    columns,
+    async write(text) {
+      const bytes = encoder.encode(text);
+      for (let written = 0; written < bytes.length;) {
+        written += await stream.write(bytes.subarray(written));
+      }
+    },
+  };
+}
+
+function defaultBaseDir(): string {
+  try {
+    return Deno.env.get("OPTIMIZELYD_BASE_DIR") || ".";
+  } catch {
+    return "."; // this build may not read the environment
+  }
+}
+
+async function readFile(path: string, maxBytes: number): Promise<Uint8Array> {
+  using file = await Deno.open(path);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  while (size <= maxBytes) {
+    const chunk = new Uint8Array(Math.min(2 ** 16, maxBytes + 1 - size));
+    const count = await file.read(chunk);
+    if (count === null) break;
+    chunks.push(chunk.subarray(0, count));
+    size += count;
+  }
+  return new Uint8Array(await new Blob(chunks as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+}
+
+/** Windows knows no SIGTERM. */
+const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT", "SIGBREAK"]
+  : ["SIGINT", "SIGTERM"];
+
+function onSignal(handler: () => void): () => void {
+  for (const signal of SIGNALS) Deno.addSignalListener(signal, handler);
+  return () => {
+    for (const signal of SIGNALS) Deno.removeSignalListener(signal, handler);
+  };
+}
+
+const io: Io = {
+  stdin: {
+    isTerminal: Deno.stdin.isTerminal(),
+    get readable() {
+      return Deno.stdin.readable;
+    },
+  },
+  stdout: outputOf(Deno.stdout),
+  stderr: outputOf(Deno.stderr),
+  defaultBaseDir: defaultBaseDir(),
+  permissions: [],
+  readFile,
+  onSignal,
+};
+
+if (import.meta.main) {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    const { line, code } = describeFailure(event.reason);
+    try {
+      Deno.stderr.writeSync(encoder.encode(`${line}\n`));
+    } catch {
+      // nobody reads; the exit code still says it
+    }
+    Deno.exit(code);
+  });
+  Deno.exit(await main(Deno.args, denoRuntime(), io));
+}

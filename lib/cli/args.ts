@@ -1,0 +1,115 @@
+/**
+ * Arguments to options: how a command line is spelled, not yet what it means.
+ *
+ * `parseArgs` of `@std/cli` does the pairing of names and values, but lets pass what an operator would want to hear of:
+ * `--once=maybe` is true, `--once false` eats the word, a repeated option silently wins over the first, an unknown one
+ * swallows the next word. So a flag is closed with `=` beforehand (a value never starts with a dash, which makes every `--word`
+ * an option wherever it stands), everything is collected as text, and what is unknown, empty or repeated is an error.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli";
+import { closestString, levenshteinDistance } from "../std/text.ts";
+import { printable } from "./printable.ts";
+
+/** The command line can't be understood; the message is one line for the person who typed it. The program ends with 64. */
+export class UsageError extends Error {
+  /** The name of the class. */
+  override readonly name = "UsageError";
+}
+
+/** How an option is spelled. */
+export interface Spelling {
+  /** `flag` takes no value, `value` takes one, `values` takes one and may be repeated. */
+  readonly takes: "flag" | "value" | "values";
+}
+
+/** A command line taken apart. */
+export interface Arguments {
+  /** Words that are neither options nor their values, in order. */
+  readonly words: readonly string[];
+  /** Values of each option that was given, by its name without dashes; that of a flag is empty. */
+  readonly options: ReadonlyMap<string, readonly string[]>;
+}
+
+/** The original's options, which start with one dash. */
+const ORIGINAL_SPELLINGS: ReadonlyMap<string, string> = new Map([
+  ["-baseDir", "--base-dir"],
+  ["-threads", "--threads"],
+]);
+
+/** The option as the original spelled it, turned into ours; anything else as it is. */
+function modernSpelling(arg: string): string {
+  const [name] = arg.split("=", 1);
+  const modern = ORIGINAL_SPELLINGS.get(name!);
+  return modern === undefined ? arg : modern + arg.slice(name!.length);
+}
+
+/** A flag with an empty value, so that it doesn't take the next word for one; anything else as it is. */
+function closeFlag(arg: string, spellings: ReadonlyMap<string, Spelling>): string {
+  const [name] = arg.slice(2).split("=", 1);
+  if (!arg.startsWith("--") || spellings.get(name!)?.takes !== "flag") return arg;
+  if (arg.includes("=")) throw new UsageError(`--${name} takes no value`);
+  return `${arg}=`;
+}
+
+/** The one of `names` that was probably meant. */
+export function nearest(given: string, names: readonly string[]): string | undefined {
+  const starting = names.filter((name) => given !== "" && name.startsWith(given));
+  if (starting.length === 1) return starting[0];
+  if (given === "" || given.length > 40) return undefined;
+  const candidate = closestString(given, names);
+  const farthest = Math.max(1, Math.floor(candidate.length / 3));
+  return levenshteinDistance(given.toLowerCase(), candidate) <= farthest ? candidate : undefined;
+}
+
+/**
+ * Take a command line apart by the spelling of its options.
+ *
+ * @throws {UsageError} On an option that is unknown, lacks its value, has one it can't take, or is repeated.
+ */
+export function readArguments(
+  args: readonly string[],
+  spellings: ReadonlyMap<string, Spelling>,
+): Arguments {
+  const names = [...spellings.keys()];
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const spelled = args.slice(0, end).map(modernSpelling).map((arg) => closeFlag(arg, spellings));
+
+  function refuseUnknown(arg: string, key?: string): void {
+    if (key === undefined) return; // a word
+    const before = spelled[spelled.indexOf(arg) - 1]?.slice(2);
+    if (before !== undefined && spellings.has(before)) {
+      throw new UsageError(
+        `--${before} needs a value; one that starts with a dash is written --${before}=${
+          printable(arg)
+        }`,
+      );
+    }
+    const [option] = printable(arg).split("=", 1);
+    const meant = nearest(option!.replace(/^-+/, ""), names);
+    throw new UsageError(
+      `unknown option ${option}; ${
+        meant === undefined ? "see --help" : `did you mean --${meant}?`
+      }`,
+    );
+  }
+
+  const parsed = parseArgs([...spelled, ...args.slice(end)], {
+    string: [...names, "_"],
+    collect: names,
+    unknown: refuseUnknown,
+  });
+  const options = new Map<string, readonly string[]>();
+  for (const [name, { takes }] of spellings) {
+    const values = parsed[name] as readonly string[];
+    if (values.length === 0) continue;
+    if (takes !== "flag" && values.includes("")) throw new UsageError(`--${name} needs a value`);
+    if (takes !== "values" && values.length > 1) {
+      throw new UsageError(`--${name} is given ${values.length === 2 ? "twice" : "repeatedly"}`);
+    }
+    options.set(name, values);
+  }
+  return { words: parsed._.map(String), options };
+}

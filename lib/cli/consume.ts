@@ -1,0 +1,142 @@
+/**
+ * `consume`: delivers events until it is stopped or its work is done.
+ *
+ * @module
+ */
+
+import { Consumer, type Summary } from "../consumer/consumer.ts";
+import type { TraceEvent } from "../consumer/trace.ts";
+import { Queue } from "../queue/queue.ts";
+import type { Clock, Runtime } from "../runtime/runtime.ts";
+import { watchBacklog } from "./backlog_size.ts";
+import { EXIT, type ExitCode } from "./exit_code.ts";
+import type { Io } from "./io.ts";
+import { LineWriter } from "./line_writer.ts";
+import { formatEnd, formatStart, formatStop, formatTrace } from "./log.ts";
+import type { ConsumeInvocation } from "./options.ts";
+import { formatCount, Progress } from "./progress.ts";
+
+/** How long the end waits for a reader of the log that stalls. */
+const LINGER_MS = 5_000;
+
+/** Shows what happens. */
+interface Report {
+  /** Show one thing that happened. */
+  readonly trace: (event: TraceEvent) => void;
+  /** Show that it has been asked to stop. */
+  readonly stopping: () => void;
+  /** Show the last; without a summary the end came too early for one. */
+  readonly end: (summary: Summary | undefined) => Promise<void>;
+}
+
+/** A line for everything. */
+function logReport(
+  { options }: ConsumeInvocation,
+  baseDir: string,
+  { clock }: Runtime,
+  io: Io,
+): Report {
+  const { threads, graceMs, logFormat } = options;
+  const writer = new LineWriter(io.stderr, clock);
+  writer.line(formatStart(baseDir, threads, clock.now(), logFormat));
+  return {
+    trace: (event) => writer.line(formatTrace(event, clock.now(), logFormat)),
+    stopping: () => writer.line(formatStop(graceMs, clock.now(), logFormat)),
+    end: async (summary) => {
+      if (summary) writer.line(formatEnd(summary, clock.now(), logFormat));
+      await writer.flush();
+    },
+  };
+}
+
+/** What is neither progress nor failure stays out of the way of a progress line. */
+const QUIET: ReadonlySet<TraceEvent["type"]> = new Set(["delivered", "deferred", "released"]);
+
+/** A progress line, and above it a line for everything out of the ordinary. */
+function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
+  const progress = new Progress(io.stderr, clock);
+  const counting = new AbortController();
+  let [done, failed, deferred] = [0, 0, 0];
+  let left: number | undefined;
+  const show = () => progress.update({ done, failed, remaining: left });
+  const onCount = (events: number) => {
+    left = events;
+    show();
+  };
+  const counted = watchBacklog(queue, () => done + failed, onCount, counting.signal);
+  return {
+    trace: (event) => {
+      if (event.type === "deferred") deferred++;
+      if (event.type === "delivered" || event.type === "dead") {
+        if (event.type === "delivered") done++;
+        else failed++;
+        if (left !== undefined) left = Math.max(0, left - 1);
+        show();
+      }
+      if (!QUIET.has(event.type)) progress.line(formatTrace(event, clock.now(), "text"));
+    },
+    stopping: () => progress.line("waiting for requests in flight; once more ends it at once"),
+    end: async (summary) => {
+      counting.abort();
+      await counted;
+      const putOff = deferred === 0 ? "" : `, put off ${formatCount(deferred)} times`;
+      const text = `${formatCount(done)} delivered, ${formatCount(failed)} dead${putOff}`;
+      await progress.finish(summary && text);
+    },
+  };
+}
+
+/** Await a promise, but not for ever. */
+async function within(ms: number, clock: Clock, promise: Promise<void>): Promise<void> {
+  const settled = new AbortController();
+  await Promise.race([promise, clock.sleep(ms, settled.signal)]);
+  settled.abort();
+}
+
+function exitCode(
+  mode: ConsumeInvocation["options"]["mode"],
+  wasStopped: boolean,
+  summary: Summary,
+): ExitCode {
+  return wasStopped || mode === "forever" || summary.empty ? EXIT.ok : EXIT.tryAgain;
+}
+
+/**
+ * Deliver events.
+ *
+ * @throws {NotAQueueError} If the directory isn't a queue and can't become one.
+ * @throws {DiskFailure} If the disk refuses for too long.
+ */
+export async function consume(
+  invocation: ConsumeInvocation,
+  baseDir: string,
+  runtime: Runtime,
+  io: Io,
+): Promise<ExitCode> {
+  const { mode, group, maxAttempts, logFormat, ...options } = invocation.options;
+  const queue = await Queue.open(baseDir, runtime, { create: true, group });
+  const report = mode === "until-empty" && logFormat === "text" && io.stderr.isTerminal
+    ? progressReport(queue, runtime, io)
+    : logReport(invocation, baseDir, runtime, io);
+
+  const stop = new AbortController();
+  const atOnce = Promise.withResolvers<undefined>();
+  const ignoreSignals = io.onSignal(() => {
+    if (stop.signal.aborted) return atOnce.resolve(undefined);
+    report.stopping();
+    stop.abort();
+  });
+  let summary: Summary | undefined;
+  try {
+    const consumer = new Consumer(queue, {
+      ...options,
+      ...(maxAttempts === undefined ? {} : { maxAttempts }),
+      trace: report.trace,
+    });
+    summary = await Promise.race([consumer.run(mode, stop.signal), atOnce.promise]);
+  } finally {
+    await within(LINGER_MS, runtime.clock, report.end(summary));
+    ignoreSignals();
+  }
+  return summary ? exitCode(mode, stop.signal.aborted, summary) : EXIT.tryAgain;
+}

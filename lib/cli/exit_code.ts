@@ -1,0 +1,28 @@
+/**
+ * Exit codes, after `sysexits.h`: what a script, a unit file or an orchestrator needs to know to do the right thing next.
+ *
+ * @module
+ */
+
+/** What the program ends with. */
+export const EXIT = {
+  /** Done. */
+  ok: 0,
+  /** The command line is wrong. */
+  usage: 64,
+  /** An event is wrong, or an id is not known. */
+  badEvent: 65,
+  /** A bug: something happened that nothing here expects. */
+  bug: 70,
+  /** Can't create the queue, or the folder is not one. */
+  notAQueue: 73,
+  /** The disk failed. */
+  diskError: 74,
+  /** Events remain, or a stop was cut short: try again later. */
+  tryAgain: 75,
+  /** Not allowed. */
+  permission: 77,
+} as const;
+
+/** One of {@linkcode EXIT}. */
+export type ExitCode = typeof EXIT[keyof typeof EXIT];

@@ -1,0 +1,46 @@
+/**
+ * What a command needs of the program around it: the three streams, signals, and what the environment said.
+ *
+ * An interface only. The entry file implements it on the real process; tests hand in their own.
+ *
+ * @module
+ */
+
+/** A stream for text. */
+export interface Output {
+  /** Whether a person is likely to read along. */
+  readonly isTerminal: boolean;
+  /** Width in characters at this moment; 80 where there is none. */
+  columns(): number;
+  /** Write all of the text. Rejects when the reader has gone (`EPIPE`) or the disk behind it fails. */
+  write(text: string): Promise<void>;
+}
+
+/** Standard input. */
+export interface Input {
+  /** Whether somebody would have to type it. */
+  readonly isTerminal: boolean;
+  /** Its bytes; read at most once. */
+  readonly readable: ReadableStream<Uint8Array>;
+}
+
+/** The program around a command. */
+export interface Io {
+  /** Where events to enqueue may come from. */
+  readonly stdin: Input;
+  /** Where results go. */
+  readonly stdout: Output;
+  /** Where everything else goes: logs, progress, errors. */
+  readonly stderr: Output;
+  /** The queue's directory when no `--base-dir` is given. */
+  readonly defaultBaseDir: string;
+  /** What this build may do, one line each; printed at the end of the help when there is any. */
+  readonly permissions: readonly string[];
+  /**
+   * Read a file that the command line names, wherever it lies; at most `maxBytes + 1` bytes of it, so that a file that is
+   * too large is seen to be.
+   */
+  readFile(path: string, maxBytes: number): Promise<Uint8Array>;
+  /** Call `handler` whenever the process is asked to stop (SIGINT, SIGTERM). Returns how to take it off again. */
+  onSignal(handler: () => void): () => void;
+}

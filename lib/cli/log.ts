@@ -1,0 +1,124 @@
+/**
+ * The log: one line for each thing a consumer reports, for people (text) or for programs (JSON).
+ *
+ * A line is always exactly one line and moves no cursor, whatever a file is called and whatever an endpoint answered. Text
+ * lines start with the same columns, `time event id destination status attempt=N Nms`, so that `awk` gets along; what is
+ * missing is `-`.
+ *
+ * @module
+ */
+
+import type { Summary } from "../consumer/consumer.ts";
+import type { TraceEvent } from "../consumer/trace.ts";
+import { formatDuration } from "./duration.ts";
+import { printable, quoted, word } from "./printable.ts";
+
+const isoTime = (ms: number) => new Date(ms).toISOString();
+
+/** `id destination status attempt=N Nms` of the three events that end an attempt. */
+function attemptColumns(event: TraceEvent & { type: "delivered" | "deferred" | "dead" }): string {
+  const destination = event.destination === undefined ? "-" : word(event.destination);
+  return `${word(event.id)} ${destination} ${event.status ?? "-"} ` +
+    `attempt=${event.attempt} ${Math.round(event.ms)}ms`;
+}
+
+function textColumns(event: TraceEvent): string {
+  switch (event.type) {
+    case "delivered":
+      return attemptColumns(event);
+    case "deferred":
+      return `${attemptColumns(event)} due=${isoTime(event.dueMs)} reason=${quoted(event.reason)}`;
+    case "dead":
+      return `${attemptColumns(event)} reason=${quoted(event.reason)}`;
+    case "released":
+      return `${word(event.id)} due=${isoTime(event.dueMs)} reason=${quoted(event.reason)}`;
+    case "taken-over": {
+      const owner = event.owner === undefined ? "-" : word(event.owner);
+      return `${word(event.id)} owner=${owner} takeovers=${event.takeovers}`;
+    }
+    case "lease-lost":
+      return `${word(event.id)} verb=${event.verb}`;
+    case "id-replaced":
+      return `${word(event.id)} name=${quoted(event.name)}`;
+    case "skipped":
+      return `${word(event.path)} reason=${quoted(event.reason)}`;
+    case "disk-trouble":
+      return `${event.id === undefined ? "-" : word(event.id)} verb=${quoted(event.verb)} ` +
+        `code=${word(event.code)} reason=${quoted(event.reason)}`;
+  }
+}
+
+/** The members of a JSON line after `time` and `event`. */
+function jsonMembers(event: TraceEvent): Record<string, unknown> {
+  switch (event.type) {
+    case "delivered":
+    case "deferred":
+    case "dead": {
+      const { id, destination, status, attempt, ms } = event;
+      const members = { id, destination, outcome: event.type, status, attempt, ms: Math.round(ms) };
+      if (event.type === "delivered") return members;
+      if (event.type === "dead") return { ...members, reason: event.reason };
+      return { ...members, due: isoTime(event.dueMs), reason: event.reason };
+    }
+    case "released":
+      return { id: event.id, due: isoTime(event.dueMs), reason: event.reason };
+    case "taken-over":
+      return { id: event.id, owner: event.owner, takeovers: event.takeovers };
+    case "lease-lost":
+      return { id: event.id, verb: event.verb };
+    case "id-replaced":
+      return { id: event.id, name: event.name };
+    case "skipped":
+      return { path: event.path, reason: event.reason };
+    case "disk-trouble":
+      return { id: event.id, verb: event.verb, code: event.code, reason: event.reason };
+  }
+}
+
+/**
+ * One log line, without its line break.
+ *
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * const line = formatTrace(
+ *   { type: "delivered", id: "a1", destination: "http_h_80", status: 204, attempt: 1, ms: 35 },
+ *   1_795_294_104_123,
+ *   "text",
+ * );
+ * assertEquals(line, "2026-11-21T20:48:24.123Z delivered a1 http_h_80 204 attempt=1 35ms");
+ * ```
+ */
+export function formatTrace(event: TraceEvent, nowMs: number, format: "text" | "json"): string {
+  const time = isoTime(nowMs);
+  if (format === "text") return `${time} ${event.type} ${textColumns(event)}`;
+  return printable(JSON.stringify({ time, event: event.type, ...jsonMembers(event) }));
+}
+
+/** The log line with which a consumer begins, without its line break. */
+export function formatStart(
+  baseDir: string,
+  threads: number,
+  nowMs: number,
+  format: "text" | "json",
+): string {
+  const time = isoTime(nowMs);
+  if (format === "text") return `${time} started queue=${quoted(baseDir)} threads=${threads}`;
+  return printable(JSON.stringify({ time, event: "started", queue: baseDir, threads }));
+}
+
+/** The log line for the signal that begins a graceful stop, without its line break. */
+export function formatStop(graceMs: number, nowMs: number, format: "text" | "json"): string {
+  const [time, grace] = [isoTime(nowMs), formatDuration(graceMs)];
+  if (format === "text") return `${time} stopping grace=${grace}`;
+  return JSON.stringify({ time, event: "stopping", grace });
+}
+
+/** The log line with which a consumer ends, without its line break: how often each came about. */
+export function formatEnd(summary: Summary, nowMs: number, format: "text" | "json"): string {
+  const time = isoTime(nowMs);
+  const { delivered, deferred, dead, released } = summary;
+  if (format === "json") {
+    return JSON.stringify({ time, event: "ended", delivered, deferred, dead, released });
+  }
+  return `${time} ended delivered=${delivered} deferred=${deferred} dead=${dead} released=${released}`;
+}

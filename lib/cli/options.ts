@@ -1,0 +1,272 @@
+/**
+ * The command line: what was asked for, as a closed union of invocations.
+ *
+ * Pure: nothing here looks at the environment or the disk. Everything that can be known to be wrong before the first file is
+ * touched is found here.
+ *
+ * @module
+ */
+
+import { nearest, readArguments, type Spelling, UsageError } from "./args.ts";
+import { type ConsumeOptions, readConsumeOptions, readMaxBytes } from "./consume_options.ts";
+import { printable, quoted } from "./printable.ts";
+
+/** The commands. */
+export const COMMANDS = ["consume", "client", "status", "requeue"] as const;
+
+/** A command's name. */
+export type Command = typeof COMMANDS[number];
+
+/** Commands of the contract that this version doesn't have. */
+const FUTURE_COMMANDS: readonly string[] = ["hold", "resume"];
+
+/** Deliver events. */
+export interface ConsumeInvocation {
+  /** The variant. */
+  readonly command: "consume";
+  /** The queue's directory; `undefined` for the default one. */
+  readonly baseDir: string | undefined;
+  /** How. */
+  readonly options: ConsumeOptions;
+}
+
+/** One event, given by options. */
+export interface OptionsInput {
+  /** The variant. */
+  readonly from: "options";
+  /** Where to send it. */
+  readonly url: string;
+  /** JSON text to send, unchecked; `undefined` for none. */
+  readonly body: string | undefined;
+  /** HTTP method, unchecked; `undefined` for the one that suits the body. */
+  readonly method: string | undefined;
+  /** Header names and values, unchecked but for names given twice. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+/** One event a file. */
+export interface FilesInput {
+  /** The variant. */
+  readonly from: "files";
+  /** At least one path. */
+  readonly paths: readonly string[];
+}
+
+/** One event a line of standard input. */
+export interface StdinInput {
+  /** The variant. */
+  readonly from: "stdin";
+  /** Whether `-` said so; otherwise a terminal gets the help instead. */
+  readonly explicit: boolean;
+}
+
+/** Put events on the queue. */
+export interface ClientInvocation {
+  /** The variant. */
+  readonly command: "client";
+  /** The queue's directory; `undefined` for the default one. */
+  readonly baseDir: string | undefined;
+  /** Where the events come from. */
+  readonly input: OptionsInput | FilesInput | StdinInput;
+  /** Whether good events are put on the queue although others are bad. */
+  readonly keepGoing: boolean;
+  /** Largest event. @default 4 MiB */
+  readonly maxBytes: number;
+}
+
+/** Say what is in the queue. */
+export interface StatusInvocation {
+  /** The variant. */
+  readonly command: "status";
+  /** The queue's directory; `undefined` for the default one. */
+  readonly baseDir: string | undefined;
+  /** As JSON instead of text. */
+  readonly json: boolean;
+}
+
+/** Put dead letters back. */
+export interface RequeueInvocation {
+  /** The variant. */
+  readonly command: "requeue";
+  /** The queue's directory; `undefined` for the default one. */
+  readonly baseDir: string | undefined;
+  /** Ids of dead letters, each once; `"all"` for all of them. */
+  readonly ids: readonly string[] | "all";
+}
+
+/** Print the help. */
+export interface HelpInvocation {
+  /** The variant. */
+  readonly command: "help";
+  /** For this command; `undefined` for the overall help. */
+  readonly topic: Command | undefined;
+}
+
+/** Print the version. */
+export interface VersionInvocation {
+  /** The variant. */
+  readonly command: "version";
+}
+
+/** What was asked for. */
+export type Invocation =
+  | ConsumeInvocation
+  | ClientInvocation
+  | StatusInvocation
+  | RequeueInvocation
+  | HelpInvocation
+  | VersionInvocation;
+
+/** An option and the commands it belongs to. */
+export interface Option extends Spelling {
+  /** The commands. */
+  readonly of: readonly Command[];
+}
+
+const consumeValue: Option = { takes: "value", of: ["consume"] };
+const consumeFlag: Option = { takes: "flag", of: ["consume"] };
+const clientValue: Option = { takes: "value", of: ["client"] };
+
+/** Every option; the help describes each, and a test holds the two together. */
+export const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
+  ["base-dir", { takes: "value", of: COMMANDS }],
+  ["help", { takes: "flag", of: COMMANDS }],
+  ["version", { takes: "flag", of: COMMANDS }],
+  ["threads", consumeValue],
+  ["once", consumeFlag],
+  ["until-empty", consumeFlag],
+  ["timeout", consumeValue],
+  ["lease", consumeValue],
+  ["max-attempts", consumeValue],
+  ["max-age", consumeValue],
+  ["backoff-base", consumeValue],
+  ["backoff-cap", consumeValue],
+  ["grace", consumeValue],
+  ["max-bytes", { takes: "value", of: ["consume", "client"] }],
+  ["on-status", consumeValue],
+  ["poll", consumeValue],
+  ["group", consumeFlag],
+  ["log-format", consumeValue],
+  ["url", clientValue],
+  ["body", clientValue],
+  ["method", clientValue],
+  ["header", { takes: "values", of: ["client"] }],
+  ["keep-going", { takes: "flag", of: ["client"] }],
+  ["json", { takes: "flag", of: ["status"] }],
+  ["all", { takes: "flag", of: ["requeue"] }],
+]);
+
+function readCommand(name: string | undefined): Command {
+  if (name === undefined) return "consume";
+  const command = COMMANDS.find((known) => known === name);
+  if (command !== undefined) return command;
+  if (FUTURE_COMMANDS.includes(name)) {
+    throw new UsageError(`${name} is not available in this version yet`);
+  }
+  const meant = nearest(name, COMMANDS);
+  throw new UsageError(
+    `unknown command ${quoted(name)}; ` +
+      (meant === undefined ? `the commands are ${COMMANDS.join(", ")}` : `did you mean ${meant}?`),
+  );
+}
+
+function refuseMisplaced(name: string, command: Command, isDefault: boolean): void {
+  const { of } = OPTIONS.get(name)!;
+  if (of.includes(command)) return;
+  throw new UsageError(
+    `--${name} belongs to ${of.join(" and ")}, not to ${command}` +
+      (isDefault ? ", which is meant when no command is given" : ""),
+  );
+}
+
+/** A header as `Name: value`; what may be in it is the event's to say. */
+function readHeader(text: string): readonly [string, string] {
+  const colon = text.indexOf(":");
+  const name = text.slice(0, colon).trim();
+  if (colon > 0 && name !== "") return [name, text.slice(colon + 1).trim()];
+  // the value isn't shown: it may be a secret
+  throw new UsageError("--header must be a name, a colon and a value, such as 'X-Source: shop'");
+}
+
+function readHeaders(texts: readonly string[]): readonly (readonly [string, string])[] {
+  const headers = texts.map(readHeader);
+  const seen = new Set<string>();
+  for (const [name] of headers) {
+    if (seen.has(name.toLowerCase())) {
+      throw new UsageError(`--header names ${printable(name)} twice`);
+    }
+    seen.add(name.toLowerCase());
+  }
+  return headers;
+}
+
+function readClientInput(
+  given: ReadonlyMap<string, readonly string[]>,
+  paths: readonly string[],
+): ClientInvocation["input"] {
+  const url = given.get("url")?.[0];
+  if (url === undefined) {
+    const orphan = ["body", "method", "header"].find((name) => given.has(name));
+    if (orphan !== undefined) throw new UsageError(`--${orphan} needs --url as well`);
+    if (paths.length === 0) return { from: "stdin", explicit: false };
+    if (paths.length === 1 && paths[0] === "-") return { from: "stdin", explicit: true };
+    if (paths.includes("-")) throw new UsageError("- (standard input) can't be used with files");
+    if (paths.includes("")) throw new UsageError("the name of a file can't be empty");
+    return { from: "files", paths };
+  }
+  if (paths.length > 0) {
+    throw new UsageError(`--url and ${printable(paths[0]!)} can't be used together`);
+  }
+  return {
+    from: "options",
+    url,
+    body: given.get("body")?.[0],
+    method: given.get("method")?.[0],
+    headers: readHeaders(given.get("header") ?? []),
+  };
+}
+
+function readRequeueIds(all: boolean, ids: readonly string[]): readonly string[] | "all" {
+  if (all && ids.length > 0) throw new UsageError("requeue takes ids or --all, not both");
+  if (all) return "all";
+  if (ids.length === 0) throw new UsageError("requeue needs the ids of dead letters, or --all");
+  if (ids.includes("")) throw new UsageError("an id can't be empty");
+  return [...new Set(ids)];
+}
+
+/**
+ * Read the command line.
+ *
+ * @param args The arguments after the program's name.
+ * @throws {UsageError} When it can't be understood.
+ */
+export function parseCommandLine(args: readonly string[]): Invocation {
+  const { words: [name, ...words], options: given } = readArguments(args, OPTIONS);
+  if (given.has("version")) return { command: "version" };
+  const command = readCommand(name);
+  if (given.has("help")) {
+    return { command: "help", topic: name === undefined ? undefined : command };
+  }
+  for (const option of given.keys()) refuseMisplaced(option, command, name === undefined);
+
+  const baseDir = given.get("base-dir")?.[0];
+  if ((command === "consume" || command === "status") && words.length > 0) {
+    throw new UsageError(`${command} takes no arguments, but there is ${quoted(words[0]!)}`);
+  }
+  switch (command) {
+    case "consume":
+      return { command, baseDir, options: readConsumeOptions(given) };
+    case "client":
+      return {
+        command,
+        baseDir,
+        input: readClientInput(given, words),
+        keepGoing: given.has("keep-going"),
+        maxBytes: readMaxBytes(given),
+      };
+    case "status":
+      return { command, baseDir, json: given.has("json") };
+    case "requeue":
+      return { command, baseDir, ids: readRequeueIds(given.has("all"), words) };
+  }
+}
