@@ -83,6 +83,9 @@ function lockOf(file: Deno.FsFile): Lock {
   return { release: () => file.close() };
 }
 
+/** The path such that only a folder answers to it: `Deno.remove` alone would remove a file of that name. */
+const folder = (path: string) => `${path}/`;
+
 const asDate = (ms: number) => new Date(ms);
 
 /** A disk whose verbs block this thread for one system call each. */
@@ -116,7 +119,7 @@ export const blockingDisk: Disk = {
   link: (from, to) => Deno.linkSync(from, to),
   remove: (path) => Deno.removeSync(path),
   makeDir: (path, mode) => Deno.mkdirSync(path, { mode }),
-  removeDir: (path) => Deno.removeSync(path),
+  removeDir: (path) => Deno.removeSync(folder(path)),
   touch: (path, ms) => Deno.utimeSync(path, asDate(ms), asDate(ms)),
   chmod: (path, mode) => Deno.chmodSync(path, mode),
   syncDir(path) {
@@ -162,7 +165,7 @@ export const asyncDisk: Disk = {
   link: (from, to) => Deno.link(from, to),
   remove: (path) => Deno.remove(path),
   makeDir: (path, mode) => Deno.mkdir(path, { mode }),
-  removeDir: (path) => Deno.remove(path),
+  removeDir: (path) => Deno.remove(folder(path)),
   touch: (path, ms) => Deno.utime(path, asDate(ms), asDate(ms)),
   chmod: (path, mode) => Deno.chmod(path, mode),
   async syncDir(path) {
