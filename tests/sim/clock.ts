@@ -37,9 +37,9 @@ export class SimTime {
     return this.#nowMs;
   }
 
-  /** Number of sleepers. */
+  /** Number of sleepers that will wake by themselves. */
   get sleeping(): number {
-    return this.#sleepers.length;
+    return this.#sleepers.filter((sleeper) => sleeper.atMs < Infinity).length;
   }
 
   /** Sleep on behalf of `owner`. */

@@ -101,7 +101,7 @@ export class SimDisk {
   /** The disk as it is, to start another world with. */
   image(): DiskImage {
     const snapshot = this.#history.at(-1) ?? this.#snapshot(this.#tree.inodes.keys());
-    return new DiskImage(snapshot, this.#tree.bytes, this.#writtenSoFar(snapshot), true);
+    return new DiskImage(snapshot, this.#tree.bytes, this.#writtenSoFar(snapshot));
   }
 
   /** Every image that a crash at this moment may leave. */
@@ -114,7 +114,7 @@ export class SimDisk {
         const cut = new Map(
           [...written].map(([ino, bytes], index) => [ino, bytes.slice(0, damage[index])]),
         );
-        yield new DiskImage(snapshot, this.#tree.bytes, cut, true);
+        yield new DiskImage(snapshot, this.#tree.bytes, cut);
       }
     }
   }

@@ -44,19 +44,16 @@ export class DiskImage {
   readonly snapshot: Snapshot;
   readonly #bytes: ReadonlyMap<number, Uint8Array>;
   readonly #damaged: ReadonlyMap<number, Uint8Array>;
-  readonly #isWhole: boolean;
 
-  /** The `bytes` of all files, but for those in `damaged`; `isWhole` says that no file in `damaged` differs. */
+  /** The `bytes` of all files, but for those in `damaged`. */
   constructor(
     snapshot: Snapshot,
     bytes: ReadonlyMap<number, Uint8Array>,
     damaged: ReadonlyMap<number, Uint8Array>,
-    isWhole: boolean,
   ) {
     this.snapshot = snapshot;
     this.#bytes = bytes;
     this.#damaged = damaged;
-    this.#isWhole = isWhole && damaged.size === 0;
   }
 
   /** All inodes. */
@@ -71,7 +68,8 @@ export class DiskImage {
 
   /** Equal for equal images: paths, kinds, modes, link counts, mtimes of files and bytes. */
   get fingerprint(): string {
-    const known = this.#isWhole ? this.snapshot.fingerprint : undefined;
+    const isWhole = this.#damaged.size === 0;
+    const known = isWhole ? this.snapshot.fingerprint : undefined;
     if (known !== undefined) return known;
     let low = 0;
     let high = 0;
@@ -91,7 +89,7 @@ export class DiskImage {
     };
     walk(this.inodes.get(ROOT)!, 0x811c9dc5);
     const fingerprint = `${low >>> 0}.${high >>> 0}`;
-    if (this.#isWhole) this.snapshot.fingerprint = fingerprint;
+    if (isWhole) this.snapshot.fingerprint = fingerprint;
     return fingerprint;
   }
 

@@ -80,11 +80,13 @@ export class SimNetwork {
   mostInFlight = 0;
   readonly #inFlight = new Map<SimProcess, number>();
   readonly #time: SimTime;
+  readonly #fail: (error: unknown) => void;
   readonly #seen = new Map<string, number>();
 
-  /** A network on a world's time. */
-  constructor(time: SimTime) {
+  /** A network on a world's time; `fail` ends the run when the script itself throws. */
+  constructor(time: SimTime, fail: (error: unknown) => void) {
     this.#time = time;
+    this.#fail = fail;
   }
 
   /** The keys of the events taken, in order. */
@@ -134,7 +136,7 @@ export class SimNetwork {
     signal: AbortSignal | undefined,
   ): Promise<Response> {
     const request = this.#arrive(process, url, init);
-    const reply = this.script(request) ?? {};
+    const reply = this.#replyTo(request);
     const { fails } = reply;
     const isTaken = fails === undefined || fails === "hang" || fails === "hang body" ||
       fails === "reset after";
@@ -155,6 +157,15 @@ export class SimNetwork {
       ? hanging(body, signal)
       : body;
     return new Response(content, { status, headers });
+  }
+
+  #replyTo(request: SimRequest): Reply {
+    try {
+      return this.script(request) ?? {};
+    } catch (error) {
+      this.#fail(error);
+      return {};
+    }
   }
 
   #arrive(process: SimProcess, url: string, init: RequestInit): SimRequest {

@@ -68,7 +68,7 @@ export class World implements ProcessWorld {
   /** Virtual time. */
   readonly time = new SimTime();
   /** The endpoints. */
-  readonly network = new SimNetwork(this.time);
+  readonly network = new SimNetwork(this.time, (error) => this.fail(error));
   /** The hosts' caches, on a network file system. */
   readonly view: NetworkView | undefined;
   /** How many names a listing fetches in one step. */
@@ -156,6 +156,14 @@ export class World implements ProcessWorld {
     return this.run(this.time.sleep(ms, this));
   }
 
+  /** End the run with an error: of the test's own, so that the code under test can't take it for the world's. */
+  fail(error: unknown): void {
+    this.#failure ??= error instanceof Error
+      ? error
+      : new Error("The test failed", { cause: error });
+    for (const process of this.#processes) process.kill();
+  }
+
   /** See {@linkcode DiskWorld}; as all below, for the processes. */
   turn(call: PendingCall): Promise<void> | undefined {
     const latencyMs = this.#options.latencyMs?.(call) ?? 0;
@@ -178,12 +186,21 @@ export class World implements ProcessWorld {
 
   /** Tell the observers. */
   point(call: Call, phase: Phase): void {
-    for (const observer of this.#observers) observer(call, phase);
+    try {
+      for (const observer of this.#observers) observer(call, phase);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** Ask for a fault. */
   faultOf(call: Call): Fault | undefined {
-    return this.onVerb(call);
+    try {
+      return this.onVerb(call);
+    } catch (error) {
+      this.fail(error);
+      return undefined;
+    }
   }
 
   /** Tell the watchers on the same host. */
@@ -212,8 +229,7 @@ export class World implements ProcessWorld {
   /** Count a call that takes no time. */
   asked(): void {
     if (++this.#callsAtOnce <= (this.#options.maxCalls ?? 200_000)) return;
-    this.#failure ??= new LivelockError(`Cannot finish: too much at one instant, ${this.#state()}`);
-    for (const process of this.#processes) process.kill();
+    this.fail(new LivelockError(`Cannot finish: too much at one instant, ${this.#state()}`));
     throw this.#failure;
   }
 
