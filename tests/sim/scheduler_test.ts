@@ -1,6 +1,13 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Choices, Paths, randomChoices, replay } from "./choices.ts";
-import { interleaving, type InterleavingBounds } from "./scheduler.ts";
+import {
+  everyInterleaving,
+  interleaving,
+  type InterleavingBounds,
+  isDependent,
+  type Scheduler,
+} from "./scheduler.ts";
+import type { Verb } from "./process_disk.ts";
 import { World } from "./world.ts";
 
 Deno.test("Paths takes every path once, however deep each is", () => {
@@ -121,4 +128,83 @@ Deno.test("exactly one of two processes gets a file by rename, in every order", 
     assertEquals(first! + second!, 1);
   }
   assertEquals([paths.count, paths.complete], [2, true]);
+});
+
+Deno.test("isDependent() knows which verbs can be exchanged", () => {
+  const { process } = { process: new World().process() };
+  const call = (verb: Verb, path: string, to?: string) => ({ verb, path, to, process });
+  const claim = call("rename", "/q/new/a", "/q/cur/a1");
+  const depends: [ReturnType<typeof call>, boolean][] = [
+    [call("rename", "/q/new/a", "/q/cur/a2"), true],
+    [call("rename", "/q/new/b", "/q/cur/b1"), false],
+    [call("lstat", "/q/new/a"), true],
+    [call("lstat", "/q/cur/a1"), true],
+    [call("lstat", "/q/new"), false],
+    [call("list", "/q/new"), true],
+    [call("list", "/q/cur"), true],
+    [call("list", "/q"), false],
+    [call("list", "/q/doa"), false],
+    [call("removeDir", "/q/cur"), true],
+    [call("makeDir", "/q/cur"), true],
+    [call("makeDir", "/q/defer"), false],
+    [call("syncDir", "/q/new"), false],
+    [call("tryLock", "/q/cur/.x"), true],
+    [call("remove", "/q/cur/a11"), false],
+  ];
+  for (const [other, expected] of depends) {
+    const name = `${other.verb} ${other.path}`;
+    assertEquals([name, isDependent(claim, other)], [name, expected]);
+    assertEquals([name, isDependent(other, claim)], [name, expected]);
+  }
+  assertEquals(isDependent(call("read", "/q/new/a"), call("list", "/q/new")), false);
+});
+
+/** Three processes that claim files in different orders, as seen from outside: who got what, and who found the folder how. */
+async function claimRace(scheduler: Scheduler): Promise<string> {
+  const world = new World({ scheduler });
+  for (const path of ["/new", "/cur"]) world.disk.plant(path, { kind: "directory" });
+  for (const name of ["a", "b"]) world.disk.plant(`/new/${name}`);
+  const got: string[] = ["", "", ""];
+  const claim = async (index: number, order: string) => {
+    const { disk } = world.process().runtime;
+    for await (const { name } of disk.list("/new")) got[index] += name;
+    for (const name of order) {
+      try {
+        await disk.rename(`/new/${name}`, `/cur/${name}${index}`);
+        got[index] += `+${name}`;
+      } catch {
+        got[index] += `-${name}`;
+      }
+    }
+  };
+  await world.run(Promise.all([claim(0, "ab"), claim(1, "ba"), claim(2, "b")]));
+  return got.join(" ");
+}
+
+Deno.test("pruned runs show all that all runs show, with far fewer", async () => {
+  const outcomes: Set<string>[] = [];
+  const counts: number[] = [];
+  for (const prune of [false, true]) {
+    const seen = new Set<string>();
+    const count = await everyInterleaving({ limit: 10_000, prune }, async (scheduler) => {
+      seen.add(await claimRace(scheduler));
+    });
+    assert(count.complete);
+    outcomes.push(seen);
+    counts.push(count.runs);
+  }
+  assertEquals([...outcomes[1]!].sort(), [...outcomes[0]!].sort());
+  assert(counts[0] === 560 && counts[1]! < 200, `${counts}`);
+});
+
+Deno.test("everyInterleaving() names the path of the run that failed", async () => {
+  const error = await assertRejects(() =>
+    everyInterleaving({ limit: 10_000 }, async (scheduler) => {
+      const outcome = await claimRace(scheduler);
+      if (outcome.includes("-a")) throw new Error("lost a");
+    })
+  ) as Error;
+  const path = /replay\(\[([\d,]+)\]\): lost a/.exec(error.message)![1]!;
+  const again = interleaving(replay(path.split(",").map(Number)));
+  assert((await claimRace(again)).includes("-a"));
 });

@@ -16,7 +16,7 @@ import { SimNetwork } from "./network.ts";
 import { NetworkView } from "./network_view.ts";
 import { type ProcessWorld, SimProcess } from "./process.ts";
 import type { Call, Fault, PendingCall, Phase } from "./process_disk.ts";
-import type { Scheduler } from "./scheduler.ts";
+import { JUMP, REDUNDANT, RedundantRun, type Scheduler } from "./scheduler.ts";
 
 /** When a world begins unless told otherwise: 2026-11-21T00:00:00Z. */
 export const START_MS = Date.UTC(2026, 10, 21);
@@ -245,7 +245,8 @@ export class World implements ProcessWorld {
   #step(): boolean {
     if (this.#waiting.length > 0) {
       const index = this.#options.scheduler!.pick(this.#waiting, this.time.sleeping > 0);
-      if (index >= 0) {
+      if (index === REDUNDANT) throw new RedundantRun("Another run shows the same");
+      if (index !== JUMP) {
         this.#waiting.splice(index, 1)[0]!.go();
         return true;
       }
