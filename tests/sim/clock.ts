@@ -42,6 +42,12 @@ export class SimTime {
     return this.#sleepers.filter((sleeper) => sleeper.atMs < Infinity).length;
   }
 
+  /** Whether somebody wakes without time going on. */
+  get isDue(): boolean {
+    const next = this.#sleepers.at(-1);
+    return next !== undefined && next.atMs <= this.#nowMs;
+  }
+
   /** Sleep on behalf of `owner`. */
   sleep(ms: number, owner: unknown, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return Promise.resolve();

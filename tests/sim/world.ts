@@ -243,6 +243,7 @@ export class World implements ProcessWorld {
   }
 
   #step(): boolean {
+    if (this.time.isDue) return this.time.advance();
     if (this.#waiting.length > 0) {
       const index = this.#options.scheduler!.pick(this.#waiting, this.time.sleeping > 0);
       if (index === REDUNDANT) throw new RedundantRun("Another run shows the same");
