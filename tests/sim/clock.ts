@@ -18,7 +18,7 @@ export class LivelockError extends Error {
 }
 
 interface Sleeper {
-  readonly atMs: number;
+  atMs: number;
   readonly owner: unknown;
   readonly wake: () => void;
   readonly forget: () => void;
@@ -31,6 +31,7 @@ export const never = <T>(): Promise<T> => new Promise<T>(() => {});
 export class SimTime {
   #nowMs = 0;
   readonly #sleepers: Sleeper[] = []; // the next to wake last
+  readonly #held = new Map<unknown, number>();
 
   /** Ms since the world began. */
   get nowMs(): number {
@@ -60,13 +61,28 @@ export class SimTime {
         forget();
         resolve();
       };
-      const atMs = this.#nowMs + (ms > 0 ? ms : 0);
+      const atMs = Math.max(this.#nowMs + (ms > 0 ? ms : 0), this.heldUntil(owner));
       const sleeper: Sleeper = { atMs, owner, wake, forget };
       signal?.addEventListener("abort", wake);
-      let index = this.#sleepers.length;
-      while (index > 0 && this.#sleepers[index - 1]!.atMs <= atMs) index--;
-      this.#sleepers.splice(index, 0, sleeper);
+      this.#insert(sleeper);
     });
+  }
+
+  /** What `owner` has put to sleep wakes after so many ms at the earliest, in its order. */
+  hold(owner: unknown, ms: number): void {
+    const untilMs = Math.max(this.heldUntil(owner), this.#nowMs + ms);
+    this.#held.set(owner, untilMs);
+    for (const sleeper of this.#sleepers.filter((each) => each.owner === owner).reverse()) {
+      if (sleeper.atMs >= untilMs) continue;
+      this.#drop(sleeper);
+      sleeper.atMs = untilMs;
+      this.#insert(sleeper);
+    }
+  }
+
+  /** Until when `owner` is held, ms since the world began; the past when it isn't. */
+  heldUntil(owner: unknown): number {
+    return this.#held.get(owner) ?? 0;
   }
 
   /** Jump to the next sleeper and wake it; false when nobody sleeps. */
@@ -83,6 +99,12 @@ export class SimTime {
     for (const sleeper of this.#sleepers.filter((each) => each.owner === owner)) {
       sleeper.forget();
     }
+  }
+
+  #insert(sleeper: Sleeper): void {
+    let index = this.#sleepers.length;
+    while (index > 0 && this.#sleepers[index - 1]!.atMs <= sleeper.atMs) index--;
+    this.#sleepers.splice(index, 0, sleeper);
   }
 
   #drop(sleeper: Sleeper): void {

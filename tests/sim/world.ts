@@ -166,7 +166,8 @@ export class World implements ProcessWorld {
 
   /** See {@linkcode DiskWorld}; as all below, for the processes. */
   turn(call: PendingCall): Promise<void> | undefined {
-    const latencyMs = this.#options.latencyMs?.(call) ?? 0;
+    const heldMs = this.time.heldUntil(call.process) - this.time.nowMs;
+    const latencyMs = Math.max(this.#options.latencyMs?.(call) ?? 0, heldMs, 0);
     const { scheduler } = this.#options;
     if (latencyMs === 0 && scheduler === undefined) return undefined;
     const late = latencyMs > 0 ? this.time.sleep(latencyMs, call.process) : undefined;

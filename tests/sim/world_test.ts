@@ -229,3 +229,24 @@ Deno.test("a verb with latency takes its time, and only then its effect", async 
   await world.run(Promise.resolve(renaming));
   assertEquals([Object.keys(world.disk.image().files()), world.time.nowMs], [["/b"], 70_000]);
 });
+
+Deno.test("pause() holds a process's verbs, sleeps and answers back, in their order, and nobody else's", async () => {
+  const world = new World();
+  world.network.script = () => ({ delayMs: 10 });
+  const [paused, other] = [world.process(), world.process()];
+  const log: string[] = [];
+  const note = (what: string) => () => log.push(`${what} ${world.time.nowMs}`);
+  const { clock, disk, fetch } = paused.runtime;
+  const late = [
+    clock.sleep(20).then(note("sleep")),
+    fetch("http://a/", {}).then(note("answer")),
+    clock.sleep(900).then(note("long sleep")),
+  ];
+  paused.pause(500);
+  late.push(Promise.resolve(disk.lstat("/")).then(note("verb")));
+  late.push(other.runtime.clock.sleep(30).then(note("other")));
+  await world.run(Promise.all(late));
+  await disk.lstat("/");
+  assertEquals(log, ["other 30", "answer 500", "sleep 500", "verb 500", "long sleep 900"]);
+  assertEquals(world.time.nowMs, 900);
+});
