@@ -343,6 +343,7 @@ holds("tryLock() keeps others out until released, through a rename", async ({ ru
   assertEquals(await disk.tryLock(`${dir}/b`), undefined);
   (await disk.tryLock(`${dir}/other`))!.release();
   lock.release();
+  lock.release(); // a second time does nothing
   const again = await disk.tryLock(`${dir}/b`);
   assert(again !== undefined);
   again.release();

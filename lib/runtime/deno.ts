@@ -80,7 +80,13 @@ function watch(dir: string, onChange: () => void): () => void {
 }
 
 function lockOf(file: Deno.FsFile): Lock {
-  return { release: () => file.close() };
+  let isHeld = true;
+  return {
+    release() {
+      if (isHeld) file.close();
+      isHeld = false;
+    },
+  };
 }
 
 /** The path such that only a folder answers to it: `Deno.remove` alone would remove a file of that name. */
@@ -128,9 +134,13 @@ export const blockingDisk: Disk = {
   },
   tryLock(path) {
     const file = Deno.openSync(path, { read: true, write: true });
-    if (file.tryLockSync(true)) return lockOf(file);
-    file.close();
-    return undefined;
+    let isLocked = false;
+    try {
+      isLocked = file.tryLockSync(true);
+    } finally {
+      if (!isLocked) file.close();
+    }
+    return isLocked ? lockOf(file) : undefined;
   },
 };
 
@@ -174,9 +184,13 @@ export const asyncDisk: Disk = {
   },
   async tryLock(path) {
     const file = await Deno.open(path, { read: true, write: true });
-    if (await file.tryLock(true)) return lockOf(file);
-    file.close();
-    return undefined;
+    let isLocked = false;
+    try {
+      isLocked = await file.tryLock(true);
+    } finally {
+      if (!isLocked) file.close();
+    }
+    return isLocked ? lockOf(file) : undefined;
   },
 };
 

@@ -56,7 +56,7 @@ export interface FileContent {
 
 /** A held lock. */
 export interface Lock {
-  /** Let go of it. The file stays. */
+  /** Let go of it; a second time does nothing. The file stays. */
   release(): void;
 }
 
