@@ -80,8 +80,17 @@ function watch(dir: string, onChange: () => void): () => void {
 }
 
 function lockOf(file: Deno.FsFile): Lock {
-  return { release: () => file.close() };
+  let isHeld = true;
+  return {
+    release() {
+      if (isHeld) file.close();
+      isHeld = false;
+    },
+  };
 }
+
+/** The path such that only a folder answers to it: `Deno.remove` alone would remove a file of that name. */
+const folder = (path: string) => `${path}/`;
 
 const asDate = (ms: number) => new Date(ms);
 
@@ -116,7 +125,7 @@ export const blockingDisk: Disk = {
   link: (from, to) => Deno.linkSync(from, to),
   remove: (path) => Deno.removeSync(path),
   makeDir: (path, mode) => Deno.mkdirSync(path, { mode }),
-  removeDir: (path) => Deno.removeSync(path),
+  removeDir: (path) => Deno.removeSync(folder(path)),
   touch: (path, ms) => Deno.utimeSync(path, asDate(ms), asDate(ms)),
   chmod: (path, mode) => Deno.chmodSync(path, mode),
   syncDir(path) {
@@ -125,9 +134,13 @@ export const blockingDisk: Disk = {
   },
   tryLock(path) {
     const file = Deno.openSync(path, { read: true, write: true });
-    if (file.tryLockSync(true)) return lockOf(file);
-    file.close();
-    return undefined;
+    let isLocked = false;
+    try {
+      isLocked = file.tryLockSync(true);
+    } finally {
+      if (!isLocked) file.close();
+    }
+    return isLocked ? lockOf(file) : undefined;
   },
 };
 
@@ -162,7 +175,7 @@ export const asyncDisk: Disk = {
   link: (from, to) => Deno.link(from, to),
   remove: (path) => Deno.remove(path),
   makeDir: (path, mode) => Deno.mkdir(path, { mode }),
-  removeDir: (path) => Deno.remove(path),
+  removeDir: (path) => Deno.remove(folder(path)),
   touch: (path, ms) => Deno.utime(path, asDate(ms), asDate(ms)),
   chmod: (path, mode) => Deno.chmod(path, mode),
   async syncDir(path) {
@@ -171,9 +184,13 @@ export const asyncDisk: Disk = {
   },
   async tryLock(path) {
     const file = await Deno.open(path, { read: true, write: true });
-    if (await file.tryLock(true)) return lockOf(file);
-    file.close();
-    return undefined;
+    let isLocked = false;
+    try {
+      isLocked = await file.tryLock(true);
+    } finally {
+      if (!isLocked) file.close();
+    }
+    return isLocked ? lockOf(file) : undefined;
   },
 };
 

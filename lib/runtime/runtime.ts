@@ -56,7 +56,7 @@ export interface FileContent {
 
 /** A held lock. */
 export interface Lock {
-  /** Let go of it. The file stays. */
+  /** Let go of it; a second time does nothing. The file stays. */
   release(): void;
 }
 
@@ -86,11 +86,11 @@ export interface Disk {
   rename(from: string, to: string): Awaitable<void>;
   /** Give a file a second name, which must not exist (`EEXIST`). */
   link(from: string, to: string): Awaitable<void>;
-  /** Remove a name that isn't a folder. */
+  /** Remove a name that isn't a folder. Look first: what happens to an empty folder is not promised. */
   remove(path: string): Awaitable<void>;
   /** Make one folder (`EEXIST` if there, `ENOENT` without its parent); `mode` before the umask. */
   makeDir(path: string, mode: number): Awaitable<void>;
-  /** Remove an empty folder (`ENOTEMPTY` otherwise). */
+  /** Remove an empty folder (`ENOTEMPTY` if it isn't empty, `ENOTDIR` if it is a file or a symlink, which stays). */
   removeDir(path: string): Awaitable<void>;
   /** Set a file's mtime, Unix ms. */
   touch(path: string, mtimeMs: number): Awaitable<void>;

@@ -1,0 +1,208 @@
+/**
+ * A scripted endpoint behind `fetch`. Nothing leaves the process.
+ *
+ * The script is asked for each request, at the moment the endpoint would take it; every request that the endpoint *took* is
+ * on record, whether or not its answer arrived.
+ *
+ * @module
+ */
+
+import { never, type SimTime } from "./clock.ts";
+import type { SimProcess } from "./process.ts";
+
+/** A request as the endpoint sees it. */
+export interface SimRequest {
+  /** When it arrived, ms since the world began. */
+  readonly atMs: number;
+  /** Its URL. */
+  readonly url: string;
+  /** Its method. */
+  readonly method: string;
+  /** Its headers. */
+  readonly headers: Headers;
+  /** Its body as text, `""` without one. */
+  readonly body: string;
+  /** Its `Idempotency-Key`. */
+  readonly key: string | undefined;
+  /** Who sent it. */
+  readonly process: SimProcess;
+  /** How many requests with this key and URL arrived before it. */
+  readonly nth: number;
+}
+
+/** What becomes of a request. */
+export interface Reply {
+  /** Status of the answer. @default 200 */
+  readonly status?: number;
+  /** Headers of the answer. */
+  readonly headers?: Record<string, string>;
+  /** Body of the answer. */
+  readonly body?: string;
+  /** Ms until the answer, or the failure. @default 0 */
+  readonly delayMs?: number;
+  /**
+   * `"refused"`: no connection. `"reset before"`, `"reset after"`: the connection breaks, before or after the endpoint took the event.
+   * `"hang"`: it took it and never answers. `"hang before"`: never answers, and didn't take it. `"hang body"`: status and headers arrive, the end
+   * of the body never does.
+   */
+  readonly fails?:
+    | "refused"
+    | "reset before"
+    | "reset after"
+    | "hang"
+    | "hang before"
+    | "hang body";
+}
+
+/** A request that the endpoint took. */
+export interface TakenRequest extends SimRequest {
+  /** What it replied. */
+  readonly reply: Reply;
+  /** Whether the headers of its answer reached the sender. */
+  answered: boolean;
+}
+
+/** Decides what becomes of a request; `undefined` is a 200. */
+export type Script = (request: SimRequest) => Reply | undefined;
+
+/** Statuses whose answers have no body. */
+const WITHOUT_BODY = new Set([204, 205, 304]);
+
+/** The network of a world. */
+export class SimNetwork {
+  /** What happens to requests. */
+  script: Script = () => undefined;
+  /** The requests taken, in order. */
+  readonly taken: TakenRequest[] = [];
+  /** Whether processes may reach a URL. */
+  mayReach: (url: URL) => boolean = () => true;
+  /** The most that ever were on their way at once. */
+  mostInFlight = 0;
+  readonly #inFlight = new Map<SimProcess, number>();
+  readonly #time: SimTime;
+  readonly #fail: (error: unknown) => void;
+  readonly #seen = new Map<string, number>();
+
+  /** A network on a world's time; `fail` ends the run when the script itself throws. */
+  constructor(time: SimTime, fail: (error: unknown) => void) {
+    this.#time = time;
+    this.#fail = fail;
+  }
+
+  /** The keys of the events taken, in order. */
+  get keys(): string[] {
+    return this.taken.map((request) => request.key ?? "");
+  }
+
+  /** How many are on their way now. */
+  get inFlight(): number {
+    let sum = 0;
+    for (const count of this.#inFlight.values()) sum += count;
+    return sum;
+  }
+
+  /** `fetch` of a process. */
+  async fetch(process: SimProcess, url: string, init: RequestInit): Promise<Response> {
+    if (!process.alive) return never();
+    const signal = init.signal ?? undefined;
+    signal?.throwIfAborted();
+    this.#count(process, 1);
+    try {
+      const response = await this.#answer(process, url, init, signal);
+      return process.alive ? response : await never();
+    } catch (error) {
+      if (!process.alive) return never();
+      throw error;
+    } finally {
+      this.#count(process, -1);
+    }
+  }
+
+  /** A process died, and its connections with it. */
+  forget(process: SimProcess): void {
+    this.#inFlight.delete(process);
+  }
+
+  #count(process: SimProcess, change: 1 | -1): void {
+    if (!process.alive) return;
+    this.#inFlight.set(process, (this.#inFlight.get(process) ?? 0) + change);
+    this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
+  }
+
+  async #answer(
+    process: SimProcess,
+    url: string,
+    init: RequestInit,
+    signal: AbortSignal | undefined,
+  ): Promise<Response> {
+    const request = this.#arrive(process, url, init);
+    const reply = this.#replyTo(request);
+    const { fails } = reply;
+    const isTaken = fails === undefined || fails === "hang" || fails === "hang body" ||
+      fails === "reset after";
+    const taken: TakenRequest = { ...request, reply, answered: false };
+    if (isTaken) this.taken.push(taken);
+    const delayMs = fails === "hang" || fails === "hang before" ? Infinity : reply.delayMs ?? 0;
+    await this.#time.sleep(delayMs, process, signal);
+    signal?.throwIfAborted();
+    if (fails === "refused") throw new TypeError("error sending request: connection refused");
+    if (fails === "reset before" || fails === "reset after") {
+      throw new TypeError("error sending request: connection reset by peer");
+    }
+    taken.answered = true;
+    const { status = 200, headers = {}, body = "" } = reply;
+    const content = WITHOUT_BODY.has(status)
+      ? null
+      : fails === "hang body"
+      ? hanging(body, signal)
+      : body;
+    return new Response(content, { status, headers });
+  }
+
+  #replyTo(request: SimRequest): Reply {
+    try {
+      return this.script(request) ?? {};
+    } catch (error) {
+      this.#fail(error);
+      return {};
+    }
+  }
+
+  #arrive(process: SimProcess, url: string, init: RequestInit): SimRequest {
+    const headers = new Headers(init.headers);
+    const key = headers.get("Idempotency-Key") ?? undefined;
+    const seenAs = `${key} ${url}`;
+    const nth = this.#seen.get(seenAs) ?? 0;
+    this.#seen.set(seenAs, nth + 1);
+    const method = init.method ?? "GET";
+    return {
+      atMs: this.#time.nowMs,
+      url,
+      method,
+      headers,
+      body: textOf(init.body),
+      key,
+      process,
+      nth,
+    };
+  }
+}
+
+function textOf(body: BodyInit | null | undefined): string {
+  if (body === null || body === undefined) return "";
+  if (typeof body === "string") return body;
+  if (ArrayBuffer.isView(body) || body instanceof ArrayBuffer) {
+    return new TextDecoder().decode(body);
+  }
+  throw new TypeError("Cannot simulate a request: its body is neither text nor bytes");
+}
+
+/** A body that begins and never ends, until aborted. */
+function hanging(start: string, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      if (start !== "") controller.enqueue(new TextEncoder().encode(start));
+      signal?.addEventListener("abort", () => controller.error(signal.reason), { once: true });
+    },
+  });
+}
