@@ -10,11 +10,10 @@ export interface Taken {
 }
 
 /** What the server answers; `taken` holds all requests so far, this one included. */
-export type Answer = (
-  request: Taken,
-  taken: readonly Taken[],
-  signal: AbortSignal,
-) => Response | Promise<Response>;
+export type Answer = (request: Taken, taken: readonly Taken[]) => Response | Promise<Response>;
+
+/** An answer that never comes. */
+export const HANG: Answer = () => new Promise(() => {});
 
 /** A running server. */
 export interface Endpoint extends AsyncDisposable {
@@ -32,18 +31,22 @@ export function startEndpoint(
 ): Endpoint {
   const taken: Taken[] = [];
   const waiting: { count: number; resolve: () => void }[] = [];
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
-    const one: Taken = {
-      method: request.method,
-      path: new URL(request.url).pathname,
-      headers: request.headers,
-      body: await request.text(),
-      atMs: Date.now(),
-    };
-    taken.push(one);
-    for (const { count, resolve } of waiting) if (taken.length >= count) resolve();
-    return await answer(one, taken, request.signal);
-  });
+  const end = new AbortController();
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, signal: end.signal, onListen() {} },
+    async (request) => {
+      const one: Taken = {
+        method: request.method,
+        path: new URL(request.url).pathname,
+        headers: request.headers,
+        body: await request.text(),
+        atMs: Date.now(),
+      };
+      taken.push(one);
+      for (const { count, resolve } of waiting) if (taken.length >= count) resolve();
+      return await answer(one, taken);
+    },
+  );
   const { port } = server.addr;
   return {
     port,
@@ -54,7 +57,8 @@ export function startEndpoint(
       return new Promise((resolve) => waiting.push({ count, resolve }));
     },
     async [Symbol.asyncDispose]() {
-      await server.shutdown();
+      end.abort();
+      await server.finished;
     },
   };
 }

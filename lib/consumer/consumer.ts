@@ -174,7 +174,11 @@ export class Consumer {
 
   async #close(owner: OwnerFile | undefined): Promise<void> {
     this.#unwatch?.();
-    this.#abandoned.close();
+    try {
+      await this.#abandoned.close();
+    } catch (error) {
+      this.#trouble("list", error, "owner files of the dead are left to the next consumer");
+    }
     this.#delivery.close();
     if (owner) await releaseOwner(this.#queue, owner);
   }

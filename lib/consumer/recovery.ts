@@ -67,14 +67,33 @@ export class AbandonedClaims implements Source {
     }
     this.#watched = watched;
     // Listed after their locks were taken, and none of their claims is left: the owner files have done their duty.
-    for (const owner of bereft) await this.#forget(owner);
+    await this.#forgetAll(bereft);
     return abandoned;
   }
 
-  /** Let go of the owner files held, for another consumer to go on with. */
-  close(): void {
-    for (const { lock } of this.#inherited.values()) lock.release();
-    this.#inherited.clear();
+  /** Let go of the owner files held: those whose claims are all taken over are done with, others are for the next consumer. */
+  async close(): Promise<void> {
+    try {
+      await this.#forgetAll(await this.#bereft());
+    } finally {
+      for (const { lock } of this.#inherited.values()) lock.release();
+      this.#inherited.clear();
+    }
+  }
+
+  /** Dead owners none of whose claims is left. */
+  async #bereft(): Promise<Set<string>> {
+    const bereft = new Set(this.#inherited.keys());
+    if (bereft.size === 0) return bereft;
+    for await (const name of this.#claims()) {
+      const { tag } = parseName(name);
+      bereft.delete((tag === undefined ? undefined : parseTag(tag)?.owner) ?? "");
+    }
+    return bereft;
+  }
+
+  async #forgetAll(owners: Iterable<string>): Promise<void> {
+    for (const owner of owners) await this.#forget(owner);
   }
 
   async #forget(owner: string): Promise<void> {

@@ -193,10 +193,12 @@ function originOf(location: string): string {
   return URL.parse(location)?.origin ?? "the same host";
 }
 
-/** `fetch`'s message says what the system said, and repeats the whole URL: leave that out. */
+/** What the system said is in the cause; the URL in it, which may hold secrets, is left out. */
 function networkReason(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.replace(/ for url \([^)]*\)/, "");
+  const said = error instanceof Error ? error.cause ?? error : error;
+  const message = said instanceof Error ? said.message : String(said);
+  return message.replace(/^error sending request (?:from \S+ )?for (?:url )?.*?\): /, "")
+    .replaceAll(/https?:\/\/\S+/g, "...");
 }
 
 /** Read at most `limit` bytes and cancel the rest. */
