@@ -59,7 +59,7 @@ export function parseName(name: string): EventName {
       extension,
     };
   }
-  const original = stem.includes("count", 36) ? ORIGINAL.exec(stem) : null;
+  const original = stem.includes("count") ? ORIGINAL.exec(stem) : null;
   if (original) {
     return {
       id: original[1]!,
