@@ -1,0 +1,283 @@
+/**
+ * What waits in `defer/`, without looking at more of it than needed: which destinations have a folder, what operators and endpoints
+ * have said there (`.hold`, `.after@<ms>`, `.open~<owner>`), and which buckets there are.
+ *
+ * Names are listed bucket by bucket, when asked for; a folder is listed again only when its mtime says that names came or went.
+ *
+ * @module
+ */
+
+import { errorCode } from "../runtime/runtime.ts";
+import { bucketTimeMs } from "./buckets.ts";
+import { createFile } from "./layout.ts";
+import { type Candidate, Listing, type NotAnEvent } from "./listing.ts";
+import { ensureFolder, isMissing } from "./place.ts";
+import type { Queue } from "./queue.ts";
+import { run } from "./steps.ts";
+
+/** Keeps a destination from being sent to until it is removed. */
+export const HOLD_FILE = ".hold";
+
+const AFTER_FILE = /^\.after@(\d{1,15})$/;
+const OPEN_FILE = /^\.open~[a-z0-9-]+$/;
+
+/** Longest wait an endpoint can ask for, and what clocks may differ: a time further ahead is not believed. */
+const FURTHEST_AFTER_MS = 2 * 60 * 60_000 + 15 * 60_000;
+
+/** An mtime younger than this may stay the same when another name comes: file systems count time in ticks. */
+const MTIME_TICK_MS = 2_000;
+
+/** How long an mtime is believed. */
+const TRUST_MS = 60_000;
+
+/** What is known of a folder's names since it was listed last. */
+interface Seen {
+  /** Its mtime then; `NaN` when it was too fresh to tell. */
+  readonly mtimeMs: number;
+  /** Believed until, monotonic ms. */
+  readonly untilMs: number;
+}
+
+/** A bucket, or the destination's folder itself, which older versions and people put events into. */
+interface Bucket {
+  /** Path below the base directory. */
+  readonly folder: string;
+  /** When its first event may be due, Unix ms, as its name or its last listing says. */
+  dueMs: number;
+  /** What the last listing saw of it. */
+  seen: Seen | undefined;
+}
+
+/** What is in a destination's folder. */
+export interface Waiting {
+  /** The folder's name. */
+  readonly destination: string;
+  /** Whether an operator holds it. */
+  isHeld: boolean;
+  /** Until when the endpoint asked to be left alone, Unix ms; 0 for not. */
+  afterMs: number;
+  /** Whether some consumer's breaker is open. */
+  isMarkedOpen: boolean;
+  /** Buckets by name. */
+  readonly buckets: Map<string, Bucket>;
+  /** What the last listing saw of it. */
+  seen: Seen | undefined;
+  /** Due events of the bucket at hand, the next one last. */
+  readonly due: Candidate[];
+}
+
+/** The waiting events of a queue. */
+export class WaitingEvents {
+  readonly #queue: Queue;
+  readonly #onOther: (path: string, why: NotAnEvent) => void;
+  readonly #destinations = new Map<string, Waiting>();
+  #seen: Seen | undefined;
+  /** Most names kept of one bucket. */
+  readonly #slice: number;
+
+  /**
+   * @param slice Most due names kept in memory a destination.
+   * @param onOther Told of every path that is neither an event nor part of the format.
+   */
+  constructor(queue: Queue, slice: number, onOther: (path: string, why: NotAnEvent) => void) {
+    this.#queue = queue;
+    this.#slice = slice;
+    this.#onOther = onOther;
+  }
+
+  /** What is known of a destination, by its folder's name. */
+  get(destination: string): Waiting | undefined {
+    return this.#destinations.get(destination);
+  }
+
+  /** All destinations that have a folder. */
+  get destinations(): Iterable<Waiting> {
+    return this.#destinations.values();
+  }
+
+  /**
+   * Look at `defer/` and the destinations' folders, as far as they have changed.
+   *
+   * @throws The disk's error.
+   */
+  async refresh(): Promise<void> {
+    await this.#refreshRoot();
+    for (const waiting of [...this.#destinations.values()]) await this.look(waiting);
+  }
+
+  async #refreshRoot(): Promise<void> {
+    const seen = await this.#changed("defer", this.#seen);
+    if (seen === undefined || seen === this.#seen) return;
+    this.#seen = seen;
+    const present = new Set<string>();
+    try {
+      for await (const { name, kind } of this.#queue.place.runtime.disk.list(`${this.#queue.place.base}/defer`)) {
+        if (name.startsWith(".")) continue;
+        if (kind === "directory") present.add(name);
+        else this.#onOther(`defer/${name}`, kind === "file" ? "other" : kind);
+      }
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    for (const name of this.#destinations.keys()) if (!present.has(name)) this.#destinations.delete(name);
+    for (const name of present) this.#of(name);
+  }
+
+  #of(destination: string): Waiting {
+    let waiting = this.#destinations.get(destination);
+    if (!waiting) {
+      waiting = {
+        destination,
+        isHeld: false,
+        afterMs: 0,
+        isMarkedOpen: false,
+        buckets: new Map(),
+        seen: undefined,
+        due: [],
+      };
+      this.#destinations.set(destination, waiting);
+    }
+    return waiting;
+  }
+
+  /**
+   * Look at one destination's folder, if it has changed.
+   *
+   * @throws The disk's error.
+   */
+  async look(waiting: Waiting): Promise<void> {
+    const folder = `defer/${waiting.destination}`;
+    const seen = await this.#changed(folder, waiting.seen);
+    if (seen === waiting.seen && seen !== undefined) return;
+    if (seen === undefined) {
+      this.#destinations.delete(waiting.destination);
+      return;
+    }
+    waiting.seen = seen;
+    const present = new Set<string>([""]);
+    let [isHeld, afterMs, isMarkedOpen, isLoose] = [false, 0, false, false];
+    const nowMs = this.#queue.place.runtime.clock.now();
+    try {
+      for await (const { name, kind } of this.#queue.place.runtime.disk.list(`${this.#queue.place.base}/${folder}`)) {
+        if (name === HOLD_FILE) isHeld = true;
+        else if (OPEN_FILE.test(name)) isMarkedOpen = true;
+        else if (AFTER_FILE.test(name)) afterMs = Math.max(afterMs, await this.#after(folder, name, nowMs));
+        else if (name.startsWith(".")) continue;
+        else if (kind === "directory") this.#bucket(waiting, name, present);
+        else isLoose = true;
+      }
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    waiting.isHeld = isHeld;
+    waiting.afterMs = afterMs;
+    waiting.isMarkedOpen = isMarkedOpen;
+    if (isLoose && !waiting.buckets.has("")) waiting.buckets.set("", { folder, dueMs: 0, seen: undefined });
+    if (!isLoose) waiting.buckets.delete("");
+    for (const name of waiting.buckets.keys()) if (!present.has(name)) waiting.buckets.delete(name);
+    if (present.size === 1 && !isLoose && !isHeld && !isMarkedOpen && afterMs === 0) {
+      await this.#queue.removeFolder(folder);
+    }
+  }
+
+  #bucket(waiting: Waiting, name: string, present: Set<string>): void {
+    const folder = `defer/${waiting.destination}/${name}`;
+    const dueMs = bucketTimeMs(name);
+    if (dueMs === undefined) return this.#onOther(folder, "directory");
+    present.add(name);
+    if (!waiting.buckets.has(name)) waiting.buckets.set(name, { folder, dueMs, seen: undefined });
+  }
+
+  /** When `.after@<ms>` ends; one that is over, or that no clock can have set, is removed. */
+  async #after(folder: string, name: string, nowMs: number): Promise<number> {
+    const untilMs = Number(AFTER_FILE.exec(name)![1]);
+    if (untilMs > nowMs && untilMs - nowMs <= FURTHEST_AFTER_MS) return untilMs;
+    await this.#remove(`${folder}/${name}`);
+    return 0;
+  }
+
+  /** What a folder looks like now: the same object when nothing has changed, `undefined` when it isn't there. */
+  async #changed(folder: string, seen: Seen | undefined): Promise<Seen | undefined> {
+    const { disk, clock } = this.#queue.place.runtime;
+    const [nowMs, monotonicMs] = [clock.now(), clock.monotonic()];
+    let mtimeMs: number;
+    try {
+      mtimeMs = (await disk.lstat(`${this.#queue.place.base}/${folder}`)).mtimeMs;
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+    if (seen && seen.mtimeMs === mtimeMs && monotonicMs < seen.untilMs) return seen;
+    return { mtimeMs: nowMs - mtimeMs > MTIME_TICK_MS ? mtimeMs : NaN, untilMs: monotonicMs + TRUST_MS };
+  }
+
+  /** When the first waiting event of a destination may be due, Unix ms; `Infinity` for none. */
+  nextDueMs(waiting: Waiting): number {
+    if (waiting.due.length > 0) return 0;
+    let first = Infinity;
+    for (const { dueMs } of waiting.buckets.values()) first = Math.min(first, dueMs);
+    return first;
+  }
+
+  /**
+   * The next due event of a destination, out of the earliest bucket that has one.
+   *
+   * @throws The disk's error.
+   */
+  async next(waiting: Waiting): Promise<Candidate | undefined> {
+    const { clock } = this.#queue.place.runtime;
+    while (waiting.due.length === 0) {
+      const bucket = this.#earliest(waiting, clock.now());
+      if (bucket === undefined) return undefined;
+      await this.#list(waiting, bucket);
+    }
+    return waiting.due.pop();
+  }
+
+  #earliest(waiting: Waiting, nowMs: number): Bucket | undefined {
+    let earliest: [string, Bucket] | undefined;
+    for (const entry of waiting.buckets) {
+      if (entry[1].dueMs <= nowMs && (earliest === undefined || entry[0] < earliest[0])) earliest = entry;
+    }
+    return earliest?.[1];
+  }
+
+  async #list(waiting: Waiting, bucket: Bucket): Promise<void> {
+    const listing = new Listing(this.#queue.place, bucket.folder, (path, why) => {
+      if (!(why === "directory" && bucket.folder.split("/").length < 3)) this.#onOther(path, why);
+    });
+    const due: Candidate[] = [];
+    let isCut = false;
+    while (!listing.ended) {
+      const slice = await listing.next();
+      isCut ||= due.length + slice.length > this.#slice;
+      due.push(...slice.slice(0, this.#slice - due.length));
+    }
+    waiting.due.push(...due.reverse());
+    bucket.dueMs = isCut ? 0 : listing.found.nextDueMs;
+    if (listing.found.events === 0 && bucket.folder !== `defer/${waiting.destination}`) {
+      waiting.buckets.delete(bucket.folder.slice(`defer/${waiting.destination}/`.length));
+      await this.#queue.removeFolder(bucket.folder);
+      waiting.seen = undefined;
+    }
+  }
+
+  async #remove(path: string): Promise<void> {
+    try {
+      await this.#queue.place.runtime.disk.remove(`${this.#queue.place.base}/${path}`);
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error;
+    }
+  }
+
+  async #create(destination: string, name: string, bytes: Uint8Array): Promise<void> {
+    const { disk } = this.#queue.place.runtime;
+    const path = this.#queue.path(`defer/${destination}`, name);
+    await ensureFolder(this.#queue.place, `defer/${destination}`);
+    try {
+      await run(createFile(disk, path, bytes, this.#queue.place.modes, false));
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") throw error;
+    }
+  }
+}
