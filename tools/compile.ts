@@ -33,8 +33,8 @@ interface Workshop {
 async function main(args: readonly string[]): Promise<number> {
   try {
     const options = readOptions(args, Deno.build.target);
-    if (options === "help") console.log(help);
-    else await makeAll(options);
+    if (options !== "help") return await makeAll(options);
+    console.log(help);
     return 0;
   } catch (error) {
     if (error instanceof UsageError) return failed(64, error);
@@ -48,29 +48,33 @@ function failed(code: number, error: Error): number {
   return code;
 }
 
-async function makeAll(options: Options): Promise<void> {
+/** Make what can be made; one target that can't doesn't keep the others from being made, but from success. */
+async function makeAll(options: Options): Promise<number> {
   const scratch = await Deno.makeTempDir({ prefix: "compile-" });
+  let code = 0;
   try {
     await Deno.mkdir(options.out, { recursive: true });
     const script = await bundle(pathOf(root), scratch, options.locks);
-    for (const target of options.targets) await make({ options, scratch, script }, target);
+    for (const target of options.targets) {
+      try {
+        await make({ options, scratch, script }, target);
+      } catch (error) {
+        if (!(error instanceof ToolError)) throw error;
+        code = failed(69, error);
+      }
+    }
     await writeSums(options.out);
   } finally {
     await Deno.remove(scratch, { recursive: true });
   }
+  return code;
 }
 
 async function make(workshop: Workshop, target: Target): Promise<void> {
   const { options, scratch } = workshop;
   const form = options.form ?? await chooseForm(target, scratch);
-  if (form === "portable" && !isPortable(target)) {
-    throw new UsageError(
-      `there is no portable form for ${target.name}: it starts as a shell script`,
-    );
-  }
   const name = `optimizelyd-maildir-${config.version}-${target.name}${target.suffix}`;
   const finished = `${options.out}/${name}`;
-  // under its name only once it is complete: the old one may be running
   const unfinished = `${scratch}/${name}`;
   const meaning = form === "compile"
     ? await makeCompiled(workshop, target, unfinished)
@@ -85,7 +89,7 @@ async function chooseForm(target: Target, scratch: string): Promise<Form> {
   const reason = await whyNotCompile(target, scratch);
   if (reason === undefined) return "compile";
   const line = `${target.name}: Deno's base binary can't be had here`;
-  if (!isPortable(target)) throw new ToolError(`${line}, and there is no other form\n${reason}`);
+  if (!isPortable(target)) throw new ToolError(`${line}, and there is no other form: ${reason}`);
   console.log(`${line}: making the portable form`);
   return "portable";
 }
@@ -125,7 +129,7 @@ function writerTo(file: Deno.FsFile): WritableStream<Uint8Array> {
   });
 }
 
-/** Move across file systems, ending in one rename. */
+/** Put the result under its name only once it is complete, and by a rename: the one it replaces may be running. */
 async function replace(from: string, to: string): Promise<void> {
   await Deno.copyFile(from, `${to}.part`);
   await Deno.chmod(`${to}.part`, 0o755).catch(() => {}); // Windows has no such bits

@@ -32,7 +32,7 @@ export async function bundle(root: string, scratch: string, locks: Locks): Promi
 function entryText(root: string, locks: Locks): string {
   const cli = new URL("cli.ts", directoryUrl(root)).href;
   const build = {
-    ...(locks.baseDir === undefined ? {} : { baseDir: locks.baseDir }),
+    ...(locks.baseDir === undefined ? {} : { defaultBaseDir: locks.baseDir }),
     permissions: permissionLines(locks),
   };
   return `import { run } from ${JSON.stringify(cli)};\nawait run(${JSON.stringify(build)});\n`;

@@ -6,7 +6,7 @@
 
 import { parseArgs } from "@std/cli";
 import type { Locks } from "./permissions.ts";
-import { isAbsoluteOn, type Target, targetNamed, targets } from "./targets.ts";
+import { isAbsoluteOn, isPortable, type Target, targetNamed, targets } from "./targets.ts";
 
 /** How an executable is made. */
 export type Form = "compile" | "portable";
@@ -34,7 +34,7 @@ export const help = `Usage: deno task compile [options]
 Make one executable file per kind of machine, and SHA256SUMS beside them.
 
   --target T         for this kind of machine (repeatable; default: this machine)
-  --all              for every kind
+  --all              for every kind that can be made here
   --out DIR          where to put them (default: dist)
   --form FORM        compile   \`deno compile\`; downloads Deno's base binary, or takes the one DENORT_BIN names
                      portable  Deno from the npm registry in a file that unpacks itself once (Linux, macOS)
@@ -60,11 +60,12 @@ export function readOptions(args: readonly string[], machine: string): Options |
     },
   });
   if (parsed["help"]) return "help";
-  const chosen = chooseTargets(textsOf(parsed, "target"), parsed["all"] === true, machine);
+  const form = readForm(textOf(parsed, "form"));
+  const chosen = chooseTargets(textsOf(parsed, "target"), parsed["all"] === true, form, machine);
   return {
     targets: chosen,
     out: textOf(parsed, "out") ?? "dist",
-    form: readForm(textOf(parsed, "form")),
+    form,
     locks: readLocks(textOf(parsed, "base-dir"), textsOf(parsed, "allow-host"), chosen),
   };
 }
@@ -81,13 +82,20 @@ function textOf(parsed: Record<string, unknown>, name: string): string | undefin
   return values[0];
 }
 
-function chooseTargets(names: string[], all: boolean, machine: string): readonly Target[] {
+function chooseTargets(
+  names: string[],
+  all: boolean,
+  form: Form | undefined,
+  machine: string,
+): readonly Target[] {
   if (all && names.length > 0) throw new UsageError("--all and --target exclude each other");
-  if (all) return targets;
+  const exists = (target: Target) => form !== "portable" || isPortable(target);
+  if (all) return targets.filter(exists);
   return [...new Set(names.length > 0 ? names : [machine])].map((name) => {
     const target = targetNamed(name);
     if (target === undefined) throw new UsageError(`unknown target: ${name} (--help lists them)`);
-    return target;
+    if (exists(target)) return target;
+    throw new UsageError(`there is no portable form for ${name}: it starts as a shell script`);
   });
 }
 

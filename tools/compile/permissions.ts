@@ -24,8 +24,8 @@ export function permissionFlags({ baseDir, hosts }: Locks): string[] {
     baseDir === undefined ? "--allow-write" : `--allow-write=${baseDir}`,
     // delivery
     hosts.length === 0 ? "--allow-net" : `--allow-net=${hosts.join(",")}`,
-    // the one variable that is ours; every other reads as refused
-    "--allow-env=OPTIMIZELYD_BASE_DIR",
+    // the one variable that is ours, and not even that where the base directory is baked in
+    ...(baseDir === undefined ? ["--allow-env=OPTIMIZELYD_BASE_DIR"] : []),
     // the host's name is part of a claim's name
     "--allow-sys=hostname",
   ];
@@ -33,12 +33,11 @@ export function permissionFlags({ baseDir, hosts }: Locks): string[] {
 
 /** The same for a person, one fact a line, as `--help` ends with. */
 export function permissionLines({ baseDir, hosts }: Locks): string[] {
+  const locked = baseDir !== undefined;
   return [
-    `files:        ${
-      baseDir === undefined ? "any" : `only ${baseDir}, the default base directory`
-    }`,
+    `files:        ${locked ? `only ${baseDir}, the default base directory` : "any"}`,
     `network:      ${hosts.length === 0 ? "any host" : `only ${hosts.join(", ")}`}`,
-    "environment:  only OPTIMIZELYD_BASE_DIR",
+    `environment:  ${locked ? "none" : "only OPTIMIZELYD_BASE_DIR"}`,
     "system:       only the host name",
     "never:        running programs, loading libraries, importing code, asking for more",
   ];

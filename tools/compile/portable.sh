@@ -69,14 +69,25 @@ esac
 deno=$cache/deno-@deno_hash@
 program=$cache/program-@program_hash@.mjs
 
-is_unpacked() { # a look at owner and size is enough: the content was checked before it got its name
-  [ -O "$deno" ] && [ -x "$deno" ] && [ -O "$program" ] &&
-    [ "$(find "$deno" "$program" -prune -type f \( -size @deno_size@c -o -size @program_size@c \) 2> /dev/null)" = "$deno
-$program" ]
+is_there() { # is_there FILE SIZE: owner and size will do, the content was checked before it got its name
+  [ -O "$1" ] && [ -n "$(find "$1" -prune -type f -size "$2"c 2> /dev/null)" ]
+}
+
+are_there() {
+  is_there "$deno" @deno_size@ && is_there "$program" @program_size@
 }
 
 sha256() {
   if command -v sha256sum > /dev/null; then sha256sum; else shasum -a 256; fi | cut -c 1-64
+}
+
+put() { # put CHECKSUM FILE: standard input becomes FILE, if it has that checksum
+  cat > "$temporary/new" || exit
+  if [ "$(sha256 < "$temporary/new")" != "$1" ]; then
+    echo "the checksum of ${2##*/} is wrong: is $0 damaged?" >&2
+    exit 1
+  fi
+  chmod 500 "$temporary/new" && mv -f "$temporary/new" "$2" || exit
 }
 
 unpack() (
@@ -85,27 +96,26 @@ unpack() (
   temporary=$(mktemp -d "$cache/.unpack.XXXXXX") || exit
   trap 'rm -rf "$temporary"' EXIT
   trap 'exit 75' HUP INT TERM
-  tail -c @payload_size@ < "$0" | head -c @program_size@ > "$temporary/program" || exit
-  tail -c @package_size@ < "$0" | gzip -dc | tar -xOf - @member@ > "$temporary/deno" || exit
-  if [ "$(sha256 < "$temporary/program")" != @program_hash@ ] || [ "$(sha256 < "$temporary/deno")" != @deno_hash@ ]; then
-    echo "the checksum is wrong; is the disk full, or $0 damaged?" >&2
-    exit 1
+  if ! is_there "$program" @program_size@; then
+    tail -c @payload_size@ < "$0" | head -c @program_size@ | put @program_hash@ "$program" || exit
   fi
-  chmod 500 "$temporary/deno"
-  case $("$temporary/deno" --version 2> /dev/null) in
+  if ! is_there "$deno" @deno_size@; then
+    tail -c @package_size@ < "$0" | gzip -dc | tar -xOf - @member@ | put @deno_hash@ "$deno" || exit
+  fi
+  case $("$deno" --version 2> /dev/null) in
   "deno "*) ;;
   *)
-    echo "this machine does not run programs from there: mounted noexec, or not @machine@?" >&2
+    rm -f "$deno"
+    echo "this machine does not run programs from there: mounted noexec, or not @target@?" >&2
     exit 1
     ;;
   esac
-  mv -f "$temporary/deno" "$deno" && mv -f "$temporary/program" "$program"
 )
 
-if ! is_unpacked; then
+if ! are_there; then
   size=$(($(wc -c < "$0")))
   [ "$size" = @total_size@ ] || fail 74 "$0 is damaged: it has $size bytes instead of @total_size@"
-  if ! reason=$(LC_ALL=C unpack 2>&1) || ! is_unpacked; then
+  if ! reason=$(LC_ALL=C unpack 2>&1) || ! are_there; then
     fail 73 "cannot unpack into $cache: $(printf %s "$reason" | head -n 1)"
   fi
 fi

@@ -47,7 +47,6 @@ export async function portableParts(portable: Portable): Promise<readonly Uint8A
   const values: Record<string, string | number> = {
     version,
     target: target.name,
-    machine: target.name,
     package: deno.name,
     member: deno.member,
     user_cache: target.userCache ?? "",

@@ -10,7 +10,8 @@ import { sha256Hex } from "./portable.ts";
 export async function writeSums(directory: string): Promise<void> {
   const names: string[] = [];
   for await (const entry of Deno.readDir(directory)) {
-    if (entry.isFile && entry.name.startsWith("optimizelyd-maildir-")) names.push(entry.name);
+    const isOurs = /^optimizelyd-maildir-(?!.*\.part$)/.test(entry.name);
+    if (entry.isFile && isOurs) names.push(entry.name);
   }
   let text = "";
   for (const name of names.sort()) {
