@@ -205,8 +205,7 @@ Deno.test({
     await Deno.writeFile(broken, bytes.subarray(0, bytes.length / 2), { mode: 0o755 });
     assertRefused(await run(broken, { env }), 74, /is damaged: it has \d+ bytes instead of \d+/);
 
-    const program = bytes.length - 50_000_000 > 0 ? bytes.length - 50_000_000 : 20_000;
-    bytes[program]! ^= 1; // somewhere in the package
+    bytes[bytes.length - 20_000_000]! ^= 1; // somewhere in the package
     await Deno.writeFile(broken, bytes, { mode: 0o755 });
     assertRefused(await run(broken, { env }), 73, /cannot unpack/);
     const left = await namesIn(`${directory}/optimizelyd-maildir`);
