@@ -88,8 +88,8 @@ async function chooseForm(target: Target, scratch: string): Promise<Form> {
   console.log(`${target.name}: looking for Deno's base binary (--form portable does without)`);
   const reason = await whyNotCompile(target, scratch);
   if (reason === undefined) return "compile";
-  const line = `${target.name}: Deno's base binary can't be had here`;
-  if (!isPortable(target)) throw new ToolError(`${line}, and there is no other form: ${reason}`);
+  const line = `${target.name}: Deno's base binary can't be had here (${reason})`;
+  if (!isPortable(target)) throw new ToolError(`${line}, and there is no other form`);
   console.log(`${line}: making the portable form`);
   return "portable";
 }

@@ -51,10 +51,15 @@ export async function whyNotCompile(target: Target, scratch: string): Promise<st
     return undefined;
   } catch (error) {
     if (!(error instanceof ToolError)) throw error;
-    return error.message;
+    return rootCause(error.message);
   } finally {
     await Deno.remove(`${scratch}/empty${target.suffix}`).catch(() => {});
   }
+}
+
+/** The last line of what Deno says: each line is the cause of the one before. */
+function rootCause(message: string): string {
+  return message.split("\n").at(-1)!.replace(/^\s*\d+:\s*/, "");
 }
 
 function directoryOf(path: string): string {
