@@ -39,7 +39,8 @@ Make one executable file per kind of machine, and SHA256SUMS beside them.
   --form FORM        compile   \`deno compile\`; downloads Deno's base binary, or takes the one DENORT_BIN names
                      portable  Deno from the npm registry in a file that unpacks itself once (Linux, macOS)
                      default: compile, or portable where the base binary can't be had
-  --base-dir DIR     lock it to this directory, which becomes its default base directory
+  --base-dir DIR     lock it to this directory, which becomes its default base directory; whoever
+                     installs the executable makes the directory: the one above is out of its reach
   --allow-host HOST  lock it to this host, HOST or HOST:PORT (repeatable)
   --help
 
