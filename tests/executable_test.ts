@@ -93,12 +93,12 @@ Deno.test({
     await using server = endpoint();
     const base = `${await newDirectory()}/queue`;
     const stdin = [1, 2, 3].map((n) => event(`http://${server.host}/`, { n })).join("\n") + "\n";
-    const args = ["--base-dir", base];
 
-    const put = await run(open, { args: ["client", ...args, "-"], env: bare, stdin });
+    const put = await run(open, { args: ["client", "--base-dir", base, "-"], env: bare, stdin });
     assertEquals([put.code, put.stdout.trim().split("\n").length], [0, 3]);
 
-    const { code } = await run(open, { args: ["consume", "--until-empty", ...args], env: bare });
+    const env = { ...bare, OPTIMIZELYD_BASE_DIR: base };
+    const { code } = await run(open, { args: ["consume", "--until-empty"], env });
     assertEquals([code, [...server.bodies].sort()], [0, ['{"n":1}', '{"n":2}', '{"n":3}']]);
   },
 });
