@@ -9,7 +9,7 @@
  */
 
 // deno-lint-ignore-file no-console -- a command that talks to its user
-import config from "../deno.json" with { type: "json" };
+import { VERSION } from "../lib/version.ts";
 import { bundle } from "./compile/bundle.ts";
 import { ToolError } from "./compile/child.ts";
 import { compile, whyNotCompile } from "./compile/compiled.ts";
@@ -73,7 +73,7 @@ async function makeAll(options: Options): Promise<number> {
 async function make(workshop: Workshop, target: Target): Promise<void> {
   const { options, scratch } = workshop;
   const form = options.form ?? await chooseForm(target, scratch);
-  const name = `optimizelyd-maildir-${config.version}-${target.name}${target.suffix}`;
+  const name = `optimizelyd-maildir-${VERSION}-${target.name}${target.suffix}`;
   const finished = `${options.out}/${name}`;
   const unfinished = `${scratch}/${name}`;
   const meaning = form === "compile"
@@ -112,8 +112,8 @@ async function makePortable(
   output: string,
 ): Promise<string> {
   const deno = await fetchDenoPackage(target.denoPackage, scratch);
-  const { version } = config;
-  const parts = await portableParts({ version, target, script, deno, locks: options.locks });
+  const { locks } = options;
+  const parts = await portableParts({ version: VERSION, target, script, deno, locks });
   using file = await Deno.open(output, { write: true, createNew: true });
   for (const part of parts) await new Blob([part as BlobPart]).stream().pipeTo(writerTo(file));
   const unpacked = (deno.binary.length / 1e6).toFixed(0);
