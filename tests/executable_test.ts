@@ -11,16 +11,15 @@ import {
   compile,
   type Ended,
   endOf,
-  type Endpoint,
-  endpoint,
   executableIn,
   metadataOf,
-  namesIn,
   npmPackage,
   run,
   start,
   whereIs,
 } from "./executable/fixtures.ts";
+import { type Endpoint, startEndpoint } from "./endpoint.ts";
+import { namesIn } from "./temp_dir.ts";
 
 const hasShell = Deno.build.os !== "windows";
 
@@ -31,6 +30,7 @@ let open: string;
 let locked: string;
 let spool: string;
 let friend: Endpoint;
+let friendHost: string;
 /** Nothing but a place to unpack into. */
 let bare: Record<string, string>;
 
@@ -38,12 +38,13 @@ Deno.test.beforeAll(async () => {
   scratch = await Deno.realPath(await Deno.makeTempDir({ prefix: "executable-" }));
   spool = `${scratch}/it's a spool`;
   await Deno.mkdir(spool); // as its operator does: a locked build may not touch the directory above
-  friend = endpoint();
+  friend = startEndpoint();
+  friendHost = new URL(friend.url).host;
   bare = { PATH: "", XDG_CACHE_HOME: `${scratch}/cache` };
   const portable = ["--form", "portable", "--out"];
   const builds = await Promise.all([
     compile([...portable, `${scratch}/open`]),
-    compile([...portable, `${scratch}/locked`, "--base-dir", spool, "--allow-host", friend.host]),
+    compile([...portable, `${scratch}/locked`, "--base-dir", spool, "--allow-host", friendHost]),
   ]);
   for (const { code, stderr } of builds) assertEquals([code, stderr], [0, ""]);
   open = await executableIn(`${scratch}/open`);
@@ -64,6 +65,10 @@ function assertRefused({ code, stdout, stderr }: Ended, expected: number, reason
   assertMatch(stderr, reason);
   assertMatch(stderr, /^[^\n]+\n$/);
   assertEquals([code, stdout], [expected, ""]);
+}
+
+function bodiesOf(endpoint: Endpoint): string[] {
+  return endpoint.taken.map(({ body }) => body);
 }
 
 const event = (url: string, requestBody: unknown = {}) => JSON.stringify({ url, requestBody });
@@ -90,16 +95,16 @@ Deno.test({
   name: "an executable takes events from standard input and delivers them, PATH empty",
   ignore: !hasShell,
   async fn() {
-    await using server = endpoint();
+    await using server = startEndpoint();
     const base = `${await newDirectory()}/queue`;
-    const stdin = [1, 2, 3].map((n) => event(`http://${server.host}/`, { n })).join("\n") + "\n";
+    const stdin = [1, 2, 3].map((n) => event(server.url, { n })).join("\n") + "\n";
 
     const put = await run(open, { args: ["client", "--base-dir", base, "-"], env: bare, stdin });
     assertEquals([put.code, put.stdout.trim().split("\n").length], [0, 3]);
 
     const env = { ...bare, OPTIMIZELYD_BASE_DIR: base };
     const { code } = await run(open, { args: ["consume", "--until-empty"], env });
-    assertEquals([code, [...server.bodies].sort()], [0, ['{"n":1}', '{"n":2}', '{"n":3}']]);
+    assertEquals([code, bodiesOf(server).sort()], [0, ['{"n":1}', '{"n":2}', '{"n":3}']]);
   },
 });
 
@@ -124,27 +129,30 @@ Deno.test({
   ignore: !hasShell,
   async fn() {
     const answer = Promise.withResolvers<void>();
-    await using server = endpoint(answer.promise);
+    await using server = startEndpoint(async () => {
+      await answer.promise;
+      return new Response();
+    });
     const base = `${await newDirectory()}/queue`;
-    const stdin = event(`http://${server.host}/`);
+    const stdin = event(server.url);
     await run(open, { args: ["client", "--base-dir", base, "-"], env: bare, stdin });
 
     const args = ["consume", "--base-dir", base, "--grace", "50ms"];
     const child = start(open, { args, env: bare });
-    await server.called;
+    await server.arrived(1);
     assertEquals(await commandsWith(base), Deno.build.os === "linux" ? [child.pid] : []);
     child.kill("SIGTERM");
     assertEquals((await endOf(child)).code, 0);
     answer.resolve();
     assertEquals(await commandsWith(base), []);
-    assertEquals((await namesIn(`${base}/new`)).length, 1);
+    assertEquals(namesIn(`${base}/new`).length, 1);
   },
 });
 
 /** Processes whose command line holds `text`, as far as the system tells. */
 async function commandsWith(text: string): Promise<number[]> {
   const found: number[] = [];
-  for (const pid of (await namesIn("/proc")).filter((name) => /^\d+$/.test(name))) {
+  for (const pid of namesIn("/proc").filter((name) => /^\d+$/.test(name))) {
     const command = await Deno.readTextFile(`/proc/${pid}/cmdline`).catch(() => "");
     if (command.includes(text)) found.push(Number(pid));
   }
@@ -168,7 +176,7 @@ Deno.test({
     };
     const ended = await run(open, { args: ["--version"], env });
     assertEquals(ended, await run(open, { args: ["--version"], env: bare }));
-    assertEquals(await namesIn(`${scratch}/coverage`), []);
+    assertEquals(namesIn(`${scratch}/coverage`), []);
   },
 });
 
@@ -211,7 +219,7 @@ Deno.test({
     bytes[bytes.length - 38_000_000]! ^= 1; // somewhere in the package
     await Deno.writeFile(broken, bytes, { mode: 0o755 });
     assertRefused(await run(broken, { env }), 73, /cannot unpack/);
-    const left = await namesIn(`${directory}/optimizelyd-maildir`);
+    const left = namesIn(`${directory}/optimizelyd-maildir`);
     assertEquals(left.filter((name) => name.startsWith("deno")), []);
   },
 });
@@ -224,7 +232,7 @@ Deno.test({
     assertMatch(ofOpen.stdout, /files: +any\n.*network: +any host\n.*never: .*\n$/s);
     const { stdout } = await run(locked, { args: ["--help"], env: bare });
     assertStringIncludes(stdout, `only ${spool}, the default base directory\n`);
-    assertStringIncludes(stdout, `only ${friend.host}\n`);
+    assertStringIncludes(stdout, `only ${friendHost}\n`);
   },
 });
 
@@ -232,10 +240,10 @@ Deno.test({
   name: "a locked executable delivers to its host from its directory without any option",
   ignore: !hasShell,
   async fn() {
-    const stdin = event(`http://${friend.host}/`, "locked");
+    const stdin = event(friend.url, "locked");
     assertEquals((await run(locked, { args: ["client", "-"], env: bare, stdin })).code, 0);
     assertEquals((await run(locked, { args: ["--until-empty"], env: bare })).code, 0);
-    assert(friend.bodies.includes('"locked"'));
+    assert(bodiesOf(friend).includes('"locked"'));
   },
 });
 
@@ -243,14 +251,14 @@ Deno.test({
   name: "a locked executable refuses other hosts and file: URLs, and says why",
   ignore: !hasShell,
   async fn() {
-    await using stranger = endpoint();
+    await using stranger = startEndpoint();
     await run(locked, { args: ["client", "-"], env: bare, stdin: "" });
-    await Deno.writeTextFile(`${spool}/new/stranger`, event(`http://${stranger.host}/`));
+    await Deno.writeTextFile(`${spool}/new/stranger`, event(stranger.url));
     await Deno.writeTextFile(`${spool}/new/file`, event("file:///etc/passwd"));
     assertEquals((await run(locked, { args: ["--until-empty"], env: bare })).code, 0);
 
-    assertEquals([stranger.bodies, await namesIn(`${spool}/defer`)], [[], []]);
-    const dead = (await namesIn(`${spool}/doa`)).filter((name) => name.endsWith(".why"));
+    assertEquals([bodiesOf(stranger), namesIn(`${spool}/defer`)], [[], []]);
+    const dead = namesIn(`${spool}/doa`).filter((name) => name.endsWith(".why"));
     const reasons = await Promise.all(dead.map(async (name) => {
       const { reason } = JSON.parse(await Deno.readTextFile(`${spool}/doa/${name}`));
       return `${name.split("+")[0]}: ${reason}`;
@@ -279,12 +287,12 @@ Deno.test({
   name: "a locked executable opens and contacts nothing else, whatever the events say (strace)",
   ignore: Deno.build.os !== "linux" || strace === undefined,
   async fn() {
-    await using stranger = endpoint();
+    await using stranger = startEndpoint();
     const secret = await newDirectory();
-    await Deno.writeTextFile(`${secret}/secret`, event(`http://${friend.host}/`, "secret"));
+    await Deno.writeTextFile(`${secret}/secret`, event(friend.url, "secret"));
     await run(locked, { args: ["client", "-"], env: bare, stdin: "" });
     const hostile = {
-      host: event(`http://${stranger.host}/`),
+      host: event(stranger.url),
       name: event("http://example.com/"),
       file: event(`file://${secret}/secret`),
     };
@@ -296,7 +304,7 @@ Deno.test({
     const calls = await tracedCalls(["consume", "--once"]) +
       await tracedCalls(["status", "--base-dir", secret]);
     await Deno.remove(`${spool}/new/symlink`);
-    const dead = (await namesIn(`${spool}/doa`)).map((name) => name.split("+")[0]!);
+    const dead = namesIn(`${spool}/doa`).map((name) => name.split("+")[0]!);
     assertEquals(Object.keys(hostile).filter((name) => !dead.includes(name)), []);
 
     const isOfTheSystem =
@@ -311,8 +319,8 @@ Deno.test({
 
     const contacted = [...calls.matchAll(/connect\(.*sin6?_port=htons\((\d+)\)/g)]
       .map(([, port]) => port!);
-    assertEquals(contacted.filter((port) => port !== friend.host.split(":")[1]), []);
-    assertEquals([stranger.bodies, friend.bodies.includes('"secret"')], [[], false]);
+    assertEquals(contacted.filter((port) => port !== String(friend.port)), []);
+    assertEquals([bodiesOf(stranger), bodiesOf(friend).includes('"secret"')], [[], false]);
   },
 });
 
@@ -345,7 +353,7 @@ for (const [name, ...targets] of formats) {
       { DENORT_BIN, HTTP_PROXY: nowhere, HTTPS_PROXY: nowhere },
     );
     assertEquals([code, stderr, stdout.split("compiled form").length - 1], [0, "", 2]);
-    const [sums, ...executables] = await namesIn(out);
+    const [sums, ...executables] = namesIn(out);
     assertEquals([sums, executables.length], ["SHA256SUMS", 2]);
     for (const executable of executables) {
       const { permissions, node_modules } = await metadataOf(`${out}/${executable}`);
@@ -376,7 +384,7 @@ Deno.test("deno compile bakes the locks of a locked build in", async () => {
   ];
   const args = ["--form", "compile", "--out", out, "--target", target, ...locks, "b.example:8443"];
   assertEquals((await compile(args, { DENORT_BIN })).code, 0);
-  const [, executable] = await namesIn(out);
+  const [, executable] = namesIn(out);
   assertEquals(granted((await metadataOf(`${out}/${executable}`)).permissions), {
     allow_import: ["0.0.0.0:1"],
     allow_net: ["a.example", "b.example:8443"],

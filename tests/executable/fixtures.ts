@@ -1,8 +1,10 @@
 /**
- * Building executables, running them with nothing around them, and endpoints for them to talk to.
+ * Building executables, and running them with nothing around them.
  *
  * @module
  */
+
+import { namesIn } from "../temp_dir.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 
@@ -70,53 +72,11 @@ export async function endOf(child: Deno.ChildProcess): Promise<Ended> {
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }
 
-/** An HTTP endpoint on this machine. */
-export interface Endpoint extends AsyncDisposable {
-  /** `127.0.0.1:port`. */
-  readonly host: string;
-  /** Bodies received so far. */
-  readonly bodies: readonly string[];
-  /** Resolves at the first request. */
-  readonly called: Promise<void>;
-}
-
-/** Start an endpoint that answers once `until` has resolved. */
-export function endpoint(until: Promise<void> = Promise.resolve()): Endpoint {
-  const bodies: string[] = [];
-  const { promise: called, resolve } = Promise.withResolvers<void>();
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    async (request) => {
-      bodies.push(await request.text());
-      resolve();
-      await until;
-      return new Response();
-    },
-  );
-  return {
-    host: `127.0.0.1:${server.addr.port}`,
-    bodies,
-    called,
-    [Symbol.asyncDispose]: () => server.shutdown(),
-  };
-}
-
-/** Names in a folder of a queue, sorted; none if it isn't there. Dot files don't count. */
-export async function namesIn(folder: string): Promise<string[]> {
-  try {
-    const names = await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name);
-    return names.filter((name) => !name.startsWith(".")).sort();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
-
 /** Download an npm package and unpack it; returns its directory. */
 export async function npmPackage(name: string, scratch: string): Promise<string> {
   const directory = await Deno.makeTempDir({ dir: scratch });
   await tool("npm", ["pack", "--silent", "--prefer-offline", name], directory);
-  const [archive] = await namesIn(directory);
+  const [archive] = namesIn(directory);
   await tool("tar", ["-xzf", archive!], directory);
   return `${directory}/package`;
 }
