@@ -41,12 +41,13 @@ Deno.test.beforeAll(async () => {
   friend = startEndpoint();
   friendHost = new URL(friend.url).host;
   bare = { PATH: "", XDG_CACHE_HOME: `${scratch}/cache` };
-  const portable = ["--form", "portable", "--out"];
+  const locks = ["--base-dir", spool, "--allow-host", friendHost];
   const builds = await Promise.all([
-    compile([...portable, `${scratch}/open`]),
-    compile([...portable, `${scratch}/locked`, "--base-dir", spool, "--allow-host", friendHost]),
+    compile(["--out", `${scratch}/open`], { DENORT_BIN: "/nonexistent" }), // so it can't compile
+    compile(["--out", `${scratch}/locked`, "--form", "portable", ...locks]),
   ]);
   for (const { code, stderr } of builds) assertEquals([code, stderr], [0, ""]);
+  assertMatch(builds[0]!.stdout, /base binary can't be had .*: making the portable form\n/);
   open = await executableIn(`${scratch}/open`);
   locked = await executableIn(`${scratch}/locked`);
 });
@@ -139,12 +140,16 @@ Deno.test({
 
     const args = ["consume", "--base-dir", base, "--grace", "50ms"];
     const child = start(open, { args, env: bare });
-    await server.arrived(1);
-    assertEquals(await commandsWith(base), Deno.build.os === "linux" ? [child.pid] : []);
-    child.kill("SIGTERM");
-    assertEquals((await endOf(child)).code, 0);
-    answer.resolve();
-    assertEquals(await commandsWith(base), []);
+    try {
+      await server.arrived(1);
+      assertEquals(await commandsWith(base), Deno.build.os === "linux" ? [child.pid] : []);
+      child.kill("SIGTERM");
+      assertEquals((await endOf(child)).code, 0);
+      assertEquals(await commandsWith(base), []);
+    } finally {
+      answer.resolve(); // and so the server can end, however this went
+      for (const pid of await commandsWith(base)) Deno.kill(pid, "SIGKILL");
+    }
     assertEquals(namesIn(`${base}/new`).length, 1);
   },
 });
