@@ -82,7 +82,11 @@ const io: Io = {
   onSignal,
 };
 
-if (import.meta.main) {
+/** What `tools/compile.ts` bakes into an executable. */
+export type Build = Partial<Pick<Io, "defaultBaseDir" | "permissions">>;
+
+/** Run the program on this process, and end it. An executable's own entry calls this with its {@linkcode Build}. */
+export async function run(build: Build = {}): Promise<never> {
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     const { line, code } = describeFailure(event.reason);
@@ -93,5 +97,7 @@ if (import.meta.main) {
     }
     Deno.exit(code);
   });
-  Deno.exit(await main(Deno.args, denoRuntime(), io));
+  Deno.exit(await main(Deno.args, denoRuntime(), { ...io, ...build }));
 }
+
+if (import.meta.main) await run();

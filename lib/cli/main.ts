@@ -66,12 +66,16 @@ function exitCodeOf(error: unknown): ExitCode {
   return NOT_A_PLACE.has(code) ? EXIT.notAQueue : EXIT.diskError;
 }
 
+/** What the runtime advises when a permission is missing; whoever runs an executable can't follow it. */
+const RUN_AGAIN = /, run again with the --allow-\w+ flag$/;
+
 /** What went wrong, in one line for whoever started the program. */
 export function describeFailure(
   error: unknown,
 ): { readonly line: string; readonly code: ExitCode } {
   const code = exitCodeOf(error);
-  const message = error instanceof Error ? error.message : String(error);
+  const said = error instanceof Error ? error.message : String(error);
+  const message = said.replace(RUN_AGAIN, "; the permissions of this build don't include it");
   const kind = code === EXIT.bug
     ? `unexpected ${error instanceof Error ? error.name : "error"}: `
     : "";

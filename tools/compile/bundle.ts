@@ -1,0 +1,50 @@
+/**
+ * The program as one script that needs nothing else: what both forms of executable run.
+ *
+ * @module
+ */
+
+import { runDeno } from "./child.ts";
+import { type Locks, permissionLines } from "./permissions.ts";
+
+/**
+ * The script's text for a build with these locks.
+ *
+ * The same source gives the same bytes on any machine and in any directory. `root` is the project's directory, `scratch` a
+ * directory for what is only needed meanwhile.
+ */
+export async function bundle(root: string, scratch: string, locks: Locks): Promise<string> {
+  const entry = `${scratch}/entry.ts`;
+  const output = `${scratch}/bundle.mjs`;
+  await Deno.writeTextFile(entry, entryText(root, locks));
+  await runDeno(root, [
+    "bundle",
+    "--quiet",
+    "--config=deno.json", // the entry lies outside of the project, whose import map it needs
+    "--frozen", // what deno.lock names, and nothing else
+    `--output=${output}`,
+    entry,
+  ]);
+  return withoutForeignPaths(await Deno.readTextFile(output));
+}
+
+/** The entry of a build: `cli.ts`, told what is baked in. */
+function entryText(root: string, locks: Locks): string {
+  const cli = new URL("cli.ts", directoryUrl(root)).href;
+  const build = {
+    ...(locks.baseDir === undefined ? {} : { defaultBaseDir: locks.baseDir }),
+    permissions: permissionLines(locks),
+  };
+  return `import { run } from ${JSON.stringify(cli)};\nawait run(${JSON.stringify(build)});\n`;
+}
+
+function directoryUrl(path: string): URL {
+  const url = new URL("file:///");
+  url.pathname = `${path.replaceAll("\\", "/")}/`;
+  return url;
+}
+
+/** Drop the bundler's comments that name files outside of the project: they tell of the machine the build was made on. */
+function withoutForeignPaths(script: string): string {
+  return script.replace(/^\/\/ (?:\.\.\/|\/|[A-Za-z]:).*\n/gm, "");
+}

@@ -1,0 +1,44 @@
+/**
+ * What an executable may do: the flags that give the permissions, and the sentences that tell a person about them.
+ *
+ * Both come from one value, so `--help` of an executable can't promise what its flags don't hold.
+ *
+ * @module
+ */
+
+/** What is baked into a *locked* build. A member that is absent or empty leaves that side open. */
+export interface Locks {
+  /** The only directory it may use, absolute; also its default base directory. */
+  readonly baseDir?: string;
+  /** The only hosts it may talk to, `host` or `host:port`. */
+  readonly hosts: readonly string[];
+}
+
+/** Flags of `deno compile` and `deno run` alike. Whatever isn't granted here is refused without asking. */
+export function permissionFlags({ baseDir, hosts }: Locks): string[] {
+  return [
+    // never ask: a question on a terminal nobody watches is a hang, and a "yes" would be an escalation
+    "--no-prompt",
+    // the queue, or whichever directory --base-dir names
+    baseDir === undefined ? "--allow-read" : `--allow-read=${baseDir}`,
+    baseDir === undefined ? "--allow-write" : `--allow-write=${baseDir}`,
+    // delivery
+    hosts.length === 0 ? "--allow-net" : `--allow-net=${hosts.join(",")}`,
+    // the one variable that is ours, and not even that where the base directory is baked in
+    ...(baseDir === undefined ? ["--allow-env=OPTIMIZELYD_BASE_DIR"] : []),
+    // the host's name is part of a claim's name
+    "--allow-sys=hostname",
+  ];
+}
+
+/** The same for a person, one fact a line, as `--help` ends with. */
+export function permissionLines({ baseDir, hosts }: Locks): string[] {
+  const locked = baseDir !== undefined;
+  return [
+    `files:        ${locked ? `only ${baseDir}, the default base directory` : "any"}`,
+    `network:      ${hosts.length === 0 ? "any host" : `only ${hosts.join(", ")}`}`,
+    `environment:  ${locked ? "none" : "only OPTIMIZELYD_BASE_DIR"}`,
+    "system:       only the host name",
+    "never:        running programs, loading libraries, importing code, asking for more",
+  ];
+}
