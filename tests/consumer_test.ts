@@ -507,7 +507,7 @@ Deno.test("until-empty waits for what is due later and for other consumers' clai
   const other = await openQueue(q.base);
   await other.claim("new", first!, 150);
   const parked = await other.claim("new", second!, 60_000);
-  await other.defer(parked!, "http_127.0.0.1_1", Date.now() + 100);
+  await other.defer(parked!, "http_127.0.0.1_1", Date.now() + 100, true);
   const { delivered, empty } = await q.consumer().run("until-empty");
   assertEquals([delivered, empty], [2, true]);
 });

@@ -253,7 +253,7 @@ Deno.test("defer() parks an event in its destination's folder with its due time"
   const queue = await makeQueue(dir);
   const id = await queue.enqueue(EVENT);
   const claim = await claimOnly(queue);
-  assertEquals(await queue.defer(claim, "http_127.0.0.1_65000", 1234), { settled: "done" });
+  assertEquals(await queue.defer(claim, "http_127.0.0.1_65000", 1234, true), { settled: "done" });
   assertEquals(files(queue), [`defer/http_127.0.0.1_65000/${id}+1@1234~${claim.tag}.json`]);
   const again = await queue.claim(
     "defer/http_127.0.0.1_65000",
@@ -269,7 +269,7 @@ Deno.test("defer() and bury() of a lost lease touch nothing and leave no reason 
   await one.enqueue(EVENT);
   const claim = await claimOnly(one);
   const taken = await other.takeOver(claim.name, LEASE_MS);
-  assertEquals((await one.defer(claim, "d", 1)).settled, "lost");
+  assertEquals((await one.defer(claim, "d", 1, true)).settled, "lost");
   assertEquals((await one.bury(claim, { outcome: "refused", reason: "no" }, 1)).settled, "lost");
   assertEquals(files(one), [`cur/${taken!.name}`]);
 });
@@ -279,8 +279,8 @@ Deno.test("defer() shares one folder between destinations beyond the thousandth"
   const queue = await makeQueue(dir);
   for (let n = 0; n < 1_000; n++) Deno.mkdirSync(`${queue.place.base}/defer/http_h${n}_80`);
   await queue.enqueueMany([EVENT, EVENT]);
-  await queue.defer(await claimOnly(queue), "http_new_80", 1);
-  await queue.defer(await claimOnly(queue), "http_h7_80", 1);
+  await queue.defer(await claimOnly(queue), "http_new_80", 1, true);
+  await queue.defer(await claimOnly(queue), "http_h7_80", 1, true);
   assertEquals(files(queue).map((path) => path.split("/")[1]), ["http_h7_80", "others"]);
 });
 
@@ -327,7 +327,7 @@ Deno.test("takeOver() keeps the attempt, counts the take-over and names the old 
     claim = taken!;
   }
   assertMatch(claim.name, /x5\.json$/);
-  assert(await other.defer(claim, "d", 1));
+  assert(await other.defer(claim, "d", 1, true));
   const again = await other.claim("defer/d", files(one)[0]!.split("/")[2]!, LEASE_MS);
   assertEquals([again?.attempt, again?.takeovers], [2, 0]);
 });
@@ -369,7 +369,7 @@ Deno.test("status() counts events by state and by destination", async () => {
   const queue = await makeQueue(dir);
   await queue.enqueueMany([EVENT, EVENT, EVENT, EVENT]);
   const far = Date.now() + 5_000;
-  await queue.defer(await claimOnly(queue), "http_a_80", far);
+  await queue.defer(await claimOnly(queue), "http_a_80", far, true);
   await queue.bury(await claimOnly(queue), {
     outcome: "refused",
     reason: "no",

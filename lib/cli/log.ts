@@ -45,6 +45,10 @@ function textColumns(event: TraceEvent): string {
     case "disk-trouble":
       return `${event.id === undefined ? "-" : word(event.id)} verb=${quoted(event.verb)} ` +
         `code=${word(event.code)} reason=${quoted(event.reason)}`;
+    case "lane":
+      return `${word(event.destination)} ${event.change}` +
+        (event.untilMs === undefined ? "" : ` until=${isoTime(event.untilMs)}`) +
+        (event.reason === undefined ? "" : ` reason=${quoted(event.reason)}`);
   }
 }
 
@@ -72,6 +76,15 @@ function jsonMembers(event: TraceEvent): Record<string, unknown> {
       return { path: event.path, reason: event.reason };
     case "disk-trouble":
       return { id: event.id, verb: event.verb, code: event.code, reason: event.reason };
+    case "lane": {
+      const { destination, change, untilMs, reason } = event;
+      return {
+        destination,
+        change,
+        until: untilMs === undefined ? undefined : isoTime(untilMs),
+        reason,
+      };
+    }
   }
 }
 

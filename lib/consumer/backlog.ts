@@ -1,11 +1,10 @@
 /**
- * Where work comes from: `new/` and the folders of `defer/`, each listed pass after pass, a slice at a time.
+ * `new/` as a supply of candidates: listed pass after pass, a slice at a time.
  *
  * @module
  */
 
 import { type Candidate, Listing, type NotAnEvent } from "../queue/listing.ts";
-import { isMissing } from "../queue/place.ts";
 import type { Queue } from "../queue/queue.ts";
 
 /** A supply of candidates. */
@@ -54,128 +53,4 @@ export class ReadyEvents implements Source {
       throw error;
     }
   }
-}
-
-/** What is known of one folder of `defer/` since it was listed last. */
-interface FolderState {
-  /** The earliest due time in it, Unix ms. */
-  readonly nextDueMs: number;
-  /** The folders in it, below the base directory. */
-  readonly folders: readonly string[];
-  /** Its mtime then: another one means that names came or went. `NaN` when it was too fresh to tell. */
-  readonly mtimeMs: number;
-  /** Not listed again before, monotonic ms. */
-  readonly restUntilMs: number;
-  /** Listed again after, whatever its mtime says, monotonic ms. */
-  readonly staleAtMs: number;
-}
-
-/** A folder is not listed for this many times as long as its listing took: a large backlog that isn't due doesn't stop the rest. */
-const REST_PER_LISTING = 9;
-
-/** An mtime younger than this may stay the same when another name comes: file systems count time in ticks. */
-const MTIME_TICK_MS = 2_000;
-
-/** How long an mtime is believed. */
-const TRUST_MS = 60_000;
-
-/** `defer/` and the two levels below: a folder is listed when something in it is due, or when names came or went. */
-export class DeferredEvents implements Source {
-  readonly #queue: Queue;
-  readonly #onOther: OnOther;
-  #states = new Map<string, FolderState>();
-  #seen = new Map<string, FolderState>();
-  #folders: string[] = [];
-  #listing: Listing | undefined;
-  #mtimeMs = NaN;
-  #startedMs = 0;
-
-  constructor(queue: Queue, onOther: OnOther) {
-    this.#queue = queue;
-    this.#onOther = onOther;
-  }
-
-  get passEnded(): boolean {
-    return this.#listing === undefined && this.#folders.length === 0;
-  }
-
-  get nextDueMs(): number {
-    let first = Infinity;
-    for (const { nextDueMs } of this.#states.values()) first = Math.min(first, nextDueMs);
-    return first;
-  }
-
-  async next(): Promise<Candidate[]> {
-    try {
-      if (this.passEnded) this.#folders = ["defer"];
-      while (!this.passEnded) {
-        if (!this.#listing && !await this.#open(this.#folders.shift()!)) continue;
-        const slice = await this.#listing!.next();
-        if (this.#listing!.ended) await this.#close(this.#listing!);
-        if (slice.length > 0) return slice;
-      }
-      this.#states = this.#seen; // what was not met in this pass is gone
-      this.#seen = new Map();
-      return [];
-    } catch (error) {
-      this.#listing = undefined;
-      this.#folders = [];
-      throw error;
-    }
-  }
-
-  /** Begin to list a folder, if there is a reason to. */
-  async #open(folder: string): Promise<boolean> {
-    const { disk, clock } = this.#queue.place.runtime;
-    const [nowMs, monotonicMs] = [clock.now(), clock.monotonic()];
-    let mtimeMs: number;
-    try {
-      mtimeMs = (await disk.lstat(`${this.#queue.place.base}/${folder}`)).mtimeMs;
-    } catch (error) {
-      if (isMissing(error)) return false;
-      throw error;
-    }
-    const state = this.#states.get(folder);
-    if (state && !isWorthListing(state, mtimeMs, nowMs, monotonicMs)) {
-      this.#seen.set(folder, state);
-      this.#folders.push(...state.folders);
-      return false;
-    }
-    this.#mtimeMs = nowMs - mtimeMs > MTIME_TICK_MS ? mtimeMs : NaN;
-    this.#startedMs = monotonicMs;
-    const isLevel = folder.split("/").length < 3;
-    const onOther: OnOther = (path, why) =>
-      isLevel && why === "directory" ? undefined : this.#onOther(path, why);
-    this.#listing = new Listing(this.#queue.place, folder, onOther);
-    return true;
-  }
-
-  /** Note what the listing of a folder has found. */
-  async #close({ folder, found }: Listing): Promise<void> {
-    const nowMs = this.#queue.place.runtime.clock.monotonic();
-    const isLevel = folder.split("/").length < 3;
-    const folders = isLevel ? found.folders.map((name) => `${folder}/${name}`) : [];
-    this.#listing = undefined;
-    this.#folders.push(...folders);
-    if (folder !== "defer" && found.events === 0 && folders.length === 0) {
-      return await this.#queue.removeFolder(folder);
-    }
-    this.#seen.set(folder, {
-      nextDueMs: found.nextDueMs,
-      folders,
-      mtimeMs: this.#mtimeMs,
-      restUntilMs: nowMs + (nowMs - this.#startedMs) * REST_PER_LISTING,
-      staleAtMs: nowMs + TRUST_MS,
-    });
-  }
-}
-
-function isWorthListing(
-  state: FolderState,
-  mtimeMs: number,
-  nowMs: number,
-  monotonicMs: number,
-): boolean {
-  if (monotonicMs < state.restUntilMs) return false;
-  return state.nextDueMs <= nowMs || state.mtimeMs !== mtimeMs || monotonicMs >= state.staleAtMs;
 }

@@ -12,10 +12,17 @@ import { acquireOwner, type OwnerFile, releaseOwner } from "../queue/owner.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
 import { isEmpty } from "../queue/status.ts";
 import { sweep } from "../queue/sweep.ts";
-import { errorCode } from "../runtime/runtime.ts";
-import { DeferredEvents, ReadyEvents, type Source } from "./backlog.ts";
-import { Delivery, type Ending } from "./delivery.ts";
+import type { Verdict } from "../delivery/lane.ts";
+import type { Attempt } from "../delivery/sender.ts";
+import { LOOSE } from "../queue/waiting.ts";
+import { SHARED_FOLDER } from "../queue/queue.ts";
+import { type Clock, errorCode } from "../runtime/runtime.ts";
+import { type Waiting, WaitingEvents } from "../queue/waiting.ts";
+import { ReadyEvents } from "./backlog.ts";
+import { Delivery, type Ended, type Ending, type Prepared } from "./delivery.ts";
 import { Gate } from "./gate.ts";
+import { Intake } from "./intake.ts";
+import { Lanes, type Station } from "./lanes.ts";
 import { type ConsumerOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { AbandonedClaims } from "./recovery.ts";
 import { Resistance } from "./resistance.ts";
@@ -38,14 +45,11 @@ export type Summary = Readonly<Record<Ending, number>> & {
 /** What is swept is 36 h old, so once a day is often enough. */
 const SWEEP_EVERY_MS = 24 * 60 * 60_000;
 
-/** A folder that takes long to list is looked at less often: one part listing, this many parts sleep. */
-const REST_PER_LISTING = 9;
-
-/** Longest such sleep. */
-const LONGEST_REST_MS = 60_000;
-
-/** Above this many claims in a round the disk need not tell that more has come: there is another round anyway. */
+/** Above this many claims without a rest the disk need not tell that more has come: the folder is listed again anyway. */
 const BUSY_CLAIMS = 64;
+
+/** How many events that wait for a destination which is down are looked at, a poll and destination, for whether they are too old. */
+const EXPIRE_AT_ONCE = 64;
 
 /** Most paths remembered as told. */
 const MOST_TOLD = 10_000;
@@ -59,41 +63,36 @@ const NOT_AN_EVENT: Readonly<Record<Exclude<NotAnEvent, "dot file">, string>> = 
   unreachable: "its name is not UTF-8 and can't be reached from here; rename it",
 };
 
-/** What came of a round. */
-interface Round {
-  claims: number;
-  /** Candidates that somebody else took. */
-  gone: number;
-  listingMs: number;
-}
-
 /** Delivers the events of a queue. Several on one queue need no configuration. */
 export class Consumer {
   readonly #queue: Queue;
+  readonly #clock: Clock;
   readonly #options: ResolvedOptions;
   readonly #gate: Gate;
+  readonly #lanes: Lanes;
   readonly #delivery: Delivery;
   readonly #resistance: Resistance;
   readonly #abandoned: AbandonedClaims;
-  readonly #sources: readonly Source[];
+  readonly #waiting: WaitingEvents;
   readonly #told = new Set<string>();
   readonly #counts: Record<Ending, number> = {
     delivered: 0,
     deferred: 0,
+    parked: 0,
     dead: 0,
     released: 0,
     lost: 0,
     kept: 0,
     crowded: 0,
   };
-  /** Sources of which one whole pass is done. */
-  readonly #finished = new Set<Source>();
   readonly #stop = new AbortController();
+  #intake!: Intake;
   #mode: Mode = "forever";
   #nap: AbortController | undefined;
   #woken = false;
   #unwatch: (() => void) | undefined;
-  #recoverAtMs = 0;
+  #claimsSinceRest = 0;
+  #lookAtMs = 0;
   #diskIsFull = false;
   #bug: { error: unknown } | undefined;
 
@@ -103,21 +102,26 @@ export class Consumer {
    * @throws {RangeError} If an option is out of its range or contradicts another.
    */
   constructor(queue: Queue, options: ConsumerOptions = {}) {
-    const onOther = (path: string, why: NotAnEvent) => {
-      if (why !== "dot file") this.#tell(path, NOT_AN_EVENT[why]);
-    };
+    const resolved = resolveOptions(options);
+    const { threads: most, perDestination, ratePerSecond } = resolved;
     this.#queue = queue;
-    this.#options = resolveOptions(options);
-    this.#gate = new Gate(this.#options.threads);
-    this.#delivery = new Delivery(queue, this.#options);
-    this.#resistance = new Resistance(queue.place.runtime.clock);
+    this.#clock = queue.place.runtime.clock;
+    this.#options = resolved;
+    this.#gate = new Gate(most);
+    this.#lanes = new Lanes({ most, fixed: perDestination || undefined, ratePerSecond });
+    this.#waiting = new WaitingEvents(queue, (path, why) => this.#tellOther(path, why));
+    this.#delivery = new Delivery(
+      queue,
+      resolved,
+      (folder, dueMs) => this.#waiting.added(folder, dueMs),
+    );
+    this.#resistance = new Resistance(this.#clock);
     this.#abandoned = new AbandonedClaims(
       queue,
-      this.#options.leaseMs,
+      resolved.leaseMs,
       (name) => this.#delivery.isHeld(name),
-      onOther,
+      (path, why) => this.#tellOther(path, why),
     );
-    this.#sources = [new ReadyEvents(queue, onOther), new DeferredEvents(queue, onOther)];
   }
 
   /** Requests in flight right now. */
@@ -138,9 +142,22 @@ export class Consumer {
     const stop = () => this.#beginStop();
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
+    const sources = {
+      ready: new ReadyEvents(this.#queue, (path, why) => this.#tellOther(path, why)),
+      abandoned: this.#abandoned,
+      waiting: this.#waiting,
+    };
+    this.#intake = new Intake(this.#clock, sources, this.#options.pollMs, mode === "once", {
+      listed: () => this.#resistance.listed(),
+      notListed: (error) => {
+        this.#trouble("list", error, "looked at again later");
+        this.#resistance.notListed(error);
+      },
+    });
     const sweeping = this.#sweepDaily();
     try {
       const empty = await this.#loop();
+      this.#beginStop();
       await this.#drain();
       if (this.#bug) throw this.#bug.error;
       return { ...this.#counts, empty };
@@ -160,11 +177,17 @@ export class Consumer {
     this.#wake();
   }
 
-  /** Wait for what is in flight, then call it off. */
+  /** Give back what waits in memory, wait for what is in flight, then call it off. */
   async #drain(): Promise<void> {
-    const { clock } = this.#queue.place.runtime;
+    for (const station of this.#lanes.stations) {
+      for (const event of this.#lanes.empty(station)) {
+        this.#counts[await this.#delivery.release(event)]++;
+      }
+    }
     const drained = new AbortController();
-    const grace = clock.sleep(this.#options.graceMs, drained.signal).then(() => this.#gate.wake());
+    const grace = this.#clock.sleep(this.#options.graceMs, drained.signal).then(() =>
+      this.#gate.wake()
+    );
     await this.#gate.empty();
     drained.abort();
     await grace;
@@ -185,74 +208,288 @@ export class Consumer {
 
   /** @returns Whether nothing was left. */
   async #loop(): Promise<boolean> {
-    let fruitless = 0;
     while (!this.#stop.signal.aborted) {
       this.#woken = false;
-      const round = await this.#round();
-      if (this.#mode === "once") {
-        if (!round.ended) continue;
-        await this.#gate.empty();
-        return await isEmpty(this.#queue);
+      if (this.#clock.monotonic() >= this.#lookAtMs) await this.#look();
+      await this.#work();
+      if (this.#stop.signal.aborted) break;
+      if (this.#mode === "once" && this.#isDoneOnce()) return await isEmpty(this.#queue);
+      if (this.#mode === "until-empty" && this.#isAtRest()) {
+        const left = await this.#left();
+        if (left !== "more") return left === "nothing";
       }
-      fruitless = round.claims > 0 ? 0 : fruitless + 1;
-      // When others took all that was listed there may be more: look once again before resting.
-      if (round.claims > 0 || !round.ended || (round.gone > 0 && fruitless < 2)) continue;
-      if (this.#mode === "until-empty" && this.#gate.inside === 0 && await isEmpty(this.#queue)) {
-        return true;
-      }
-      await this.#idle(round.listingMs * REST_PER_LISTING);
+      await this.#idle();
     }
     return false;
   }
 
-  /** One slice of every source. */
-  async #round(): Promise<Round & { ended: boolean }> {
-    const { clock } = this.#queue.place.runtime;
-    const round: Round = { claims: 0, gone: 0, listingMs: 0 };
-    if (clock.monotonic() >= this.#recoverAtMs) {
-      await this.#delivery.removeDelivered();
-      await this.#work(this.#abandoned, round);
-      this.#gate.limit = Math.min(this.#options.threads, this.#gate.limit + 1);
-      this.#recoverAtMs = clock.monotonic() + this.#options.pollMs;
-    }
-    let ended = true;
-    for (const source of this.#sources) {
-      if (this.#mode === "once" && this.#finished.has(source)) continue;
-      await this.#work(source, round);
-      if (source.passEnded) this.#finished.add(source);
-      else ended = false;
-    }
-    if (round.claims > BUSY_CLAIMS) {
-      this.#unwatch?.();
-      this.#unwatch = undefined;
-    }
-    return { ...round, ended };
-  }
-
-  async #work(source: Source, round: Round): Promise<void> {
-    const { clock } = this.#queue.place.runtime;
-    const startMs = clock.monotonic();
-    let slice: Candidate[];
+  /** Look at what can change behind our back: waiting events, holds, claims of the dead. */
+  async #look(): Promise<void> {
+    await this.#delivery.removeDelivered();
     try {
-      slice = await source.next();
-      this.#resistance.listed();
+      await this.#waiting.refresh();
     } catch (error) {
       this.#trouble("list", error, "looked at again later");
-      this.#resistance.notListed(error);
-      return;
-    } finally {
-      round.listingMs += clock.monotonic() - startMs;
     }
-    for (const candidate of slice) {
-      if (this.#resistance.rests(candidate)) continue;
+    this.#gate.limit = Math.min(this.#options.threads, this.#gate.limit + 1);
+    for (const waiting of [...this.#waiting.destinations]) {
+      await this.#heed(waiting);
+      await this.#expire(waiting);
+    }
+    this.#lookAtMs = this.#clock.monotonic() + this.#options.pollMs;
+  }
+
+  /** Do what a destination's folder says. */
+  async #heed(waiting: Waiting): Promise<void> {
+    const { destination, isHeld, afterMs } = waiting;
+    if (isShared(destination)) return;
+    const nowMs = this.#clock.monotonic();
+    const station = this.#lanes.of(destination, nowMs);
+    const { lane } = station;
+    if (afterMs > this.#clock.now()) lane.holdUntil(nowMs + afterMs - this.#clock.now());
+    if (lane.isHeld !== isHeld) {
+      lane.isHeld = isHeld;
+      this.#options.trace({ type: "lane", destination, change: isHeld ? "held" : "resumed" });
+    }
+    if (lane.isClosedOff(nowMs)) await this.#parkAll(station);
+    this.#lanes.wake(station);
+  }
+
+  /** Give up what has waited too long for a destination that is down. */
+  async #expire(waiting: Waiting): Promise<void> {
+    const station = this.#lanes.get(waiting.destination);
+    if (!station?.lane.isDown || station.lane.isHeld) return;
+    for (let n = 0; n < EXPIRE_AT_ONCE; n++) {
+      const nowMs = this.#clock.now();
+      if (this.#waiting.oldestMs(waiting) + this.#options.maxAgeMs > nowMs) return;
+      const prepared = await this.#fetch(waiting);
+      if (!prepared) return;
+      const ending = await this.#delivery.expire(prepared, station.lastError);
+      if (ending) this.#counts[ending]++;
+      else await this.#park(station, prepared);
+    }
+  }
+
+  /** Send what lanes let through, and take in more, until neither can. */
+  async #work(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
       await this.#gate.room();
       if (this.#stop.signal.aborted) return;
-      const claim = await this.#claim(candidate);
-      if (claim === "refused") continue;
-      if (claim) this.#start(claim);
-      if (claim) round.claims++;
-      else round.gone++;
+      const sent = await this.#sendNext();
+      if (sent) await this.#gate.room();
+      if (this.#stop.signal.aborted) return;
+      if (!await this.#takeIn() && !sent) return;
+      if (this.#clock.monotonic() >= this.#lookAtMs) await this.#look();
     }
+  }
+
+  /** One event of the next lane in turn, from memory and from `defer/` alternately. */
+  async #sendNext(): Promise<boolean> {
+    for (let station; (station = this.#lanes.next(this.#clock.monotonic()));) {
+      const waiting = this.#waiting.get(station.destination);
+      const mayWait = waiting !== undefined &&
+        this.#waiting.nextDueMs(waiting) <= this.#intake.beforeMs;
+      const fromMemory = station.queue.length > 0 && (station.fromMemory || !mayWait);
+      station.fromMemory = !fromMemory;
+      const event = fromMemory
+        ? this.#lanes.dequeue(station)
+        : mayWait
+        ? await this.#fetch(waiting)
+        : undefined;
+      if (!event) {
+        if (station.queue.length > 0) this.#lanes.wake(station);
+        continue;
+      }
+      this.#lanes.wake(station);
+      if (event.destination === station.destination) await this.#start(station, event);
+      else await this.#route(event);
+      return true;
+    }
+    return false;
+  }
+
+  /** The next due event of a destination's folder, claimed and looked at. */
+  async #fetch(waiting: Waiting): Promise<Prepared | undefined> {
+    try {
+      for (let candidate; (candidate = await this.#waiting.next(waiting, this.#intake.beforeMs));) {
+        const prepared = await this.#claimed(candidate);
+        if (prepared) return prepared;
+        if (this.#stop.signal.aborted) return undefined;
+      }
+    } catch (error) {
+      this.#trouble("list", error, "looked at again later");
+    }
+    return undefined;
+  }
+
+  /** Claim one event that no lane knows of yet, and hand it to its lane. */
+  async #takeIn(): Promise<boolean> {
+    if (this.#lanes.queued >= this.#options.threads) return false;
+    if (this.#lanes.isWorthWaiting(this.#clock.monotonic())) return false;
+    const candidate = await this.#intake.next();
+    if (!candidate) return false;
+    const prepared = await this.#claimed(candidate);
+    if (prepared) await this.#route(prepared);
+    return true;
+  }
+
+  /** Claim a candidate and look at it; `undefined` when there is nothing to send. */
+  async #claimed(candidate: Candidate): Promise<Prepared | undefined> {
+    if (this.#resistance.rests(candidate)) return undefined;
+    const claim = await this.#claim(candidate);
+    if (claim === "refused") return undefined;
+    this.#intake.took(claim !== undefined);
+    if (!claim) return undefined;
+    this.#announce(claim);
+    const prepared = await this.#delivery.prepare(claim);
+    if (typeof prepared === "object") return prepared;
+    this.#count(prepared);
+    return undefined;
+  }
+
+  /** Send an event, or keep it in memory, or park it: whatever its lane allows. */
+  async #route(event: Prepared): Promise<void> {
+    const nowMs = this.#clock.monotonic();
+    const station = this.#lanes.of(event.destination, nowMs);
+    if (
+      this.#lanes.admits(station, nowMs) && this.#gate.inside < this.#gate.limit &&
+      station.queue.length === 0
+    ) {
+      return await this.#start(station, event);
+    }
+    const mayKeep = !station.lane.isClosedOff(nowMs) &&
+      (!this.#lanes.isFull(station) || this.#mode === "once");
+    if (mayKeep) this.#lanes.enqueue(station, event);
+    else await this.#park(station, event);
+  }
+
+  async #start(station: Station, event: Prepared): Promise<void> {
+    if (await this.#isCalledOff(station)) return await this.#park(station, event);
+    const change = this.#lanes.started(station, this.#clock.monotonic());
+    if (change) this.#changed(station, change);
+    this.#gate.enter();
+    this.#delivery.send(event)
+      .then((ended) => this.#conclude(station, ended))
+      .catch((error) => this.#failed(error))
+      .finally(() => {
+        this.#gate.leave();
+        this.#wake();
+      });
+  }
+
+  /** Whether another consumer, or an operator, has just said that the destination is to be left alone. */
+  async #isCalledOff(station: Station): Promise<boolean> {
+    if (!this.#abandoned.hasCompany) return false;
+    try {
+      const waiting = await this.#waiting.peek(station.destination);
+      if (waiting) await this.#heed(waiting);
+    } catch (error) {
+      this.#trouble("list", error, "looked at again later");
+    }
+    const nowMs = this.#clock.monotonic();
+    return station.lane.readyMs(nowMs) > nowMs;
+  }
+
+  async #conclude(station: Station, { ending, attempt }: Ended): Promise<void> {
+    const verdict = verdictOf(attempt);
+    const { random } = this.#queue.place.runtime;
+    const change = this.#lanes.ended(
+      station,
+      this.#clock.monotonic(),
+      verdict,
+      attempt?.ms ?? 0,
+      random(),
+    );
+    if (verdict === "failure" || verdict === "overload") station.lastError = attempt!.reason;
+    try {
+      if (attempt?.retryAfterMs && verdict !== "success") {
+        await this.#throttle(station, attempt.retryAfterMs);
+      }
+      if (change) await this.#mark(station, change);
+      else if (verdict === "success" && this.#waiting.get(station.destination)?.isMarkedOpen) {
+        await this.#waiting.unmarkOpen(station.destination);
+      }
+    } catch (error) {
+      this.#trouble("mark", error, "other consumers and `status` don't hear of it");
+    }
+    this.#count(ending);
+  }
+
+  /** The endpoint asked to be left alone: nobody sends there before. */
+  async #throttle(station: Station, retryAfterMs: number): Promise<void> {
+    const { destination, lane } = station;
+    const untilMs = this.#clock.now() + retryAfterMs;
+    const isNews = !lane.isClosedOff(this.#clock.monotonic()) || lane.isDown;
+    lane.holdUntil(this.#clock.monotonic() + retryAfterMs);
+    if (isNews) {
+      this.#options.trace({
+        type: "lane",
+        destination,
+        change: "throttled",
+        reason: station.lastError,
+        untilMs,
+      });
+    }
+    await this.#waiting.setAfter(await this.#queue.folderOf(destination), untilMs);
+    await this.#parkAll(station);
+  }
+
+  async #mark(station: Station, change: "opened" | "probing" | "recovered"): Promise<void> {
+    this.#changed(station, change);
+    const folder = await this.#queue.folderOf(station.destination);
+    if (change === "opened") {
+      const since = new Date(this.#clock.now()).toISOString();
+      if (!isShared(folder)) {
+        await this.#waiting.markOpen(folder, { since, error: station.lastError });
+      }
+      await this.#parkAll(station);
+    } else if (!isShared(folder)) {
+      await this.#waiting.unmarkOpen(folder);
+    }
+  }
+
+  #changed(
+    { destination, lastError, lane }: Station,
+    change: "opened" | "probing" | "recovered",
+  ): void {
+    const nowMs = this.#clock.monotonic();
+    const readyMs = lane.readyMs(nowMs);
+    this.#options.trace({
+      type: "lane",
+      destination,
+      change,
+      ...(change === "opened" ? { reason: lastError } : {}),
+      ...(change === "opened" && readyMs !== Infinity
+        ? { untilMs: this.#clock.now() + readyMs - nowMs }
+        : {}),
+    });
+  }
+
+  async #parkAll(station: Station): Promise<void> {
+    for (const event of this.#lanes.empty(station)) await this.#park(station, event);
+  }
+
+  /** Let an event wait in `defer/`: due at once where its lane decides, later where several destinations share the folder. */
+  async #park(station: Station, event: Prepared): Promise<void> {
+    const nowMs = this.#clock.now();
+    const pauseMs = await this.#sharedPauseMs(station);
+    const ending = await this.#delivery.park(
+      event,
+      nowMs + pauseMs,
+      (folder, dueMs) => this.#waiting.added(folder, dueMs),
+    );
+    this.#count(ending);
+    this.#lanes.wake(station);
+  }
+
+  async #sharedPauseMs({ destination, lane }: Station): Promise<number> {
+    try {
+      if (!isShared(await this.#queue.folderOf(destination))) return 0;
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error;
+    }
+    const nowMs = this.#clock.monotonic();
+    return Math.min(Math.max(lane.readyMs(nowMs) - nowMs, this.#options.pollMs), 60_000);
   }
 
   /** @returns `undefined` when somebody else has it. */
@@ -272,9 +509,8 @@ export class Consumer {
         if (code === undefined) throw error;
         const path = `${candidate.folder}/${candidate.name}`;
         if (!DISK_FULL.has(code)) {
-          if (this.#resistance.refused(candidate, error)) {
-            this.#tell(path, `can't be claimed: ${code}; tried again later`);
-          }
+          const isNew = this.#resistance.refused(candidate, error);
+          if (isNew) this.#tell(path, `can't be claimed: ${code}; tried again later`);
           return "refused";
         }
         if (!this.#diskIsFull) {
@@ -292,7 +528,8 @@ export class Consumer {
     }
   }
 
-  #start(claim: Claim): void {
+  #announce(claim: Claim): void {
+    this.#claimsSinceRest++;
     if (claim.replacedName !== undefined) {
       this.#options.trace({ type: "id-replaced", id: claim.id, name: claim.replacedName });
     }
@@ -300,39 +537,94 @@ export class Consumer {
       const { id, previousOwner: owner, takeovers } = claim;
       this.#options.trace({ type: "taken-over", id, owner, takeovers });
     }
-    this.#gate.enter();
-    this.#delivery.deliver(claim).then(
-      (ending) => this.#ended(ending),
-      (error) => this.#failed(error),
-    );
+    if (this.#claimsSinceRest > BUSY_CLAIMS) {
+      this.#unwatch?.();
+      this.#unwatch = undefined;
+    }
   }
 
-  #ended(ending: Ending): void {
+  #count(ending: Ending): void {
     this.#counts[ending]++;
     if (ending === "crowded") this.#gate.limit = Math.max(1, Math.floor(this.#gate.inside / 2));
-    this.#gate.leave();
-    if (this.#gate.inside === 0 && this.#mode === "until-empty") this.#wake();
   }
 
   /** A bug: no event, file, endpoint or disk gets here. */
   #failed(error: unknown): void {
     this.#bug ??= { error };
-    this.#gate.leave();
     this.#beginStop();
   }
 
-  /** Sleep until something is due, a folder may have changed, or the next look is due anyway. */
-  async #idle(restMs: number): Promise<void> {
-    const { clock, disk } = this.#queue.place.runtime;
+  /** Whether nothing is in flight, in memory, or to be taken in right now. */
+  #isAtRest(): boolean {
+    return this.#gate.inside === 0 && this.#lanes.queued === 0;
+  }
+
+  #isDoneOnce(): boolean {
+    if (!this.#isAtRest() || !this.#intake.hasFinished) return false;
+    const nowMs = this.#clock.monotonic();
+    for (const waiting of this.#waiting.destinations) {
+      const station = this.#lanes.get(waiting.destination);
+      if (!station || station.lane.isClosedOff(nowMs)) continue;
+      if (this.#waiting.nextDueMs(waiting) <= this.#intake.beforeMs) return false;
+    }
+    return true;
+  }
+
+  /** What is left of the queue, when nothing is in flight here. */
+  async #left(): Promise<"nothing" | "held" | "more"> {
+    if (await isEmpty(this.#queue)) return "nothing";
+    const isHeld = (folder: string) => this.#waiting.get(folder)?.isHeld ?? false;
+    return await isEmpty(this.#queue, (folder) => !isHeld(folder)) ? "held" : "more";
+  }
+
+  /** Sleep until something is due, a folder may have changed, a request ends, or the next look is due anyway. */
+  async #idle(): Promise<void> {
+    const nowMs = this.#clock.monotonic();
     const nap = this.#nap = new AbortController();
-    const dueMs = Math.min(...this.#sources.map((source) => source.nextDueMs));
-    const sleepMs = Math.max(
-      Math.min(restMs, LONGEST_REST_MS),
-      Math.min(this.#options.pollMs, Math.max(0, dueMs - clock.now())),
-    );
-    this.#unwatch ??= disk.watch(`${this.#queue.place.base}/new`, () => this.#wake());
-    if (!this.#stop.signal.aborted && !this.#woken) await clock.sleep(sleepMs, nap.signal);
+    this.#claimsSinceRest = 0;
+    this.#unwatch ??= this.#queue.place.runtime.disk.watch(`${this.#queue.place.base}/new`, () => {
+      this.#intake.wake();
+      this.#wake();
+    });
+    const untilMs = Math.min(this.#lookAtMs, this.#intake.restUntilMs, this.#lanesReadyMs(nowMs));
+    if (!this.#stop.signal.aborted && !this.#woken) {
+      await this.#clock.sleep(Math.max(0, untilMs - nowMs), nap.signal);
+    }
     this.#nap = undefined;
+    this.#wakeLanes();
+  }
+
+  /** When the first lane may send something that waits, monotonic ms. */
+  #lanesReadyMs(nowMs: number): number {
+    let first = Infinity;
+    for (const { station, dueMs } of this.#lanesWithWork()) {
+      first = Math.min(
+        first,
+        Math.max(station.lane.readyMs(nowMs), nowMs + dueMs - this.#clock.now()),
+      );
+    }
+    return first;
+  }
+
+  /** Lanes whose time may have come. */
+  #wakeLanes(): void {
+    const nowMs = this.#clock.now();
+    for (const { station, dueMs } of this.#lanesWithWork()) {
+      if (dueMs <= nowMs) this.#lanes.wake(station);
+    }
+  }
+
+  *#lanesWithWork(): Iterable<{ station: Station; dueMs: number }> {
+    for (const station of this.#lanes.stations) {
+      if (station.queue.length > 0) yield { station, dueMs: 0 };
+    }
+    for (const waiting of this.#waiting.destinations) {
+      const station = this.#lanes.get(waiting.destination);
+      const dueMs = this.#waiting.nextDueMs(waiting);
+      if (
+        station && dueMs !== Infinity && (this.#mode !== "once" || dueMs <= this.#intake.beforeMs)
+      ) yield { station, dueMs };
+    }
   }
 
   #wake(): void {
@@ -348,7 +640,7 @@ export class Consumer {
       } catch (error) {
         this.#trouble("sweep", error, "swept again tomorrow");
       }
-      await this.#queue.place.runtime.clock.sleep(SWEEP_EVERY_MS, signal);
+      await this.#clock.sleep(SWEEP_EVERY_MS, signal);
     }
   }
 
@@ -358,6 +650,10 @@ export class Consumer {
     this.#options.trace({ type: "disk-trouble", verb, code, reason });
   }
 
+  #tellOther(path: string, why: NotAnEvent): void {
+    if (why !== "dot file") this.#tell(path, NOT_AN_EVENT[why]);
+  }
+
   /** Report a path once. */
   #tell(path: string, reason: string): void {
     if (this.#told.has(path)) return;
@@ -365,4 +661,26 @@ export class Consumer {
     this.#told.add(path);
     this.#options.trace({ type: "skipped", path, reason });
   }
+}
+
+/** Whether a folder of `defer/` holds events of several destinations. */
+function isShared(folder: string): boolean {
+  return folder === SHARED_FOLDER || folder === LOOSE;
+}
+
+/** Statuses by which a destination says that it has too much to do. */
+const OVERLOADED = new Set([429, 503]);
+
+/** Statuses that are about the destination, beside 3xx and 5xx; see the table of outcomes. */
+const ABOUT_THE_DESTINATION = new Set([401, 403, 407, 408, 425, 429]);
+
+/** What an attempt says about its destination. */
+function verdictOf(attempt: Attempt | undefined): Verdict {
+  if (!attempt || attempt.outcome === "aborted" || attempt.outcome === "refused") return "nothing";
+  if (attempt.outcome === "delivered") return "success";
+  const { status } = attempt;
+  if (status === undefined) return attempt.isTimeout ? "overload" : "failure";
+  if (OVERLOADED.has(status)) return "overload";
+  const isAboutIt = status < 400 || status >= 500 || ABOUT_THE_DESTINATION.has(status);
+  return isAboutIt ? "failure" : "nothing";
 }

@@ -11,7 +11,13 @@ import { type EventRequest, parseEvent } from "../event/request.ts";
 import { givesUp, retryDelayMs } from "../delivery/schedule.ts";
 import { type Attempt, forbidden, Sender } from "../delivery/sender.ts";
 import { CLOCK_SKEW_MS, LEASE_MARGIN_MS, MOST_TAKEOVERS } from "../queue/constants.ts";
-import type { Claim, Queue, Reason, Settlement } from "../queue/queue.ts";
+import {
+  type Claim,
+  type Queue,
+  type Reason,
+  type Settlement,
+  SHARED_FOLDER,
+} from "../queue/queue.ts";
 import { uuidTimeMs } from "../queue/uuid.ts";
 import { errorCode, type Stat } from "../runtime/runtime.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -23,6 +29,8 @@ export type Ending =
   | "delivered"
   /** Waits for a later attempt. */
   | "deferred"
+  /** Waits in `defer/` until its destination can be sent to; unsent. */
+  | "parked"
   /** In `doa/`. */
   | "dead"
   /** Back in `new/`, unsent or cut short by a stop. */
@@ -43,24 +51,48 @@ const WRITING_PAUSE_MS = 5_000;
 /** How long an event is left alone that met too many open files. */
 const CROWDED_PAUSE_MS = 1_000;
 
-/** Where events wait whose destination can't be read. */
-const UNKNOWN_DESTINATION = "others";
-
 const UNREADABLE = new Set(["EACCES", "EPERM", "ENOTCAPABLE"]);
 const TOO_MANY_OPEN = new Set(["EMFILE", "ENFILE"]);
+
+/** A claimed event that has been looked at and can be sent. */
+export interface Prepared {
+  /** Its claim. */
+  readonly claim: Claim;
+  /** What to send. */
+  readonly request: EventRequest;
+  /** The destination's folder name. */
+  readonly destination: string;
+  /** Of its file. */
+  readonly stat: Stat;
+}
+
+/** How a prepared event's way ended. */
+export interface Ended {
+  /** How. */
+  readonly ending: Ending;
+  /** What came of the attempt, when there was one. */
+  readonly attempt?: Attempt;
+}
 
 /** Takes claimed events to their ends. */
 export class Delivery {
   readonly #queue: Queue;
   readonly #options: ResolvedOptions;
+  readonly #onDeferred: (folder: string, dueMs: number) => void;
   readonly #sender: Sender;
   readonly #held = new Set<string>();
   readonly #delivered = new Map<string, Claim>();
   #stopping = false;
 
-  constructor(queue: Queue, options: ResolvedOptions) {
+  /** @param onDeferred Told where an event waits, and until when (Unix ms). */
+  constructor(
+    queue: Queue,
+    options: ResolvedOptions,
+    onDeferred: (folder: string, dueMs: number) => void,
+  ) {
     this.#queue = queue;
     this.#options = options;
+    this.#onDeferred = onDeferred;
     this.#sender = new Sender(queue.place.runtime, options);
   }
 
@@ -84,23 +116,77 @@ export class Delivery {
     this.#sender.close();
   }
 
-  /** Take a claimed event to its end. */
-  async deliver(claimed: Claim): Promise<Ending> {
-    this.#held.add(claimed.name);
-    let claim: Claim | undefined = claimed;
+  /** Look at a claimed event: what to send where, or how its way ended without that. */
+  async prepare(claim: Claim): Promise<Prepared | Ending> {
+    this.#held.add(claim.name);
+    let prepared: Prepared | Ending | undefined;
     try {
-      const looked = await this.#look(claim);
-      if (typeof looked === "string") return looked;
-      claim = await this.#leased(claim);
-      if (!claim) return "lost";
-      if (this.#stopping) {
-        return await this.#release(claim, "the consumer is stopping", this.#now(), false);
-      }
-      return await this.#send(claim, looked.request, looked.stat);
+      return prepared = await this.#look(claim);
     } finally {
-      this.#held.delete(claimed.name);
+      if (typeof prepared !== "object") this.#held.delete(claim.name);
+    }
+  }
+
+  /** Send a prepared event and settle its claim. */
+  async send({ claim: prepared, request, destination, stat }: Prepared): Promise<Ended> {
+    let claim: Claim | undefined = prepared;
+    try {
+      claim = await this.#leased(claim);
+      if (!claim) return { ending: "lost" };
+      if (this.#stopping) return { ending: await this.#giveBack(claim) };
+      const attempt = await this.#sender.send(request, claim.id);
+      return { ending: await this.#settle(claim, destination, attempt, stat), attempt };
+    } finally {
+      this.#held.delete(prepared.name);
       if (claim) this.#held.delete(claim.name);
     }
+  }
+
+  /** Put a prepared event back, unsent: the consumer is stopping. */
+  async release({ claim }: Prepared): Promise<Ending> {
+    try {
+      return await this.#giveBack(claim);
+    } finally {
+      this.#held.delete(claim.name);
+    }
+  }
+
+  /**
+   * Let a prepared event wait in `defer/`, unsent and without a line in the log, until `dueMs`, Unix ms.
+   *
+   * @param onParked Told where it is.
+   */
+  async park(
+    { claim, destination }: Prepared,
+    dueMs: number,
+    onParked: (folder: string, dueMs: number) => void,
+  ): Promise<Ending> {
+    try {
+      const settlement = await this.#queue.defer(claim, destination, dueMs, false);
+      return this.#settled(claim, "defer", settlement, "parked", () => {
+        if (settlement.folder !== undefined) onParked(settlement.folder, dueMs);
+      });
+    } finally {
+      this.#held.delete(claim.name);
+    }
+  }
+
+  /** Give a prepared event up that has waited too long for its destination; `undefined` when it has not. */
+  async expire({ claim, destination, stat }: Prepared, why: string): Promise<Ending | undefined> {
+    const ageMs = this.#ageMs(claim, stat);
+    if (ageMs < this.#options.maxAgeMs) return undefined;
+    try {
+      const reason = `it has waited for ${
+        Math.round(ageMs / 3_600_000)
+      } h for its destination, which is down: ${why}`;
+      return await this.#bury(claim, { outcome: "deferred", reason, destination });
+    } finally {
+      this.#held.delete(claim.name);
+    }
+  }
+
+  #giveBack(claim: Claim): Promise<Ending> {
+    return this.#release(claim, "the consumer is stopping", this.#now(), false);
   }
 
   #now(): number {
@@ -108,7 +194,7 @@ export class Delivery {
   }
 
   /** The request a claimed file asks for, or how its way ends without one. */
-  async #look(claim: Claim): Promise<Ending | { request: EventRequest; stat: Stat }> {
+  async #look(claim: Claim): Promise<Ending | Prepared> {
     if (claim.takeovers >= MOST_TAKEOVERS) {
       return await this.#bury(claim, {
         outcome: "refused",
@@ -146,7 +232,10 @@ export class Delivery {
     }
     const url = parsed.kind === "refused" ? parsed.url : parsed.request.url;
     if (parsed.kind === "request" && this.#sender.mayReach(parsed.request.url)) {
-      return { request: parsed.request, stat };
+      const { request } = parsed;
+      const folder = this.#destination(request.url);
+      const destination = typeof folder === "string" ? folder : await folder;
+      return { claim, request, destination, stat };
     }
     const reason = parsed.kind === "refused" ? parsed.reason : forbidden(parsed.request.url);
     return await this.#bury(claim, {
@@ -174,7 +263,7 @@ export class Delivery {
       return "crowded";
     }
     if (!UNREADABLE.has(code)) {
-      return await this.#defer(claim, UNKNOWN_DESTINATION, `the file can't be read: ${code}`);
+      return await this.#defer(claim, SHARED_FOLDER, `the file can't be read: ${code}`);
     }
     let owner = "";
     try {
@@ -209,10 +298,7 @@ export class Delivery {
     }
   }
 
-  async #send(claim: Claim, request: EventRequest, stat: Stat): Promise<Ending> {
-    const destination = this.#destination(request.url);
-    const attempt = await this.#sender.send(request, claim.id);
-    const folder = typeof destination === "string" ? destination : await destination;
+  async #settle(claim: Claim, folder: string, attempt: Attempt, stat: Stat): Promise<Ending> {
     if (attempt.outcome === "aborted") {
       return await this.#release(claim, "the consumer is stopping", this.#now(), true);
     }
@@ -269,7 +355,7 @@ export class Delivery {
 
   async #retry(claim: Claim, destination: string, attempt: Attempt, stat: Stat): Promise<Ending> {
     const { maxAttempts, maxAgeMs } = this.#options;
-    const ageMs = this.#now() - Math.max(stat.mtimeMs, uuidTimeMs(claim.id) ?? 0);
+    const ageMs = this.#ageMs(claim, stat);
     const givenUp = givesUp({ attempt: claim.attempt, ageMs, maxAttempts, maxAgeMs });
     if (givenUp === undefined) {
       return await this.#defer(claim, destination, attempt.reason, attempt);
@@ -282,6 +368,10 @@ export class Delivery {
     );
   }
 
+  #ageMs(claim: Claim, stat: Stat): number {
+    return this.#now() - Math.max(stat.mtimeMs, uuidTimeMs(claim.id) ?? 0);
+  }
+
   async #defer(
     claim: Claim,
     destination: string,
@@ -289,8 +379,9 @@ export class Delivery {
     attempt?: Attempt,
   ): Promise<Ending> {
     const dueMs = this.#now() + this.#delayMs(claim, attempt?.retryAfterMs);
-    const settlement = await this.#queue.defer(claim, destination, dueMs);
+    const settlement = await this.#queue.defer(claim, destination, dueMs, true);
     return this.#settled(claim, "defer", settlement, "deferred", () => {
+      if (settlement.folder !== undefined) this.#onDeferred(settlement.folder, dueMs);
       const ended = {
         id: claim.id,
         destination,

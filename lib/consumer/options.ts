@@ -12,6 +12,10 @@ import type { Trace } from "./trace.ts";
 export interface ConsumerOptions {
   /** Requests in flight at most. @default {64} */
   readonly threads?: number;
+  /** Requests in flight to one destination, always; adapts when not set. @default {0} (adapts) */
+  readonly perDestination?: number;
+  /** Requests a second to one destination at most. @default {Infinity} */
+  readonly ratePerSecond?: number;
   /** Time limit of one attempt, response included. @default {30_000} */
   readonly timeoutMs?: number;
   /** How long a claim is exclusive; at least the timeout and 10 s, at most 1 h. @default {timeoutMs + 30_000} */
@@ -66,6 +70,8 @@ export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
   const timeoutMs = options.timeoutMs ?? 30_000;
   const resolved: ResolvedOptions = {
     threads: options.threads ?? 64,
+    perDestination: options.perDestination ?? 0,
+    ratePerSecond: options.ratePerSecond ?? Infinity,
     timeoutMs,
     leaseMs: options.leaseMs ?? timeoutMs + 30_000,
     maxAttempts: options.maxAttempts ?? Infinity,
@@ -79,6 +85,13 @@ export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
     trace: options.trace ?? (() => {}),
   };
   requireWhole(resolved.threads, "threads", 1);
+  requireWhole(resolved.perDestination, "perDestination", 0);
+  requireThat(
+    resolved.ratePerSecond > 0,
+    "ratePerSecond",
+    "greater than 0",
+    resolved.ratePerSecond,
+  );
   requireWhole(resolved.timeoutMs, "timeoutMs", 1);
   requireWhole(resolved.graceMs, "graceMs", 0);
   requireWhole(resolved.maxBytes, "maxBytes", 1);

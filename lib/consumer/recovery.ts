@@ -26,7 +26,11 @@ const FURTHEST_LEASE_MS = LONGEST_LEASE_MS + CLOCK_SKEW_MS;
 /** `cur/`, as far as its claims may be taken over. */
 export class AbandonedClaims implements Source {
   readonly passEnded = true;
+  /** Whether other consumers seem to be at work on the queue. */
+  hasCompany = false;
   nextDueMs = Infinity;
+  /** Owner files of which it can't be told from here whether their owners live. */
+  #strangers = 0;
   readonly #queue: Queue;
   readonly #leaseMs: number;
   readonly #isHeld: (name: string) => boolean;
@@ -49,11 +53,13 @@ export class AbandonedClaims implements Source {
     const bereft = new Set(this.#inherited.keys());
     const abandoned: Candidate[] = [];
     const watched = new Map<string, number>();
+    let others = alive.size + this.#strangers;
     for await (const name of this.#claims()) {
       const event = parseName(name);
       const tag = event.tag === undefined ? undefined : parseTag(event.tag);
       if (tag) bereft.delete(tag.owner);
       if (this.#isHeld(name)) continue;
+      if (tag && tag.owner !== this.#queue.owner && !this.#inherited.has(tag.owner)) others++;
       const isAlive = tag !== undefined && alive.has(tag.owner);
       if (isAlive) {
         watched.set(name, this.#watched.get(name) ?? this.#queue.place.runtime.clock.monotonic());
@@ -66,6 +72,7 @@ export class AbandonedClaims implements Source {
       }
     }
     this.#watched = watched;
+    this.hasCompany = others > 0;
     // Listed after their locks were taken, and none of their claims is left: the owner files have done their duty.
     await this.#forgetAll(bereft);
     return abandoned;
@@ -105,11 +112,13 @@ export class AbandonedClaims implements Source {
   /** Take the locks of this host's dead owners; returns who is alive. */
   async #inherit(): Promise<Set<string>> {
     const alive = new Set<string>();
+    this.#strangers = 0;
     for await (const { name } of this.#names()) {
       const file = parseOwnerFile(name);
       if (!file || file.owner === this.#queue.owner || this.#inherited.has(file.owner)) continue;
       const heir = await inheritOwner(this.#queue, name);
       if (heir === "alive") alive.add(file.owner);
+      if (heir === "unknown") this.#strangers++;
       if (typeof heir !== "string") this.#inherited.set(file.owner, heir);
     }
     return alive;

@@ -128,8 +128,26 @@ export interface DiskTrouble {
   readonly id?: string;
 }
 
+/** What a consumer thinks of a destination has changed. */
+export interface LaneChanged {
+  /** The variant. */
+  readonly type: "lane";
+  /** The destination's folder name. */
+  readonly destination: string;
+  /**
+   * `opened`: it failed again and again and gets only probes; `probing`: one is on its way; `recovered`: it works again and gets the
+   * backlog bit by bit; `throttled`: it asked to be left alone; `held`, `resumed`: an operator said so.
+   */
+  readonly change: "opened" | "probing" | "recovered" | "throttled" | "held" | "resumed";
+  /** Why, where there is something to say. */
+  readonly reason?: string;
+  /** Until when it is left alone, Unix ms. */
+  readonly untilMs?: number;
+}
+
 /** Everything a consumer reports. */
 export type TraceEvent =
+  | LaneChanged
   | Delivered
   | Deferred
   | Died

@@ -34,6 +34,8 @@ export interface Attempt {
   readonly ms: number;
   /** HTTP status, when there was an answer. */
   readonly status?: number;
+  /** Whether it ended because its time was over. */
+  readonly isTimeout?: boolean;
   /** The first kilobyte of an answer that isn't a success. */
   readonly answer?: string;
   /** The endpoint's wish, in ms from now. */
@@ -93,7 +95,12 @@ export class Sender {
     } catch (error) {
       const ms = clock.monotonic() - startMs;
       if (deadline.expired) {
-        return { outcome: "deferred", reason: `no answer within ${this.#timeoutMs} ms`, ms };
+        return {
+          outcome: "deferred",
+          reason: `no answer within ${this.#timeoutMs} ms`,
+          ms,
+          isTimeout: true,
+        };
       }
       if (deadline.signal.aborted) return { outcome: "aborted", reason: "called off", ms };
       if (errorCode(error) === "ENOTCAPABLE") {

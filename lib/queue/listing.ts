@@ -106,12 +106,16 @@ export class Listing {
   /**
    * The next events that are due, oldest first; empty at the end of the folder.
    *
+   * @param most How many at most.
+   * @param nowMs Due by when, Unix ms.
    * @throws The disk's error; a folder that isn't there is an empty one.
    */
-  async next(): Promise<Candidate[]> {
-    const nowMs = this.#place.runtime.clock.now();
+  async next(
+    most: number = SLICE,
+    nowMs: number = this.#place.runtime.clock.now(),
+  ): Promise<Candidate[]> {
     const due: { candidate: Candidate; ageMs: number }[] = [];
-    while (due.length < SLICE) {
+    while (due.length < most) {
       const entry = await this.#entry();
       if (entry === undefined) {
         this.#ended = true;

@@ -18,7 +18,7 @@
  *     renew      cur/ → cur/              a later lease under a fresh tag
  *     take over  cur/ → cur/              the old owner's name is gone: whatever it does to it fails; attempt stays, x<k> goes up
  *     complete   cur/ → removed           only after the 2xx, and after its response is in res/
- *     defer      cur/ → defer/dest/       refused by the disk: to new/ with its due time; refused again: the lease's end is the retry
+ *     defer      cur/ → defer/dest/bucket/ (parked: attempt given back) refused by the disk: to new/ with its due time; refused again: the lease's end is the retry
  *     bury       cur/ → doa/              the reason is written first: a crash leaves a reason without a letter, which is swept
  *     release    cur/ → new/              gives the attempt back when nothing was sent
  *     requeue    doa/ → new/              the reason goes last
@@ -37,6 +37,7 @@
 
 import { encodeEvent, type EventInput } from "../event/encode.ts";
 import { errorCode, type Runtime } from "../runtime/runtime.ts";
+import { Buckets } from "./buckets.ts";
 import { MOST_DESTINATION_FOLDERS } from "./constants.ts";
 import { enqueue, enqueueMany, type EnqueueOptions } from "./enqueue.ts";
 import { createFile, openLayout, type OpenOptions } from "./layout.ts";
@@ -115,6 +116,9 @@ export interface StoredResponse {
   readonly meta: Readonly<Record<string, unknown>>;
 }
 
+/** The folder below `defer/` that destinations share when there are too many, and where events wait whose own isn't known. */
+export const SHARED_FOLDER = "others";
+
 const encoder = new TextEncoder();
 
 function bytesOf(event: EventInput | Uint8Array): Uint8Array {
@@ -133,6 +137,7 @@ export class Queue {
   readonly owner: string;
   /** This host's part of the owner. */
   readonly host: string;
+  readonly #buckets: Buckets;
   #claims = 0;
   #destinations: Set<string> | undefined;
 
@@ -141,7 +146,9 @@ export class Queue {
     const word = () => Math.floor(random() * 36 ** 4).toString(36).padStart(4, "0");
     this.place = place;
     this.host = hostLabel(hostname);
-    this.owner = `${this.host}-${pid}-${word()}${word()}`;
+    const own = `${word()}${word()}`;
+    this.owner = `${this.host}-${pid}-${own}`;
+    this.#buckets = new Buckets(own);
   }
 
   /**
@@ -330,15 +337,26 @@ export class Queue {
     }
   }
 
-  /** Let an event wait in `defer/<destination>/` until `dueMs` (Unix ms). Never throws for what the disk refuses. */
-  async defer(claim: Claim, destination: string, dueMs: number): Promise<Settlement> {
-    const name = formatName(claim, claim.attempt, dueMs, claim.tag);
-    return await this.#settle(
-      claim,
-      async () => `defer/${await this.#destinationFolder(destination)}`,
-      name,
-      dueMs,
-    );
+  /**
+   * Let an event wait below `defer/` until `dueMs` (Unix ms). Never throws for what the disk refuses.
+   *
+   * @param sent Whether the attempt was; one that was not is given back.
+   */
+  async defer(
+    claim: Claim,
+    destination: string,
+    dueMs: number,
+    sent: boolean,
+  ): Promise<Settlement & { readonly folder?: string }> {
+    const attempt = sent ? claim.attempt : Math.max(0, claim.attempt - 1);
+    const name = formatName(claim, attempt, dueMs, claim.tag);
+    let folder: string | undefined;
+    const choose = async () => {
+      const shared = await this.folderOf(destination);
+      return folder = `defer/${shared}/${this.#buckets.next(shared, dueMs)}`;
+    };
+    const settlement = await this.#settle(claim, choose, name, dueMs, sent);
+    return settlement.settled === "done" && folder ? { ...settlement, folder } : settlement;
   }
 
   /**
@@ -361,7 +379,7 @@ export class Queue {
       refusal = { error };
       await this.#discard(why); // a part of it may be there
     }
-    const settlement = await this.#settle(claim, () => "doa", name, dueMs);
+    const settlement = await this.#settle(claim, () => "doa", name, dueMs, true);
     if (settlement.settled !== "done") await this.#discard(why);
     return { ...refusal, ...settlement };
   }
@@ -422,12 +440,13 @@ export class Queue {
     folder: () => string | Promise<string>,
     name: string,
     dueMs: number,
+    sent: boolean,
   ): Promise<Settlement> {
     try {
       return { settled: await this.#move(claim, await folder(), name) ? "done" : "lost" };
     } catch (error) {
       try {
-        return { settled: await this.release(claim, dueMs, true) ? "returned" : "lost", error };
+        return { settled: await this.release(claim, dueMs, sent) ? "returned" : "lost", error };
       } catch {
         return { settled: "kept", error };
       }
@@ -451,13 +470,17 @@ export class Queue {
     return await holds(this.place, folder, name);
   }
 
-  /** The folder below `defer/` for a destination: its own, or the shared one when there are too many. */
-  async #destinationFolder(destination: string): Promise<string> {
+  /**
+   * The folder below `defer/` for a destination: its own, or {@linkcode SHARED_FOLDER} when there are too many.
+   *
+   * @throws The disk's error.
+   */
+  async folderOf(destination: string): Promise<string> {
     if (this.#destinations?.has(destination)) return destination;
     this.#destinations ??= await this.#listDestinations();
     if (
       this.#destinations.size >= MOST_DESTINATION_FOLDERS && !this.#destinations.has(destination)
-    ) return "others";
+    ) return SHARED_FOLDER;
     this.#destinations.add(destination);
     return destination;
   }

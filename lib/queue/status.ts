@@ -167,12 +167,20 @@ export async function status(queue: Queue): Promise<QueueStatus> {
   return { ...totals, unreachable: census.unreachable, destinations };
 }
 
-/** Whether any event is left in `new/`, `cur/` or `defer/`, whoever holds it. What can't be reached or isn't an event doesn't count. */
-export async function isEmpty(queue: Queue): Promise<boolean> {
+/**
+ * Whether no event is left in `new/`, `cur/` or `defer/`, whoever holds it. What can't be reached or isn't an event doesn't count.
+ *
+ * @param counts Which destinations' folders in `defer/` count. @default {all}
+ */
+export async function isEmpty(
+  queue: Queue,
+  counts: (destination: string) => boolean = () => true,
+): Promise<boolean> {
   const census = new Census(queue);
   const anyIn = async (folder: string): Promise<boolean> => {
     for await (const { name, isFolder } of census.names(folder)) {
       if (!isFolder) return true;
+      if (folder === "defer" && !counts(name)) continue;
       if (
         folder.startsWith("defer") && folder.split("/").length < 3 &&
         await anyIn(`${folder}/${name}`)

@@ -38,14 +38,15 @@ interface Seen {
   readonly untilMs: number;
 }
 
+/** Stands for the destination of events that somebody put into `defer/` itself. */
+export const LOOSE = "";
+
 /** A bucket, or the destination's folder itself, which older versions and people put events into. */
 interface Bucket {
   /** Path below the base directory. */
   readonly folder: string;
   /** When its first event may be due, Unix ms, as its name or its last listing says. */
   dueMs: number;
-  /** What the last listing saw of it. */
-  seen: Seen | undefined;
 }
 
 /** What is in a destination's folder. */
@@ -66,22 +67,24 @@ export interface Waiting {
   readonly due: Candidate[];
 }
 
+/** Due names kept in memory, all destinations together, and the least and most of one. */
+const NAMES_KEPT = 65_536;
+const LEAST_NAMES = 64;
+const MOST_NAMES = 4_096;
+
+/** More names than this are never listed at once to find what is due. */
+const LONGEST_LISTING = 10_000;
+
 /** The waiting events of a queue. */
 export class WaitingEvents {
   readonly #queue: Queue;
   readonly #onOther: (path: string, why: NotAnEvent) => void;
   readonly #destinations = new Map<string, Waiting>();
   #seen: Seen | undefined;
-  /** Most names kept of one bucket. */
-  readonly #slice: number;
 
-  /**
-   * @param slice Most due names kept in memory a destination.
-   * @param onOther Told of every path that is neither an event nor part of the format.
-   */
-  constructor(queue: Queue, slice: number, onOther: (path: string, why: NotAnEvent) => void) {
+  /** @param onOther Told of every path that is neither an event nor part of the format. */
+  constructor(queue: Queue, onOther: (path: string, why: NotAnEvent) => void) {
     this.#queue = queue;
-    this.#slice = slice;
     this.#onOther = onOther;
   }
 
@@ -111,16 +114,22 @@ export class WaitingEvents {
     this.#seen = seen;
     const present = new Set<string>();
     try {
-      for await (const { name, kind } of this.#queue.place.runtime.disk.list(`${this.#queue.place.base}/defer`)) {
-        if (name.startsWith(".")) continue;
-        if (kind === "directory") present.add(name);
-        else this.#onOther(`defer/${name}`, kind === "file" ? "other" : kind);
+      for await (
+        const { name, kind } of this.#queue.place.runtime.disk.list(
+          `${this.#queue.place.base}/defer`,
+        )
+      ) {
+        if (!name.startsWith(".")) present.add(kind === "directory" ? name : LOOSE);
       }
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
-    for (const name of this.#destinations.keys()) if (!present.has(name)) this.#destinations.delete(name);
+    for (const name of this.#destinations.keys()) {
+      if (!present.has(name)) this.#destinations.delete(name);
+    }
     for (const name of present) this.#of(name);
+    const loose = this.#destinations.get(LOOSE);
+    if (loose) loose.buckets.set("", { folder: "defer", dueMs: 0 });
   }
 
   #of(destination: string): Waiting {
@@ -146,6 +155,7 @@ export class WaitingEvents {
    * @throws The disk's error.
    */
   async look(waiting: Waiting): Promise<void> {
+    if (waiting.destination === LOOSE) return;
     const folder = `defer/${waiting.destination}`;
     const seen = await this.#changed(folder, waiting.seen);
     if (seen === waiting.seen && seen !== undefined) return;
@@ -158,11 +168,16 @@ export class WaitingEvents {
     let [isHeld, afterMs, isMarkedOpen, isLoose] = [false, 0, false, false];
     const nowMs = this.#queue.place.runtime.clock.now();
     try {
-      for await (const { name, kind } of this.#queue.place.runtime.disk.list(`${this.#queue.place.base}/${folder}`)) {
+      for await (
+        const { name, kind } of this.#queue.place.runtime.disk.list(
+          `${this.#queue.place.base}/${folder}`,
+        )
+      ) {
         if (name === HOLD_FILE) isHeld = true;
         else if (OPEN_FILE.test(name)) isMarkedOpen = true;
-        else if (AFTER_FILE.test(name)) afterMs = Math.max(afterMs, await this.#after(folder, name, nowMs));
-        else if (name.startsWith(".")) continue;
+        else if (AFTER_FILE.test(name)) {
+          afterMs = Math.max(afterMs, await this.#after(folder, name, nowMs));
+        } else if (name.startsWith(".")) continue;
         else if (kind === "directory") this.#bucket(waiting, name, present);
         else isLoose = true;
       }
@@ -172,7 +187,7 @@ export class WaitingEvents {
     waiting.isHeld = isHeld;
     waiting.afterMs = afterMs;
     waiting.isMarkedOpen = isMarkedOpen;
-    if (isLoose && !waiting.buckets.has("")) waiting.buckets.set("", { folder, dueMs: 0, seen: undefined });
+    if (isLoose && !waiting.buckets.has("")) waiting.buckets.set("", { folder, dueMs: 0 });
     if (!isLoose) waiting.buckets.delete("");
     for (const name of waiting.buckets.keys()) if (!present.has(name)) waiting.buckets.delete(name);
     if (present.size === 1 && !isLoose && !isHeld && !isMarkedOpen && afterMs === 0) {
@@ -185,7 +200,7 @@ export class WaitingEvents {
     const dueMs = bucketTimeMs(name);
     if (dueMs === undefined) return this.#onOther(folder, "directory");
     present.add(name);
-    if (!waiting.buckets.has(name)) waiting.buckets.set(name, { folder, dueMs, seen: undefined });
+    if (!waiting.buckets.has(name)) waiting.buckets.set(name, { folder, dueMs });
   }
 
   /** When `.after@<ms>` ends; one that is over, or that no clock can have set, is removed. */
@@ -208,7 +223,10 @@ export class WaitingEvents {
       throw error;
     }
     if (seen && seen.mtimeMs === mtimeMs && monotonicMs < seen.untilMs) return seen;
-    return { mtimeMs: nowMs - mtimeMs > MTIME_TICK_MS ? mtimeMs : NaN, untilMs: monotonicMs + TRUST_MS };
+    return {
+      mtimeMs: nowMs - mtimeMs > MTIME_TICK_MS ? mtimeMs : NaN,
+      untilMs: monotonicMs + TRUST_MS,
+    };
   }
 
   /** When the first waiting event of a destination may be due, Unix ms; `Infinity` for none. */
@@ -219,46 +237,115 @@ export class WaitingEvents {
     return first;
   }
 
+  /** When the first of a destination's buckets was begun, Unix ms; `Infinity` for none. */
+  oldestMs(waiting: Waiting): number {
+    let first = Infinity;
+    for (const name of waiting.buckets.keys()) {
+      first = Math.min(first, bucketTimeMs(name) || Infinity);
+    }
+    return first;
+  }
+
   /**
-   * The next due event of a destination, out of the earliest bucket that has one.
+   * The next event of a destination that was due at `beforeMs` (Unix ms), out of the earliest bucket that has one.
    *
    * @throws The disk's error.
    */
-  async next(waiting: Waiting): Promise<Candidate | undefined> {
-    const { clock } = this.#queue.place.runtime;
+  async next(waiting: Waiting, beforeMs: number): Promise<Candidate | undefined> {
     while (waiting.due.length === 0) {
-      const bucket = this.#earliest(waiting, clock.now());
+      const bucket = earliest(waiting, beforeMs);
       if (bucket === undefined) return undefined;
-      await this.#list(waiting, bucket);
+      await this.#list(waiting, bucket, beforeMs);
     }
     return waiting.due.pop();
   }
 
-  #earliest(waiting: Waiting, nowMs: number): Bucket | undefined {
-    let earliest: [string, Bucket] | undefined;
-    for (const entry of waiting.buckets) {
-      if (entry[1].dueMs <= nowMs && (earliest === undefined || entry[0] < earliest[0])) earliest = entry;
-    }
-    return earliest?.[1];
+  async #list(waiting: Waiting, bucket: Bucket, beforeMs: number): Promise<void> {
+    const home = `defer/${waiting.destination}`;
+    const isBucket = bucket.folder.split("/").length === 3;
+    const listing = new Listing(this.#queue.place, bucket.folder, (path, why) => {
+      if (isBucket || why !== "directory") this.#onOther(path, why);
+    });
+    const due = await listing.next(LONGEST_LISTING, beforeMs);
+    const most = Math.min(
+      MOST_NAMES,
+      Math.max(LEAST_NAMES, Math.floor(NAMES_KEPT / this.#destinations.size)),
+    );
+    const isCut = due.length > most || !listing.ended;
+    waiting.due.push(...due.slice(0, most).reverse());
+    bucket.dueMs = isCut ? 0 : listing.found.nextDueMs;
+    if (listing.found.events > 0 || !isBucket) return;
+    waiting.buckets.delete(bucket.folder.slice(home.length + 1));
+    waiting.seen = undefined;
+    await this.#queue.removeFolder(bucket.folder);
   }
 
-  async #list(waiting: Waiting, bucket: Bucket): Promise<void> {
-    const listing = new Listing(this.#queue.place, bucket.folder, (path, why) => {
-      if (!(why === "directory" && bucket.folder.split("/").length < 3)) this.#onOther(path, why);
-    });
-    const due: Candidate[] = [];
-    let isCut = false;
-    while (!listing.ended) {
-      const slice = await listing.next();
-      isCut ||= due.length + slice.length > this.#slice;
-      due.push(...slice.slice(0, this.#slice - due.length));
-    }
-    waiting.due.push(...due.reverse());
-    bucket.dueMs = isCut ? 0 : listing.found.nextDueMs;
-    if (listing.found.events === 0 && bucket.folder !== `defer/${waiting.destination}`) {
-      waiting.buckets.delete(bucket.folder.slice(`defer/${waiting.destination}/`.length));
-      await this.#queue.removeFolder(bucket.folder);
-      waiting.seen = undefined;
+  /** Note that an event was put into a bucket here, so that it is found before the folder is looked at again. */
+  added(folder: string, dueMs: number): void {
+    const [, destination, name = ""] = folder.split("/");
+    const waiting = this.#of(destination!);
+    const bucket = waiting.buckets.get(name);
+    if (bucket) bucket.dueMs = Math.min(bucket.dueMs, dueMs);
+    else waiting.buckets.set(name, { folder, dueMs });
+  }
+
+  /**
+   * Look at the folder of a destination now, whether it was known or not.
+   *
+   * @throws The disk's error.
+   */
+  async peek(destination: string): Promise<Waiting | undefined> {
+    const waiting = this.#of(destination);
+    await this.look(waiting);
+    return this.#destinations.get(destination);
+  }
+
+  /**
+   * Tell all consumers to leave a destination alone until `untilMs`, Unix ms, also after a restart.
+   *
+   * @throws The disk's error.
+   */
+  async setAfter(destination: string, untilMs: number): Promise<void> {
+    const waiting = this.#of(destination);
+    if (waiting.afterMs >= untilMs) return;
+    waiting.afterMs = untilMs;
+    await this.#create(destination, `.after@${Math.ceil(untilMs)}`, new Uint8Array());
+  }
+
+  /**
+   * Tell people that this consumer's breaker for a destination is open, and why.
+   *
+   * @throws The disk's error.
+   */
+  async markOpen(
+    destination: string,
+    why: { readonly since: string; readonly error: string },
+  ): Promise<void> {
+    this.#of(destination).isMarkedOpen = true;
+    await this.#create(
+      destination,
+      `.open~${this.#queue.owner}`,
+      new TextEncoder().encode(`${JSON.stringify(why)}\n`),
+    );
+  }
+
+  /**
+   * The destination has answered: whoever said that it was down, it no longer is.
+   *
+   * @throws The disk's error.
+   */
+  async unmarkOpen(destination: string): Promise<void> {
+    const waiting = this.#destinations.get(destination);
+    if (waiting) waiting.isMarkedOpen = false;
+    const folder = `defer/${destination}`;
+    try {
+      for await (
+        const { name } of this.#queue.place.runtime.disk.list(`${this.#queue.place.base}/${folder}`)
+      ) {
+        if (OPEN_FILE.test(name)) await this.#remove(`${folder}/${name}`);
+      }
+    } catch (error) {
+      if (!isMissing(error)) throw error;
     }
   }
 
@@ -280,4 +367,12 @@ export class WaitingEvents {
       if (errorCode(error) !== "EEXIST") throw error;
     }
   }
+}
+
+function earliest(waiting: Waiting, beforeMs: number): Bucket | undefined {
+  let found: [string, Bucket] | undefined;
+  for (const entry of waiting.buckets) {
+    if (entry[1].dueMs <= beforeMs && (found === undefined || entry[0] < found[0])) found = entry;
+  }
+  return found?.[1];
 }

@@ -1,0 +1,162 @@
+/**
+ * Where work comes from that no lane knows of yet: claims nobody works on any more, `new/`, and the folders in `defer/` that
+ * several destinations share. Passes over them follow each other while they bear fruit; then the intake rests.
+ *
+ * @module
+ */
+
+import type { Candidate } from "../queue/listing.ts";
+import { SHARED_FOLDER } from "../queue/queue.ts";
+import { LOOSE, type WaitingEvents } from "../queue/waiting.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import type { Source } from "./backlog.ts";
+
+/** A folder that takes long to list is looked at less often: one part listing, this many parts rest. */
+const REST_PER_LISTING = 9;
+
+/** Longest such rest. */
+const LONGEST_REST_MS = 60_000;
+
+/** Told of listings. */
+export interface ListingReport {
+  /** A folder was listed. */
+  readonly listed: () => void;
+  /** A folder could not be listed. */
+  readonly notListed: (error: unknown) => void;
+}
+
+/** A supply of candidates that rests when there are none. */
+export class Intake {
+  readonly #clock: Clock;
+  readonly #ready: Source;
+  readonly #abandoned: Source;
+  readonly #waiting: WaitingEvents;
+  readonly #report: ListingReport;
+  readonly #pollMs: number;
+  readonly #startMs: number;
+  #slice: readonly Candidate[] = [];
+  #at = 0;
+  #recoverAtMs = 0;
+  #restUntilMs = 0;
+  #claims = 0;
+  #gone = 0;
+  #fruitless = 0;
+  #listingMs = 0;
+  #passes = 0;
+
+  /** @param once Only what is due now is offered, and only once. */
+  constructor(
+    clock: Clock,
+    sources: {
+      readonly ready: Source;
+      readonly abandoned: Source;
+      readonly waiting: WaitingEvents;
+    },
+    pollMs: number,
+    once: boolean,
+    report: ListingReport,
+  ) {
+    this.#clock = clock;
+    this.#ready = sources.ready;
+    this.#abandoned = sources.abandoned;
+    this.#waiting = sources.waiting;
+    this.#report = report;
+    this.#pollMs = pollMs;
+    this.#startMs = once ? clock.now() : Infinity;
+  }
+
+  /** Up to when waiting events are due for this run, Unix ms. */
+  get beforeMs(): number {
+    return Math.min(this.#startMs, this.#clock.now());
+  }
+
+  /** Whether a whole pass over everything has been made. */
+  get hasFinished(): boolean {
+    return this.#passes > 0 && this.#at >= this.#slice.length;
+  }
+
+  /** Until when there is nothing to take in, monotonic ms; the past when there may be. */
+  get restUntilMs(): number {
+    if (this.#startMs !== Infinity && this.hasFinished) return Infinity;
+    return Math.min(this.#restUntilMs, Math.max(this.#recoverAtMs, this.#clock.monotonic() + 1));
+  }
+
+  /** Something may have come: rest no longer. */
+  wake(): void {
+    this.#restUntilMs = 0;
+  }
+
+  /** A candidate was claimed, or somebody else had it. */
+  took(isOurs: boolean): void {
+    if (isOurs) this.#claims++;
+    else this.#gone++;
+  }
+
+  /** The next candidate; `undefined` while resting. */
+  async next(): Promise<Candidate | undefined> {
+    for (;;) {
+      if (this.#at < this.#slice.length) return this.#slice[this.#at++];
+      const nowMs = this.#clock.monotonic();
+      if (nowMs >= this.#recoverAtMs) {
+        this.#recoverAtMs = nowMs + this.#pollMs;
+        await this.#load(() => this.#abandoned.next());
+        continue;
+      }
+      if (nowMs < this.#restUntilMs || (this.#passes > 0 && this.#startMs !== Infinity)) {
+        return undefined;
+      }
+      const isOver = await this.#load(() => this.#ready.next()) && this.#ready.passEnded;
+      await this.#loadShared();
+      if (isOver) this.#endPass();
+    }
+  }
+
+  /** @returns Whether the folder could be listed. */
+  async #load(list: () => Promise<readonly Candidate[]>): Promise<boolean> {
+    const startMs = this.#clock.monotonic();
+    try {
+      this.#slice = await list();
+      this.#at = 0;
+      this.#report.listed();
+      return true;
+    } catch (error) {
+      this.#slice = [];
+      this.#restUntilMs = startMs + this.#pollMs;
+      this.#report.notListed(error);
+      return false;
+    } finally {
+      this.#listingMs += this.#clock.monotonic() - startMs;
+    }
+  }
+
+  /** What is due in shared folders joins the slice at hand. */
+  async #loadShared(): Promise<void> {
+    for (const name of [SHARED_FOLDER, LOOSE]) {
+      const waiting = this.#waiting.get(name);
+      if (!waiting || this.#waiting.nextDueMs(waiting) > this.beforeMs) continue;
+      await this.#load(async () => {
+        const slice = this.#slice.slice(this.#at);
+        for (let n = 0; n < 256; n++) {
+          const candidate = await this.#waiting.next(waiting, this.beforeMs);
+          if (!candidate) break;
+          slice.push(candidate);
+        }
+        return slice;
+      });
+    }
+  }
+
+  /** The pass over `new/` is over: another follows if this one bore fruit, or if others were faster. */
+  #endPass(): void {
+    this.#passes++;
+    const isFruitful = this.#claims > 0 || this.#slice.length > 0;
+    this.#fruitless = isFruitful ? 0 : this.#fruitless + 1;
+    if (!isFruitful && (this.#gone === 0 || this.#fruitless > 1)) {
+      const restMs = Math.min(LONGEST_REST_MS, this.#listingMs * REST_PER_LISTING);
+      const dueMs = this.#ready.nextDueMs - this.#clock.now();
+      const pauseMs = Math.max(restMs, Math.min(this.#pollMs, Math.max(0, dueMs)));
+      this.#restUntilMs = this.#clock.monotonic() + pauseMs;
+    }
+    this.#claims = this.#gone = this.#listingMs = 0;
+  }
+}
