@@ -439,16 +439,20 @@ export class Queue {
     const { disk } = this.place.runtime;
     const from = this.path("cur", claim.name);
     const to = this.path(folder, name);
+    let missing: unknown;
     for (let tries = 0; tries < 3; tries++) { // another consumer may remove the empty folder between making it and the rename
       try {
         await disk.rename(from, to);
         return true;
       } catch (error) {
         if (!isMissing(error)) throw error;
+        missing = error;
       }
       await ensureFolder(this.place, folder);
     }
-    return await holds(this.place, folder, name);
+    if (await holds(this.place, folder, name)) return true; // the reply was lost
+    if (await holds(this.place, "cur", claim.name)) throw missing; // the folder was removed each time
+    return false;
   }
 
   /** The folder below `defer/` for a destination: its own, or the shared one when there are too many. */
