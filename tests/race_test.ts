@@ -10,7 +10,7 @@ import { formatName } from "../lib/queue/name.ts";
 import { acquireOwner, inheritOwner, releaseOwner } from "../lib/queue/owner.ts";
 import type { Claim, Queue } from "../lib/queue/queue.ts";
 import { requeue } from "../lib/queue/requeue.ts";
-import { Arena, type ArenaOptions, BASE, bodyText, QUICK, rescue } from "./sim/arena.ts";
+import { Arena, type ArenaOptions, BASE, bodyText, QUICK, rescue, tell } from "./sim/arena.ts";
 import type { SimProcess } from "./sim/process.ts";
 import { everyInterleaving, type InterleavingBounds } from "./sim/scheduler.ts";
 import { START_MS } from "./sim/world.ts";
@@ -70,7 +70,7 @@ async function inEveryOrder(
   });
   const bound = bounds.prune ? "" : `, at most ${bounds.preemptions} preemptions`;
   const jumps = bounds.timeJumps === undefined ? "" : `, ${bounds.timeJumps} jump of time`;
-  console.log(
+  tell(
     `${test.name}: ${count.runs} orders${bound}${jumps}, ${count.pruned} redundant ones left out${
       count.complete ? "" : `; stopped at the limit of ${limit}`
     }`,
@@ -329,7 +329,7 @@ for (
           runs++;
         }
       }
-      console.log(`${test.name}: ${runs} pauses, ${duplicates} second deliveries, each reported`);
+      tell(`${test.name}: ${runs} pauses, ${duplicates} second deliveries, each reported`);
     });
   }
 }

@@ -134,6 +134,7 @@ export class Consumer {
    */
   async run(mode: Mode = "forever", signal?: AbortSignal): Promise<Summary> {
     this.#mode = mode;
+    this.#abandoned.looksOnce = mode === "once";
     const owner = await acquireOwner(this.#queue);
     const stop = () => this.#beginStop();
     signal?.addEventListener("abort", stop);

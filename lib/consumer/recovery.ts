@@ -4,8 +4,9 @@
  * Who may be taken over:
  * - a dead owner of this host (its owner file's lock is free): at once;
  * - anybody, once the lease has ended: on the claim's own host at its time, seen from another host 15 minutes later;
- * - but an owner of this host that is alive (its lock is held) only after this consumer has itself seen the claim stay as it is for
- *   a whole lease: a wall clock that jumps ends leases that still run;
+ * - but an owner of this host that is alive (its lock is held), or one of another host, only after this consumer has itself seen the claim
+ *   stay as it is for a whole lease: a wall clock that jumps, here or there, ends leases that still run. (A consumer that looks only once
+ *   can't wait for that; for it the lease of another host's claim decides.)
  * - a lease so far ahead that no clock can have set it has ended too; a file without a lease once its mtime is that old.
  *
  * @module
@@ -33,8 +34,10 @@ export class AbandonedClaims implements Source {
   readonly #onOther: OnOther;
   /** Owner files of dead owners, held until all their claims are taken over. */
   readonly #inherited = new Map<string, OwnerFile>();
-  /** Since when claims of living owners of this host are seen, monotonic ms. */
+  /** Until when claims whose owners may be alive are left alone unless they change, monotonic ms. */
   #watched = new Map<string, number>();
+  /** Whether there is only one look. */
+  looksOnce = false;
 
   /** @param isHeld Whether a name in `cur/` is in flight here. */
   constructor(queue: Queue, leaseMs: number, isHeld: (name: string) => boolean, onOther: OnOther) {
@@ -54,13 +57,12 @@ export class AbandonedClaims implements Source {
       const tag = event.tag === undefined ? undefined : parseTag(event.tag);
       if (tag) bereft.delete(tag.owner);
       if (this.#isHeld(name)) continue;
-      const isAlive = tag !== undefined && alive.has(tag.owner);
-      if (isAlive) {
-        watched.set(name, this.#watched.get(name) ?? this.#queue.place.runtime.clock.monotonic());
-      }
+      const isWatched = tag !== undefined &&
+        (alive.has(tag.owner) || tag.host !== this.#queue.host && !this.looksOnce);
+      if (isWatched) watched.set(name, this.#watched.get(name) ?? this.#watchUntilMs(event));
       if (
         abandoned.length < SLICE &&
-        await this.#isAbandoned(name, event, tag, isAlive ? watched.get(name) : undefined)
+        await this.#isAbandoned(name, event, tag, isWatched ? watched.get(name)! : -Infinity)
       ) {
         abandoned.push({ folder: "cur", name });
       }
@@ -102,6 +104,14 @@ export class AbandonedClaims implements Source {
     if (held) await releaseOwner(this.#queue, held);
   }
 
+  /** A lease from now; longer when what is left of the claim's own is longer and can be true. */
+  #watchUntilMs({ timeMs = 0 }: EventName): number {
+    const { clock } = this.#queue.place.runtime;
+    const leftMs = timeMs - clock.now();
+    return clock.monotonic() +
+      (leftMs <= FURTHEST_LEASE_MS ? Math.max(leftMs, this.#leaseMs) : this.#leaseMs);
+  }
+
   /** Take the locks of this host's dead owners; returns who is alive. */
   async #inherit(): Promise<Set<string>> {
     const alive = new Set<string>();
@@ -135,7 +145,7 @@ export class AbandonedClaims implements Source {
     name: string,
     event: EventName,
     tag: Tag | undefined,
-    watchedSinceMs: number | undefined,
+    watchedUntilMs: number,
   ): Promise<boolean> {
     const { clock } = this.#queue.place.runtime;
     if (tag && this.#inherited.has(tag.owner)) return true;
@@ -143,7 +153,7 @@ export class AbandonedClaims implements Source {
     const leaseEndMs = event.timeMs + (tag?.host === this.#queue.host ? 0 : CLOCK_SKEW_MS);
     const aheadMs = event.timeMs - clock.now();
     if (clock.now() < leaseEndMs && aheadMs <= FURTHEST_LEASE_MS) return false;
-    return watchedSinceMs === undefined || clock.monotonic() - watchedSinceMs >= this.#leaseMs;
+    return clock.monotonic() >= watchedUntilMs;
   }
 
   /** A file without a lease: its mtime tells. */

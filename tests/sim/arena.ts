@@ -321,3 +321,9 @@ export async function rescue(arena: Arena, host = "edge"): Promise<void> {
   after.times = arena.times;
   after.judge();
 }
+
+/** Say how far a sweep went, in the output of the test. */
+export function tell(line: string): void {
+  // deno-lint-ignore no-console
+  console.log(line);
+}
