@@ -71,6 +71,8 @@ export class Arena {
   readonly offered = new Map<string, string>();
   /** Everything that consumers reported. */
   readonly reports: { readonly process: SimProcess; readonly event: TraceEvent }[] = [];
+  /** Everybody who has had to do with the queue. */
+  readonly processes: SimProcess[] = [];
   /** What happened, if kept. */
   log: string[] | undefined;
   readonly #leaseMs: number;
@@ -94,6 +96,7 @@ export class Arena {
 
   /** A process's own hold of the queue. */
   async open(process: SimProcess): Promise<Queue> {
+    this.processes.push(process);
     return await Queue.open(BASE, process.runtime);
   }
 
@@ -192,13 +195,11 @@ export class Arena {
     }
   }
 
-  /** Whether a reason without a letter can be left over: somebody died, or the disk refused. */
+  /** Whether a reason without a letter can be left over, for the sweep: somebody died, or the disk refused. */
   #mayStray(): boolean {
-    return this.strays || this.reports.some(({ event }) => event.type === "disk-trouble");
+    return this.processes.some((process) => !process.alive) ||
+      this.reports.some(({ event }) => event.type === "disk-trouble");
   }
-
-  /** Whether reasons without letters are no fault: somebody was killed while burying. */
-  strays = false;
 
   #hadTrouble(verb: string): boolean {
     return this.reports.some(({ event }) => event.type === "disk-trouble" && event.verb === verb);
@@ -317,7 +318,7 @@ export async function rescue(arena: Arena, host = "edge"): Promise<void> {
   for (const [id, body] of arena.acknowledged) after.acknowledged.set(id, body);
   after.reports.push(...arena.reports);
   after.world.network.taken.splice(0, Infinity, ...world.network.taken);
-  after.strays = arena.strays;
+  after.processes.push(...arena.processes);
   after.times = arena.times;
   after.judge();
 }
