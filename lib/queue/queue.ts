@@ -267,20 +267,15 @@ export class Queue {
     takeovers: number,
   ): Promise<Claim | undefined> {
     const { disk, clock } = this.place.runtime;
-    const leaseEndMs = clock.now() + leaseMs;
-    const tag = this.nextTag(takeovers);
-    const target = formatName(event, attempt, leaseEndMs, tag);
-    const claim = {
+    const claim = this.#freshClaim({
       id: event.id,
-      name: target,
       extension: event.extension,
       attempt,
-      leaseEndMs,
+      leaseEndMs: clock.now() + leaseMs,
       takeovers,
-      tag,
-    };
+    });
     try {
-      await disk.rename(this.path(folder, name), this.path("cur", target));
+      await disk.rename(this.path(folder, name), this.path("cur", claim.name));
     } catch (error) {
       if (!isMissing(error)) throw error;
       return await this.#takeAgain(folder, name, claim);
@@ -288,27 +283,30 @@ export class Queue {
     return claim;
   }
 
+  /** The claim under a name that nobody has used. */
+  #freshClaim(claim: Omit<Claim, "tag" | "name">): Claim {
+    const tag = this.nextTag(claim.takeovers);
+    return { ...claim, tag, name: formatName(claim, claim.attempt, claim.leaseEndMs, tag) };
+  }
+
   /** After "not found": the target folder is missing, or the reply was lost, or somebody else has it. */
   async #takeAgain(folder: string, name: string, claim: Claim): Promise<Claim | undefined> {
     const { disk } = this.place.runtime;
+    const again = this.#freshClaim(claim);
     try {
       await disk.lstat(this.path(folder, name));
       await ensureFolder(this.place, "cur");
-      await disk.rename(this.path(folder, name), this.path("cur", claim.name));
-      return claim;
+      // To another name: if the reply was lost, what is there now is a second event of that name, and the first must not be replaced.
+      await disk.rename(this.path(folder, name), this.path("cur", again.name));
+      return again;
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
     // Asked by rename, not by lstat: a network file system may have cached that the name is not there.
-    const tag = this.nextTag(claim.takeovers);
-    const renamed = {
-      ...claim,
-      tag,
-      name: formatName(claim, claim.attempt, claim.leaseEndMs, tag),
-    };
+    const found = this.#freshClaim(claim);
     try {
-      await disk.rename(this.path("cur", claim.name), this.path("cur", renamed.name));
-      return renamed;
+      await disk.rename(this.path("cur", claim.name), this.path("cur", found.name));
+      return found;
     } catch (error) {
       if (!isMissing(error)) throw error;
       return undefined;
