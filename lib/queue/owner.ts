@@ -15,7 +15,7 @@ import type { Queue } from "./queue.ts";
 import { run } from "./steps.ts";
 
 /** The folders' way from `tmp/` to `cur/` that shows whether all are on one file system and writable. */
-const WAY = ["tmp", "new", "defer", "doa", "res", "cur"] as const;
+export const WAY = ["tmp", "new", "defer", "doa", "res", "cur"] as const;
 
 /** A held owner file. */
 export interface OwnerFile {
