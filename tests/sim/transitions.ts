@@ -271,7 +271,9 @@ const sweeping: Scenario = {
     const { disk } = stage.world;
     const old = { mtimeMs: START_MS - 2 * DAY_MS };
     disk.plant(`${BASE}/tmp/draft`, { text: "{", ...old });
-    disk.plant(`${BASE}/tmp/.edge-1-abcdefgh`, old);
+    for (const folder of ["tmp", "new", "defer", "doa", "res"]) {
+      disk.plant(`${BASE}/${folder}/.edge-1-${folder}`, old);
+    }
     disk.plant(`${BASE}/doa/stray+1@1~edge-1-abcdefgh-1.json.why`, { text: "{}", ...old });
     const letter = `letter+1@${START_MS - 2 * DAY_MS}~edge-1-abcdefgh-2.json`;
     stage.plant(`doa/${letter}`, eventText("letter", "ok"), old.mtimeMs);

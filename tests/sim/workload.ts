@@ -11,7 +11,7 @@
 import { Consumer } from "../../lib/consumer/consumer.ts";
 import type { ConsumerOptions } from "../../lib/consumer/options.ts";
 import type { TraceEvent } from "../../lib/consumer/trace.ts";
-import { parseName, parseTag } from "../../lib/queue/name.ts";
+import { parseName, parseOwnerFile, parseTag } from "../../lib/queue/name.ts";
 import type { OpenOptions } from "../../lib/queue/layout.ts";
 import { Queue } from "../../lib/queue/queue.ts";
 import { requeue } from "../../lib/queue/requeue.ts";
@@ -446,14 +446,14 @@ export interface Circumstances {
   readonly model?: CrashModel;
   /** Limit of attempts. */
   readonly maxAttempts?: number;
-  /** Whether the last consumer ran on the host of all those before it. @default true */
-  readonly sameHost?: boolean;
+  /** Where the recovery ran: an owner file of that host must be gone. @default "edge" */
+  readonly host?: string;
 }
 
 /** After a recovery: everything that is not as promised, as sentences; empty when all is well. */
 export function judge(stage: Stage, circumstances: Circumstances = {}): string[] {
   const { world, ledger } = stage;
-  const { before = NOTHING, model, maxAttempts = Infinity, sameHost = true } = circumstances;
+  const { before = NOTHING, model, maxAttempts = Infinity, host = "edge" } = circumstances;
   const files = world.disk.image().files();
   const found = [...stage.referee.violations];
   const dead = new Set<string>();
@@ -461,7 +461,8 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
     if (path.endsWith("/")) continue;
     const { folder, name } = placeOf(path);
     if (name.startsWith(".")) {
-      if (folder !== "cur" || sameHost) found.push(`an owner file is left over: ${path}`);
+      const isOthers = folder === "cur" && parseOwnerFile(name)?.host !== host;
+      if (!isOthers) found.push(`an owner file is left over: ${path}`);
     } else if (folder === "new" || folder === "cur" || folder === "defer") {
       found.push(`left after the drain: ${path}`);
     } else if (folder === "tmp") {
