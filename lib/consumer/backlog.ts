@@ -51,6 +51,7 @@ export class ReadyEvents implements Source {
       return slice;
     } catch (error) {
       this.#listing = undefined;
+      this.nextDueMs = Infinity; // what was due may still be, and can't be seen: no reason to look again at once
       throw error;
     }
   }
@@ -58,6 +59,8 @@ export class ReadyEvents implements Source {
 
 /** What is known of one folder of `defer/` since it was listed last. */
 interface FolderState {
+  /** Whether something in it was due then: it may have resisted its claim. */
+  readonly hadDue: boolean;
   /** The earliest due time in it, Unix ms. */
   readonly nextDueMs: number;
   /** The folders in it, below the base directory. */
@@ -100,28 +103,37 @@ export class DeferredEvents implements Source {
   }
 
   get nextDueMs(): number {
+    const { clock } = this.#queue.place.runtime;
     let first = Infinity;
-    for (const { nextDueMs } of this.#states.values()) first = Math.min(first, nextDueMs);
+    for (const { nextDueMs, restUntilMs } of this.#states.values()) {
+      const listedMs = clock.now() + Math.max(0, restUntilMs - clock.monotonic());
+      first = Math.min(first, Math.max(nextDueMs, listedMs));
+    }
     return first;
   }
 
   async next(): Promise<Candidate[]> {
     try {
       if (this.passEnded) this.#folders = ["defer"];
-      while (!this.passEnded) {
+      let slice: Candidate[] = [];
+      while (slice.length === 0 && !this.passEnded) {
         if (!this.#listing && !await this.#open(this.#folders.shift()!)) continue;
-        const slice = await this.#listing!.next();
+        slice = await this.#listing!.next();
         if (this.#listing!.ended) await this.#close(this.#listing!);
-        if (slice.length > 0) return slice;
       }
-      this.#states = this.#seen; // what was not met in this pass is gone
-      this.#seen = new Map();
-      return [];
+      if (this.passEnded) this.#remember(this.#seen); // what was not met in this pass is gone
+      return slice;
     } catch (error) {
       this.#listing = undefined;
       this.#folders = [];
+      this.#remember(new Map());
       throw error;
     }
+  }
+
+  #remember(states: Map<string, FolderState>): void {
+    this.#states = states;
+    this.#seen = new Map();
   }
 
   /** Begin to list a folder, if there is a reason to. */
@@ -161,6 +173,7 @@ export class DeferredEvents implements Source {
       return await this.#queue.removeFolder(folder);
     }
     this.#seen.set(folder, {
+      hadDue: found.due > 0,
       nextDueMs: found.nextDueMs,
       folders,
       mtimeMs: this.#mtimeMs,
@@ -177,5 +190,6 @@ function isWorthListing(
   monotonicMs: number,
 ): boolean {
   if (monotonicMs < state.restUntilMs) return false;
-  return state.nextDueMs <= nowMs || state.mtimeMs !== mtimeMs || monotonicMs >= state.staleAtMs;
+  return state.hadDue || state.nextDueMs <= nowMs || state.mtimeMs !== mtimeMs ||
+    monotonicMs >= state.staleAtMs;
 }
