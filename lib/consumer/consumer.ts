@@ -192,17 +192,28 @@ export class Consumer {
       if (this.#mode === "once") {
         if (!round.ended) continue;
         await this.#gate.empty();
-        return await isEmpty(this.#queue);
+        return await this.#isEmpty();
       }
       fruitless = round.claims > 0 ? 0 : fruitless + 1;
       // When others took all that was listed there may be more: look once again before resting.
       if (round.claims > 0 || !round.ended || (round.gone > 0 && fruitless < 2)) continue;
-      if (this.#mode === "until-empty" && this.#gate.inside === 0 && await isEmpty(this.#queue)) {
+      if (this.#mode === "until-empty" && this.#gate.inside === 0 && await this.#isEmpty()) {
         return true;
       }
       await this.#idle(round.listingMs * REST_PER_LISTING);
     }
     return false;
+  }
+
+  /** Whether nothing is left, as far as the disk lets that be seen: what can't be listed may hold something. */
+  async #isEmpty(): Promise<boolean> {
+    try {
+      return await isEmpty(this.#queue);
+    } catch (error) {
+      this.#trouble("list", error, "looked at again later");
+      this.#resistance.notListed(error);
+      return false;
+    }
   }
 
   /** One slice of every source. */
