@@ -174,6 +174,7 @@ export class Consumer {
 
   async #close(owner: OwnerFile | undefined): Promise<void> {
     this.#unwatch?.();
+    await this.#delivery.removeDelivered(); // the last chance: whoever takes the claim over sends the event again
     try {
       await this.#abandoned.close();
     } catch (error) {
@@ -192,6 +193,7 @@ export class Consumer {
       if (this.#mode === "once") {
         if (!round.ended) continue;
         await this.#gate.empty();
+        await this.#delivery.removeDelivered();
         return await this.#isEmpty();
       }
       fruitless = round.claims > 0 ? 0 : fruitless + 1;
