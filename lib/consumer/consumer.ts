@@ -9,6 +9,7 @@
 
 import type { Candidate, NotAnEvent } from "../queue/listing.ts";
 import { acquireOwner, type OwnerFile, releaseOwner } from "../queue/owner.ts";
+import { isDiskFull } from "../queue/place.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
 import { isEmpty } from "../queue/status.ts";
 import { sweep } from "../queue/sweep.ts";
@@ -49,8 +50,6 @@ const BUSY_CLAIMS = 64;
 
 /** Most paths remembered as told. */
 const MOST_TOLD = 10_000;
-
-const DISK_FULL = new Set(["ENOSPC", "EDQUOT"]);
 
 const NOT_AN_EVENT: Readonly<Record<Exclude<NotAnEvent, "dot file">, string>> = {
   directory: "a folder, not an event file",
@@ -134,7 +133,7 @@ export class Consumer {
    */
   async run(mode: Mode = "forever", signal?: AbortSignal): Promise<Summary> {
     this.#mode = mode;
-    const owner = await acquireOwner(this.#queue);
+    const owner = await this.#acquireOwner();
     const stop = () => this.#beginStop();
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
@@ -150,6 +149,17 @@ export class Consumer {
       await sweeping;
       await this.#close(owner);
       signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /** A full disk may have no room for one more name; events can be delivered all the same, which makes room. */
+  async #acquireOwner(): Promise<OwnerFile | undefined> {
+    try {
+      return await acquireOwner(this.#queue);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      this.#trouble("start", error, "without an owner file only the leases will tell of its death");
+      return undefined;
     }
   }
 
@@ -284,7 +294,7 @@ export class Consumer {
         const code = errorCode(error);
         if (code === undefined) throw error;
         const path = `${candidate.folder}/${candidate.name}`;
-        if (!DISK_FULL.has(code)) {
+        if (!isDiskFull(error)) {
           if (this.#resistance.refused(candidate, error)) {
             this.#tell(path, `can't be claimed: ${code}; tried again later`);
           }
