@@ -1,11 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  addCounts,
-  type CrashCount,
-  NO_CRASHES,
-  runOnce,
-  sweepCrashes,
-} from "./sim/crash_sweep.ts";
+import { addCounts, NO_CRASHES, runOnce, sweepCrashes } from "./sim/crash_sweep.ts";
 import { SCENARIOS } from "./sim/transitions.ts";
 import { PRODUCT } from "./sim/workload.ts";
 

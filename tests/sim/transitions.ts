@@ -10,6 +10,7 @@
 import { EventExistsError } from "../../lib/queue/enqueue.ts";
 import type { ConsumerOptions } from "../../lib/consumer/options.ts";
 import type { Mode } from "../../lib/consumer/consumer.ts";
+import type { SimProcess } from "./process.ts";
 import { BASE, eventText, type Stage } from "./workload.ts";
 import { START_MS, type WorldOptions } from "./world.ts";
 
@@ -21,6 +22,8 @@ export interface Scenario {
   readonly world?: WorldOptions;
   /** Options of all its consumers, those that recover included. */
   readonly consumer?: ConsumerOptions;
+  /** Whether its consumer stays until nothing is left. */
+  readonly drains?: boolean;
   /** What is on the disk before it begins, and durable. */
   prepare?(stage: Stage): void;
   /** What happens. */
@@ -53,6 +56,18 @@ async function consumeFor(
   const running = stage.consumer(await stage.open({ host }), consumer).run("forever", stop.signal);
   const stopping = pause(stage, ms).then(() => stop.abort());
   await Promise.all([running, stopping]);
+}
+
+/** Run a consumer that is to be killed, and a second later what goes on meanwhile. */
+async function untilKilled(
+  stage: Stage,
+  { consumer }: Scenario,
+  process: SimProcess,
+  meanwhile: (kill: () => void) => Promise<void>,
+): Promise<void> {
+  const dying = stage.consumer(await stage.open({ process }), consumer).run("forever");
+  const rest = pause(stage, SECOND_MS).then(() => meanwhile(() => process.kill()));
+  await Promise.race([dying, rest]);
 }
 
 const firstEvent: Scenario = {
@@ -105,6 +120,7 @@ const delivering: Scenario = {
 
 const deferring: Scenario = {
   name: "events deferred and delivered later, their folder removed",
+  drains: true,
   prepare(stage) {
     stage.plantQueue();
     stage.plant("new/a.json", eventText("again", "flaky"));
@@ -117,6 +133,7 @@ const deferring: Scenario = {
 
 const burying: Scenario = {
   name: "events that die: refused, broken, too large, after too many attempts",
+  drains: true,
   consumer: { maxAttempts: 2, maxBytes: 200 },
   prepare(stage) {
     stage.plantQueue();
@@ -132,6 +149,7 @@ const burying: Scenario = {
 
 const ageing: Scenario = {
   name: "an event that dies of age at its third attempt",
+  drains: true,
   prepare(stage) {
     stage.plantQueue();
     stage.world.disk.plant(`${BASE}/defer/http_down.test_80`, { kind: "directory" });
@@ -163,6 +181,7 @@ const stopping: Scenario = {
 
 const copying: Scenario = {
   name: "a file that is copied into new/ instead of moved, slowly",
+  drains: true,
   prepare: (stage) => stage.plantQueue(),
   async run(stage) {
     const { world, ledger } = stage;
@@ -194,42 +213,39 @@ const renewing: Scenario = {
 
 const inheriting: Scenario = {
   name: "a consumer that dies in the middle, and another on its host",
+  drains: true,
   prepare(stage) {
     stage.plantQueue();
     stage.plant("new/a.json", eventText("hangs", "hangs"));
     stage.plant("new/b.json", eventText("slow", "slow"));
   },
   async run(stage) {
-    const process = stage.world.process();
-    const dying = await stage.open({ process });
-    stage.consumer(dying, this.consumer).run("forever").catch((error) => stage.world.fail(error));
-    await pause(stage, SECOND_MS);
-    const surviving = consume(stage, this, "until-empty");
-    await pause(stage, SECOND_MS);
-    process.kill();
-    await surviving;
+    await untilKilled(stage, this, stage.world.process(), async (kill) => {
+      const surviving = consume(stage, this, "until-empty");
+      await Promise.all([surviving, pause(stage, SECOND_MS).then(kill)]);
+    });
   },
 };
 
 const outliving: Scenario = {
   name: "a consumer that dies, and another on another host that waits for its lease",
+  drains: true,
   consumer: { pollMs: 60_000 },
   prepare(stage) {
     stage.plantQueue();
     stage.plant("new/a.json", eventText("hangs", "hangs"));
   },
   async run(stage) {
-    const process = stage.world.process({ host: "far" });
-    const dying = await stage.open({ process });
-    stage.consumer(dying, this.consumer).run("forever").catch((error) => stage.world.fail(error));
-    await pause(stage, SECOND_MS);
-    process.kill();
-    await consume(stage, this, "until-empty");
+    await untilKilled(stage, this, stage.world.process({ host: "far" }), async (kill) => {
+      kill();
+      await consume(stage, this, "until-empty");
+    });
   },
 };
 
 const stranded: Scenario = {
   name: "claims found in cur/: taken over four times before, of the original, of a dead owner",
+  drains: true,
   prepare(stage) {
     stage.plantQueue();
     const past = START_MS - HOUR_MS;
@@ -326,11 +342,15 @@ const mending: Scenario = {
   },
   async run(stage) {
     const queue = await stage.open();
-    const claims = [];
-    for (const name of ["a", "b", "c"]) claims.push((await queue.claim("new", name, LEASE_MS))!);
-    await queue.defer(claims[0]!, "http_keeps.test_80", START_MS + LEASE_MS);
-    await queue.bury(claims[1]!, { outcome: "refused", reason: "no" }, START_MS + LEASE_MS);
-    await queue.storeResponse(claims[2]!, { body: new Uint8Array(), meta: {} });
+    const claim = (name: string) => queue.claim("new", name, LEASE_MS);
+    const [a, b, c] = [await claim("a"), await claim("b"), await claim("c")];
+    const due = START_MS + LEASE_MS;
+    const settlements = [
+      a && await queue.defer(a, "http_keeps.test_80", due),
+      b && await queue.bury(b, { outcome: "refused", reason: "no" }, due),
+    ];
+    for (const settlement of settlements) stage.ledger.told.push(settlement?.error);
+    if (c) await queue.storeResponse(c, { body: new Uint8Array(), meta: {} });
     await queue.enqueue(stage.offer("d", "ok"));
     stage.ledger.acknowledge("d");
   },

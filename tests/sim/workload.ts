@@ -131,6 +131,8 @@ export class Ledger {
   readonly sent: Record<string, number> = {};
   readonly takeovers: Record<string, number> = {};
   readonly trace: TraceEvent[] = [];
+  /** Errors that a caller was told as values. */
+  readonly told: unknown[] = [];
 
   /** An empty ledger, or one that knows what was offered before a crash. */
   constructor(before?: Ledger) {
@@ -210,6 +212,11 @@ export class Referee {
     this.#world = world;
     this.#ledger = ledger;
     world.onPoint((call, phase) => this.#watch(call, phase));
+  }
+
+  /** Whether a process is one of other people's programs. */
+  isForeign(process: SimProcess): boolean {
+    return this.#foreign.has(process);
   }
 
   /** Other people's programs may do as they like. */
@@ -347,6 +354,7 @@ export class Stage {
   readonly product: Product;
   readonly ledger: Ledger;
   readonly referee: Referee;
+  readonly #processes: SimProcess[] = [];
 
   constructor(product: Product, options: WorldOptions = {}, ledger = new Ledger()) {
     this.world = new World(options);
@@ -381,7 +389,19 @@ export class Stage {
   ): Promise<Queue> {
     const { host, process, ...rest } = options;
     const actor = process ?? this.world.process(host === undefined ? {} : { host });
+    this.#processes.push(actor);
     return this.product.Queue.open(BASE, actor.runtime, rest);
+  }
+
+  /** Kill every process of the product. */
+  killAll(): void {
+    for (const process of this.#processes) process.kill();
+  }
+
+  /** The names of the events in `new/`, `cur/` and `defer/`. */
+  undelivered(): string[] {
+    return Object.keys(this.world.disk.image().files())
+      .filter((path) => /^\/q\/(?:new|cur|defer)\/(?:.*\/)?[^./][^/]*$/.test(path));
   }
 
   /** A consumer that reports to the ledger. */
@@ -444,6 +464,10 @@ export interface Circumstances {
   readonly before?: Note;
   /** What it began from. */
   readonly model?: CrashModel;
+  /** Whether the disk refused to write a reason. @default false */
+  readonly reasonRefused?: boolean;
+  /** Whether the disk refused to write a response, so that the endpoint was asked for it again. @default false */
+  readonly responseRefused?: boolean;
   /** Limit of attempts. */
   readonly maxAttempts?: number;
   /** Where the recovery ran: an owner file of that host must be gone. @default "edge" */
@@ -472,7 +496,9 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
     } else if (folder === "doa") {
       const marker = markerIn(text);
       if (marker !== undefined) dead.add(marker);
-      if (!isJson(files[`${path}.why`])) found.push(`a dead letter without reason: ${path}`);
+      if (!circumstances.reasonRefused && !isJson(files[`${path}.why`])) {
+        found.push(`a dead letter without reason: ${path}`);
+      }
       if (!ledger.isOffered(text, model)) {
         found.push(`a dead letter is not what was enqueued: ${path}`);
       }
@@ -486,7 +512,7 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
   for (const marker of promised) {
     if (!after.answered.includes(marker) && !dead.has(marker)) found.push(`lost: ${marker}`);
   }
-  found.push(...judgeRequests(stage, files));
+  found.push(...judgeRequests(stage, files, circumstances.responseRefused));
   if (model !== "power") {
     for (const [marker, sent] of Object.entries(after.sent)) {
       if (sent > maxAttempts + (after.takeovers[marker] ?? 0)) {
@@ -497,7 +523,11 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
   return found;
 }
 
-function judgeRequests(stage: Stage, files: Readonly<Record<string, string>>): string[] {
+function judgeRequests(
+  stage: Stage,
+  files: Readonly<Record<string, string>>,
+  responseRefused = false,
+): string[] {
   const found: string[] = [];
   const successes = new Map<string, number>();
   const mayRepeat = stage.ledger.trace.some(({ type }) => type === "lease-lost");
@@ -506,8 +536,9 @@ function judgeRequests(stage: Stage, files: Readonly<Record<string, string>>): s
     const isGet = url.includes("//keeps.");
     if (body !== (isGet ? "" : bodyOf(marker))) found.push(`sent other bytes: ${marker}`);
     if (!answered || !isSuccess(reply)) continue;
-    successes.set(marker, (successes.get(marker) ?? 0) + 1);
     if (isGet && !hasResponse(files, marker)) found.push(`its response is missing: ${marker}`);
+    if (isGet && responseRefused) continue;
+    successes.set(marker, (successes.get(marker) ?? 0) + 1);
   }
   for (const [marker, count] of successes) {
     if (count > 1 && !mayRepeat) found.push(`delivered ${count} times: ${marker}`);
