@@ -91,7 +91,7 @@ export class DeferredEvents implements Source {
   #folders: string[] = [];
   #listing: Listing | undefined;
   #mtimeMs = NaN;
-  #startedMs = 0;
+  #listedMs = 0;
 
   constructor(queue: Queue, onOther: OnOther) {
     this.#queue = queue;
@@ -118,7 +118,7 @@ export class DeferredEvents implements Source {
       let slice: Candidate[] = [];
       while (slice.length === 0 && !this.passEnded) {
         if (!this.#listing && !await this.#open(this.#folders.shift()!)) continue;
-        slice = await this.#listing!.next();
+        slice = await this.#list(this.#listing!);
         if (this.#listing!.ended) await this.#close(this.#listing!);
       }
       if (this.passEnded) this.#remember(this.#seen); // what was not met in this pass is gone
@@ -154,12 +154,21 @@ export class DeferredEvents implements Source {
       return false;
     }
     this.#mtimeMs = nowMs - mtimeMs > MTIME_TICK_MS ? mtimeMs : NaN;
-    this.#startedMs = monotonicMs;
+    this.#listedMs = 0;
     const isLevel = folder.split("/").length < 3;
     const onOther: OnOther = (path, why) =>
       isLevel && why === "directory" ? undefined : this.#onOther(path, why);
     this.#listing = new Listing(this.#queue.place, folder, onOther);
     return true;
+  }
+
+  /** The next slice; what is done with it meanwhile doesn't count as listing. */
+  async #list(listing: Listing): Promise<Candidate[]> {
+    const { clock } = this.#queue.place.runtime;
+    const startMs = clock.monotonic();
+    const slice = await listing.next();
+    this.#listedMs += clock.monotonic() - startMs;
+    return slice;
   }
 
   /** Note what the listing of a folder has found. */
@@ -172,12 +181,13 @@ export class DeferredEvents implements Source {
     if (folder !== "defer" && found.events === 0 && folders.length === 0) {
       return await this.#queue.removeFolder(folder);
     }
+    const hadDue = found.due > 0; // to be looked at again at once: whether it is empty now, or what resists
     this.#seen.set(folder, {
-      hadDue: found.due > 0,
+      hadDue,
       nextDueMs: found.nextDueMs,
       folders,
       mtimeMs: this.#mtimeMs,
-      restUntilMs: nowMs + (nowMs - this.#startedMs) * REST_PER_LISTING,
+      restUntilMs: nowMs + (hadDue ? 0 : this.#listedMs * REST_PER_LISTING),
       staleAtMs: nowMs + TRUST_MS,
     });
   }
