@@ -415,11 +415,15 @@ Deno.test("an owner's lock is free once it is released, and only then is it inhe
   assertEquals(await inheritOwner(other, `.otherhost-1-abcd`), "unknown");
 });
 
-Deno.test("sweep() removes what is 36 hours old in tmp/, and reasons whose letter never came", async () => {
+Deno.test("sweep() removes what is 36 hours old in tmp/, reasons whose letter never came, and owner files on their way", async () => {
   await using dir = await tempDir();
   const base = `${dir.path}/q`;
   await makeQueue(dir);
   for (const name of ["tmp/old", "tmp/.keep", "doa/a.why", "doa/b", "doa/b.why"]) {
+    Deno.writeTextFileSync(`${base}/${name}`, "");
+  }
+  const owners = ["tmp/.edge-1-a", "new/.edge-1-b", "defer/.edge-1-c", "cur/.edge-1-d"];
+  for (const name of [...owners, "new/a", "new/.keep"]) {
     Deno.writeTextFileSync(`${base}/${name}`, "");
   }
   Deno.mkdirSync(`${base}/tmp/folder`);
@@ -433,8 +437,9 @@ Deno.test("sweep() removes what is 36 hours old in tmp/, and reasons whose lette
   const queue = await Queue.open(base, later(36.1));
   Deno.writeTextFileSync(`${base}/tmp/young`, "");
   Deno.utimeSync(`${base}/tmp/young`, new Date(Date.now() + 1e8), new Date(Date.now() + 1e8));
-  assertEquals(await sweep(queue, signal), 2);
-  assertEquals(files(queue), ["doa/b", "doa/b.why", "tmp/.keep", "tmp/young"]);
+  assertEquals(await sweep(queue, signal), 5);
+  const kept = ["cur/.edge-1-d", "doa/b", "doa/b.why", "new/.keep", "new/a", "tmp/.keep"];
+  assertEquals(files(queue), [...kept, "tmp/young"]);
 });
 
 Deno.test("options that contradict each other are refused, naming both values", async () => {

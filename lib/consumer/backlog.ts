@@ -51,6 +51,7 @@ export class ReadyEvents implements Source {
       return slice;
     } catch (error) {
       this.#listing = undefined;
+      this.nextDueMs = Infinity; // what was due may still be, and can't be seen: no reason to look again at once
       throw error;
     }
   }
@@ -58,6 +59,8 @@ export class ReadyEvents implements Source {
 
 /** What is known of one folder of `defer/` since it was listed last. */
 interface FolderState {
+  /** Whether something in it was due then: it may have resisted its claim. */
+  readonly hadDue: boolean;
   /** The earliest due time in it, Unix ms. */
   readonly nextDueMs: number;
   /** The folders in it, below the base directory. */
@@ -88,7 +91,7 @@ export class DeferredEvents implements Source {
   #folders: string[] = [];
   #listing: Listing | undefined;
   #mtimeMs = NaN;
-  #startedMs = 0;
+  #listedMs = 0;
 
   constructor(queue: Queue, onOther: OnOther) {
     this.#queue = queue;
@@ -100,28 +103,37 @@ export class DeferredEvents implements Source {
   }
 
   get nextDueMs(): number {
+    const { clock } = this.#queue.place.runtime;
     let first = Infinity;
-    for (const { nextDueMs } of this.#states.values()) first = Math.min(first, nextDueMs);
+    for (const { nextDueMs, restUntilMs } of this.#states.values()) {
+      const listedMs = clock.now() + Math.max(0, restUntilMs - clock.monotonic());
+      first = Math.min(first, Math.max(nextDueMs, listedMs));
+    }
     return first;
   }
 
   async next(): Promise<Candidate[]> {
     try {
       if (this.passEnded) this.#folders = ["defer"];
-      while (!this.passEnded) {
+      let slice: Candidate[] = [];
+      while (slice.length === 0 && !this.passEnded) {
         if (!this.#listing && !await this.#open(this.#folders.shift()!)) continue;
-        const slice = await this.#listing!.next();
+        slice = await this.#list(this.#listing!);
         if (this.#listing!.ended) await this.#close(this.#listing!);
-        if (slice.length > 0) return slice;
       }
-      this.#states = this.#seen; // what was not met in this pass is gone
-      this.#seen = new Map();
-      return [];
+      if (this.passEnded) this.#remember(this.#seen); // what was not met in this pass is gone
+      return slice;
     } catch (error) {
       this.#listing = undefined;
       this.#folders = [];
+      this.#remember(new Map());
       throw error;
     }
+  }
+
+  #remember(states: Map<string, FolderState>): void {
+    this.#states = states;
+    this.#seen = new Map();
   }
 
   /** Begin to list a folder, if there is a reason to. */
@@ -142,12 +154,21 @@ export class DeferredEvents implements Source {
       return false;
     }
     this.#mtimeMs = nowMs - mtimeMs > MTIME_TICK_MS ? mtimeMs : NaN;
-    this.#startedMs = monotonicMs;
+    this.#listedMs = 0;
     const isLevel = folder.split("/").length < 3;
     const onOther: OnOther = (path, why) =>
       isLevel && why === "directory" ? undefined : this.#onOther(path, why);
     this.#listing = new Listing(this.#queue.place, folder, onOther);
     return true;
+  }
+
+  /** The next slice; what is done with it meanwhile doesn't count as listing. */
+  async #list(listing: Listing): Promise<Candidate[]> {
+    const { clock } = this.#queue.place.runtime;
+    const startMs = clock.monotonic();
+    const slice = await listing.next();
+    this.#listedMs += clock.monotonic() - startMs;
+    return slice;
   }
 
   /** Note what the listing of a folder has found. */
@@ -160,11 +181,13 @@ export class DeferredEvents implements Source {
     if (folder !== "defer" && found.events === 0 && folders.length === 0) {
       return await this.#queue.removeFolder(folder);
     }
+    const hadDue = found.due > 0; // to be looked at again at once: whether it is empty now, or what resists
     this.#seen.set(folder, {
+      hadDue,
       nextDueMs: found.nextDueMs,
       folders,
       mtimeMs: this.#mtimeMs,
-      restUntilMs: nowMs + (nowMs - this.#startedMs) * REST_PER_LISTING,
+      restUntilMs: nowMs + (hadDue ? 0 : this.#listedMs * REST_PER_LISTING),
       staleAtMs: nowMs + TRUST_MS,
     });
   }
@@ -177,5 +200,6 @@ function isWorthListing(
   monotonicMs: number,
 ): boolean {
   if (monotonicMs < state.restUntilMs) return false;
-  return state.nextDueMs <= nowMs || state.mtimeMs !== mtimeMs || monotonicMs >= state.staleAtMs;
+  return state.hadDue || state.nextDueMs <= nowMs || state.mtimeMs !== mtimeMs ||
+    monotonicMs >= state.staleAtMs;
 }

@@ -9,6 +9,7 @@
 
 import type { Candidate, NotAnEvent } from "../queue/listing.ts";
 import { acquireOwner, type OwnerFile, releaseOwner } from "../queue/owner.ts";
+import { isDiskFull } from "../queue/place.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
 import { isEmpty } from "../queue/status.ts";
 import { sweep } from "../queue/sweep.ts";
@@ -49,8 +50,6 @@ const BUSY_CLAIMS = 64;
 
 /** Most paths remembered as told. */
 const MOST_TOLD = 10_000;
-
-const DISK_FULL = new Set(["ENOSPC", "EDQUOT"]);
 
 const NOT_AN_EVENT: Readonly<Record<Exclude<NotAnEvent, "dot file">, string>> = {
   directory: "a folder, not an event file",
@@ -135,7 +134,7 @@ export class Consumer {
   async run(mode: Mode = "forever", signal?: AbortSignal): Promise<Summary> {
     this.#mode = mode;
     this.#abandoned.looksOnce = mode === "once";
-    const owner = await acquireOwner(this.#queue);
+    const owner = await this.#acquireOwner();
     const stop = () => this.#beginStop();
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
@@ -151,6 +150,17 @@ export class Consumer {
       await sweeping;
       await this.#close(owner);
       signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /** A full disk may have no room for one more name; events can be delivered all the same, which makes room. */
+  async #acquireOwner(): Promise<OwnerFile | undefined> {
+    try {
+      return await acquireOwner(this.#queue);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      this.#trouble("start", error, "without an owner file only the leases will tell of its death");
+      return undefined;
     }
   }
 
@@ -175,6 +185,7 @@ export class Consumer {
 
   async #close(owner: OwnerFile | undefined): Promise<void> {
     this.#unwatch?.();
+    await this.#delivery.removeDelivered(); // the last chance: whoever takes the claim over sends the event again
     try {
       await this.#abandoned.close();
     } catch (error) {
@@ -193,17 +204,29 @@ export class Consumer {
       if (this.#mode === "once") {
         if (!round.ended) continue;
         await this.#gate.empty();
-        return await isEmpty(this.#queue);
+        await this.#delivery.removeDelivered();
+        return await this.#isEmpty();
       }
       fruitless = round.claims > 0 ? 0 : fruitless + 1;
       // When others took all that was listed there may be more: look once again before resting.
       if (round.claims > 0 || !round.ended || (round.gone > 0 && fruitless < 2)) continue;
-      if (this.#mode === "until-empty" && this.#gate.inside === 0 && await isEmpty(this.#queue)) {
+      if (this.#mode === "until-empty" && this.#gate.inside === 0 && await this.#isEmpty()) {
         return true;
       }
       await this.#idle(round.listingMs * REST_PER_LISTING);
     }
     return false;
+  }
+
+  /** Whether nothing is left, as far as the disk lets that be seen: what can't be listed may hold something. */
+  async #isEmpty(): Promise<boolean> {
+    try {
+      return await isEmpty(this.#queue);
+    } catch (error) {
+      this.#trouble("list", error, "looked at again later");
+      this.#resistance.notListed(error);
+      return false;
+    }
   }
 
   /** One slice of every source. */
@@ -272,7 +295,7 @@ export class Consumer {
         const code = errorCode(error);
         if (code === undefined) throw error;
         const path = `${candidate.folder}/${candidate.name}`;
-        if (!DISK_FULL.has(code)) {
+        if (!isDiskFull(error)) {
           if (this.#resistance.refused(candidate, error)) {
             this.#tell(path, `can't be claimed: ${code}; tried again later`);
           }

@@ -15,7 +15,7 @@ import type { Queue } from "./queue.ts";
 import { run } from "./steps.ts";
 
 /** The folders' way from `tmp/` to `cur/` that shows whether all are on one file system and writable. */
-const WAY = ["tmp", "new", "defer", "doa", "res", "cur"] as const;
+export const WAY = ["tmp", "new", "defer", "doa", "res", "cur"] as const;
 
 /** A held owner file. */
 export interface OwnerFile {
@@ -34,10 +34,11 @@ export interface OwnerFile {
 export async function acquireOwner(queue: Queue): Promise<OwnerFile | undefined> {
   const { disk } = queue.place.runtime;
   const name = `.${queue.owner}`;
-  await run(createFile(disk, queue.path("tmp", name), new Uint8Array(), queue.place.modes, false));
   let at: string = "tmp";
+  let lock: Lock | undefined;
   try {
-    const lock = await tryLock(queue, "tmp", name);
+    await run(createFile(disk, queue.path(at, name), new Uint8Array(), queue.place.modes, false));
+    lock = await tryLock(queue, at, name);
     for (const folder of WAY.slice(1)) {
       await disk.rename(queue.path(at, name), queue.path(folder, name));
       at = folder;
@@ -47,6 +48,7 @@ export async function acquireOwner(queue: Queue): Promise<OwnerFile | undefined>
     return undefined;
   } catch (error) {
     await remove(queue, at, name);
+    lock?.release();
     throw error;
   }
 }

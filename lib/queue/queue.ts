@@ -28,6 +28,7 @@
  *     cur/ claim                         take over: at once when its owner's lock is free, else at the end of its lease
  *     doa/x.why without doa/x            sweep, 36 h
  *     cur/.owner                         whoever gets its lock, once it has taken over all that owner's claims
+ *     .owner on its way to cur/          sweep, 36 h
  *
  * A rename that answers "not found" has three causes: somebody else moved the file (leave it), the target folder is missing (make
  * it, again), or a network file system did the rename and lost the reply (the target is there). Each verb tells them apart.

@@ -1,6 +1,7 @@
 /**
- * What crashes leave behind that no later step of the queue picks up: drafts in `tmp/` that were never published, and reasons in
- * `doa/` whose dead letter never came. Both are removed once they are so old that nobody can still be working on them.
+ * What crashes leave behind that no later step of the queue picks up: drafts in `tmp/` that were never published, reasons in
+ * `doa/` whose dead letter never came, and owner files that a crash stopped on their way to `cur/`. All are removed once they are
+ * so old that nobody can still be working on them.
  *
  * @module
  */
@@ -8,6 +9,7 @@
 import { errorCode, type Stat } from "../runtime/runtime.ts";
 import { SWEEP_AGE_MS } from "./constants.ts";
 import { parseOwnerFile } from "./name.ts";
+import { WAY } from "./owner.ts";
 import { isMissing } from "./place.ts";
 import type { Queue } from "./queue.ts";
 
@@ -22,14 +24,14 @@ const STRIDE = 256;
  * @throws The disk's error, when a folder can't be listed.
  */
 export async function sweep(queue: Queue, signal: AbortSignal): Promise<number> {
-  return await sweepFolder(queue, "tmp", isStaleDraft, signal) +
-    await sweepFolder(queue, "doa", isStrayReason, signal);
+  let removed = 0;
+  for (const folder of WAY.slice(0, -1)) removed += await sweepFolder(queue, folder, signal);
+  return removed;
 }
 
 async function sweepFolder(
   queue: Queue,
   folder: string,
-  isLeftOver: (queue: Queue, name: string) => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<number> {
   const { disk, clock } = queue.place.runtime;
@@ -41,7 +43,7 @@ async function sweepFolder(
       if (++seen % STRIDE === 0) await clock.sleep(0, signal);
       if (kind !== "file") continue;
       try {
-        if (!await isLeftOver(queue, name)) continue;
+        if (!await isLeftOver(queue, folder, name)) continue;
         await disk.remove(queue.path(folder, name));
         removed++;
       } catch (error) {
@@ -58,19 +60,20 @@ function isOld(queue: Queue, stat: Stat): boolean {
   return queue.place.runtime.clock.now() - Math.max(stat.mtimeMs, stat.ctimeMs) > SWEEP_AGE_MS;
 }
 
-async function isStaleDraft(queue: Queue, name: string): Promise<boolean> {
-  if (name.startsWith(".") && parseOwnerFile(name) === undefined) return false;
-  return isOld(queue, await queue.place.runtime.disk.lstat(queue.path("tmp", name)));
+async function isLeftOver(queue: Queue, folder: string, name: string): Promise<boolean> {
+  const mayBe = name.startsWith(".")
+    ? parseOwnerFile(name) !== undefined
+    : folder === "tmp" || folder === "doa" && await isStrayReason(queue, name);
+  return mayBe && isOld(queue, await queue.place.runtime.disk.lstat(queue.path(folder, name)));
 }
 
 async function isStrayReason(queue: Queue, name: string): Promise<boolean> {
-  const { disk } = queue.place.runtime;
-  if (name.startsWith(".") || !name.endsWith(".why")) return false;
+  if (!name.endsWith(".why")) return false;
   try {
-    await disk.lstat(queue.path("doa", name.slice(0, -".why".length)));
+    await queue.place.runtime.disk.lstat(queue.path("doa", name.slice(0, -".why".length)));
     return false;
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (isMissing(error)) return true;
+    throw error;
   }
-  return isOld(queue, await disk.lstat(queue.path("doa", name)));
 }
