@@ -10,7 +10,7 @@
 import { errorCode, type Lock } from "../runtime/runtime.ts";
 import { createFile } from "./layout.ts";
 import { parseOwnerFile } from "./name.ts";
-import { isMissing } from "./place.ts";
+import { holds, isMissing } from "./place.ts";
 import type { Queue } from "./queue.ts";
 import { run } from "./steps.ts";
 
@@ -37,10 +37,10 @@ export async function acquireOwner(queue: Queue): Promise<OwnerFile | undefined>
   let at: string = "tmp";
   let lock: Lock | undefined;
   try {
-    await run(createFile(disk, queue.path(at, name), new Uint8Array(), queue.place.modes, false));
+    await make(queue, at, name);
     lock = await tryLock(queue, at, name);
     for (const folder of WAY.slice(1)) {
-      await disk.rename(queue.path(at, name), queue.path(folder, name));
+      await carry(queue, at, folder, name);
       at = folder;
     }
     if (lock !== undefined) return { owner: queue.owner, lock };
@@ -76,6 +76,23 @@ export async function inheritOwner(
   } catch (error) {
     if (errorCode(error) === undefined) throw error;
     return "unknown"; // removed meanwhile, not ours to open, or no locks here
+  }
+}
+
+async function make(queue: Queue, folder: string, name: string): Promise<void> {
+  const { runtime: { disk }, modes } = queue.place;
+  try {
+    await run(createFile(disk, queue.path(folder, name), new Uint8Array(), modes, false));
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error; // nobody else makes this name: the reply was lost
+  }
+}
+
+async function carry(queue: Queue, from: string, to: string, name: string): Promise<void> {
+  try {
+    await queue.place.runtime.disk.rename(queue.path(from, name), queue.path(to, name));
+  } catch (error) {
+    if (!isMissing(error) || !await holds(queue.place, to, name)) throw error; // it is there: the reply was lost
   }
 }
 
