@@ -53,8 +53,15 @@ async function run(choices: Choices, faultOf: (call: Call) => Fault | undefined)
       }
     }
   };
+  const opened = async (process: SimProcess) => {
+    try {
+      return await arena.open(process);
+    } catch {
+      return await arena.open(process);
+    }
+  };
   const produce = async (process: SimProcess) => {
-    const queue = await arena.open(process);
+    const queue = await opened(process);
     for (const n of [4, 5]) {
       try {
         await arena.enqueue(queue, n, n === 5 ? { id: "e5" } : {});
@@ -116,6 +123,7 @@ for (const [view, choices] of Object.entries(VIEWS)) {
         } s`,
       );
       assert(runs > 100);
+      if (fault === lostReply) assert(restarts === 0, "A consumer did not start");
     });
   }
 }
