@@ -498,17 +498,22 @@ Deno.test("an event whose consumers die again and again is dead after five", asy
 
 Deno.test("until-empty waits for what is due later and for other consumers' claims", async () => {
   await using endpoint = startEndpoint();
-  await using q = await setUp();
+  await using q = await setUp({ pollMs: 20 });
   await q.queue.enqueueMany([{ url: endpoint.url, requestBody: 1 }, {
     url: endpoint.url,
     requestBody: 2,
   }]);
   const [first, second] = namesIn(`${q.base}/new`);
   const other = await openQueue(q.base);
-  await other.claim("new", first!, 150);
+  const { acquireOwner } = await import("../lib/queue/owner.ts");
+  const owner = await acquireOwner(other);
+  await other.claim("new", first!, 60_000);
   const parked = await other.claim("new", second!, 60_000);
   await other.defer(parked!, "http_127.0.0.1_1", Date.now() + 100);
-  const { delivered, empty } = await q.consumer().run("until-empty");
+  const running = q.consumer().run("until-empty");
+  await endpoint.arrived(1);
+  owner!.lock.release(); // as its death does
+  const { delivered, empty } = await running;
   assertEquals([delivered, empty], [2, true]);
 });
 

@@ -4,9 +4,9 @@
  * Who may be taken over:
  * - a dead owner of this host (its owner file's lock is free): at once;
  * - anybody, once the lease has ended: on the claim's own host at its time, seen from another host 15 minutes later;
- * - but an owner of this host that is alive (its lock is held), or one of another host, only after this consumer has itself seen the claim
- *   stay as it is for a whole lease: a wall clock that jumps, here or there, ends leases that still run. (A consumer that looks only once
- *   can't wait for that; for it the lease of another host's claim decides.)
+ * - but an owner that isn't known to be dead only after this consumer has itself seen the claim stay as it is for a whole lease: a wall clock
+ *   that jumps, here or there, ends leases that still run. (A consumer that looks only once can't wait for that; for it the lease
+ *   decides, unless the owner's lock is held.)
  * - a lease so far ahead that no clock can have set it has ended too; a file without a lease once its mtime is that old.
  *
  * @module
@@ -57,8 +57,8 @@ export class AbandonedClaims implements Source {
       const tag = event.tag === undefined ? undefined : parseTag(event.tag);
       if (tag) bereft.delete(tag.owner);
       if (this.#isHeld(name)) continue;
-      const isWatched = tag !== undefined &&
-        (alive.has(tag.owner) || tag.host !== this.#queue.host && !this.looksOnce);
+      const isWatched = tag !== undefined && tag.owner !== this.#queue.owner &&
+        (alive.has(tag.owner) || !this.looksOnce);
       if (isWatched) watched.set(name, this.#watched.get(name) ?? this.#watchUntilMs(event));
       if (
         abandoned.length < SLICE &&
