@@ -140,6 +140,9 @@ export class Arena {
     const trace = (event: TraceEvent) => {
       if (!process.alive) return;
       this.reports.push({ process, event });
+      if (event.type === "disk-trouble" || event.type === "lease-lost") {
+        this.#letGo(process, event.id);
+      }
       this.#note(() => `${process.name} reports ${JSON.stringify(event)}`);
     };
     const consumer = new Consumer(await this.open(process), { ...options, trace });
@@ -291,6 +294,13 @@ export class Arena {
     const name = nameIn("cur", to);
     if (name !== "" && !name.startsWith(".")) {
       this.#held.set(name, { process: call.process, sinceMs: this.world.time.nowMs });
+    }
+  }
+
+  /** A process has given up on its claim of an event, which may be there still. */
+  #letGo(process: SimProcess, id: string | undefined): void {
+    for (const [name, held] of this.#held) {
+      if (held.process === process && parseName(name).id === id) this.#held.delete(name);
     }
   }
 
