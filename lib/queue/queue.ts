@@ -25,13 +25,14 @@
  *
  *     left behind by a crash             cleaned up by
  *     tmp/x, also linked into new/       sweep, 36 h
- *     cur/ claim                         take over: at once when its owner's lock is free, else at the end of its lease
+ *     cur/ claim                         take over: at once when its owner's lock is free, else after its lease
  *     doa/x.why without doa/x            sweep, 36 h
  *     cur/.owner                         whoever gets its lock, once it has taken over all that owner's claims
  *     .owner on its way to cur/          sweep, 36 h
  *
  * A rename that answers "not found" has three causes: somebody else moved the file (leave it), the target folder is missing (make
- * it, again), or a network file system did the rename and lost the reply (the target is there). Each verb tells them apart.
+ * it, again), or a network file system did the rename and lost the reply (the target is there). Each verb tells them apart. A claim is
+ * tried again under another fresh name: a producer may have dropped the same name anew, and the first claim may be there.
  *
  * @module
  */
