@@ -8,9 +8,9 @@
 
 import { errorCode, type Stat } from "../runtime/runtime.ts";
 import { SWEEP_AGE_MS } from "./constants.ts";
-import { parseOwnerFile } from "./name.ts";
+import { parseName, parseOwnerFile } from "./name.ts";
 import { WAY } from "./owner.ts";
-import { isMissing } from "./place.ts";
+import { holds, isMissing } from "./place.ts";
 import type { Queue } from "./queue.ts";
 
 /** Names looked at between two returns to the event loop. */
@@ -61,19 +61,35 @@ function isOld(queue: Queue, stat: Stat): boolean {
 }
 
 async function isLeftOver(queue: Queue, folder: string, name: string): Promise<boolean> {
-  const mayBe = name.startsWith(".")
-    ? parseOwnerFile(name) !== undefined
-    : folder === "tmp" || folder === "doa" && await isStrayReason(queue, name);
-  return mayBe && isOld(queue, await queue.place.runtime.disk.lstat(queue.path(folder, name)));
+  const isOwnerFile = parseOwnerFile(name) !== undefined;
+  const isReason = folder === "doa" && !name.startsWith(".") && name.endsWith(".why");
+  const isDraft = folder === "tmp" && !name.startsWith(".");
+  if (!isOwnerFile && !isReason && !isDraft) return false;
+  if (isReason && await isThere(queue, name.slice(0, -".why".length))) return false;
+  if (!isOld(queue, await queue.place.runtime.disk.lstat(queue.path(folder, name)))) return false;
+  return !isReason || await isStrayReason(queue, name.slice(0, -".why".length));
 }
 
-async function isStrayReason(queue: Queue, name: string): Promise<boolean> {
-  if (!name.endsWith(".why")) return false;
+/** As far as the first look goes. */
+async function isThere(queue: Queue, letter: string): Promise<boolean> {
   try {
-    await queue.place.runtime.disk.lstat(queue.path("doa", name.slice(0, -".why".length)));
-    return false;
+    await queue.place.runtime.disk.lstat(queue.path("doa", letter));
+    return true;
   } catch (error) {
-    if (isMissing(error)) return true;
+    if (isMissing(error)) return false;
     throw error;
   }
+}
+
+/**
+ * A clock that jumped makes every reason old, and a network file system may not see a letter that has just come. So before the reason goes,
+ * its claim is looked for and then the letter, in the order in which the event travels, in listings, which are never stale.
+ */
+async function isStrayReason(queue: Queue, letter: string): Promise<boolean> {
+  const { disk } = queue.place.runtime;
+  const { tag } = parseName(letter);
+  for await (const { name } of disk.list(`${queue.place.base}/cur`)) {
+    if (tag !== undefined && parseName(name).tag === tag) return false;
+  }
+  return !await holds(queue.place, "doa", letter);
 }
