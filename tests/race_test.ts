@@ -10,6 +10,8 @@ import { formatName } from "../lib/queue/name.ts";
 import { acquireOwner, inheritOwner, releaseOwner } from "../lib/queue/owner.ts";
 import type { Claim, Queue } from "../lib/queue/queue.ts";
 import { requeue } from "../lib/queue/requeue.ts";
+import { sweep } from "../lib/queue/sweep.ts";
+import type { TraceEvent } from "../lib/consumer/trace.ts";
 import { randomChoices } from "./sim/choices.ts";
 import { lostReply } from "./sim/faults.ts";
 import { Arena, type ArenaOptions, BASE, eventText, QUICK, rescue, tell } from "./sim/arena.ts";
@@ -182,6 +184,10 @@ race(
   },
 );
 
+function troubleWith(verb: string): TraceEvent {
+  return { type: "disk-trouble", verb, code: "EEXIST", reason: "" };
+}
+
 const SETTLE: Record<string, (queue: Queue, claim: Claim, nowMs: number) => Promise<boolean>> = {
   complete: (queue, claim) => queue.complete(claim),
   defer: async (queue, claim, nowMs) =>
@@ -303,6 +309,27 @@ race(
     ]);
     const reported = first.requeued.length + second.requeued.length;
     assert(reported === 1 || reported === 0 && course.lost(), `${reported} reported`);
+  },
+);
+
+race(
+  "a sweep by a clock that is a year ahead leaves the reason of a letter that is on its way",
+  { allowTakeovers: true },
+  async (course) => {
+    const { arena } = course;
+    arena.plant("a", 1);
+    const [one, sweeper] = [await course.actor(), await course.actor()];
+    const claim = (await one.queue.claim("new", "a.json", LEASE_MS))!;
+    sweeper.process.host.jump(365 * 24 * 60 * 60_000);
+    const reason = { outcome: "refused", reason: "no" } as const;
+    const [{ settled, error }] = await Promise.all([
+      one.queue.bury(claim, reason, START_MS),
+      sweep(sweeper.queue, new AbortController().signal),
+    ]);
+    assert(settled === "done");
+    const files = arena.files().filter((path) => path.startsWith("doa/"));
+    assert(files.length === 2 || error !== undefined && course.lost(), `${files}`);
+    if (error) arena.reports.push({ process: one.process, event: troubleWith("bury") });
   },
 );
 

@@ -3,9 +3,10 @@
  * that are each host's own, and faults; at every verb of whole consumers.
  */
 
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { EventExistsError } from "../lib/queue/enqueue.ts";
-import { Arena, QUICK, tell } from "./sim/arena.ts";
+import { requeue } from "../lib/queue/requeue.ts";
+import { Arena, eventText, QUICK, tell } from "./sim/arena.ts";
 import { type Choices, firstChoice, randomChoices } from "./sim/choices.ts";
 import { lostReply } from "./sim/faults.ts";
 import type { SimProcess } from "./sim/process.ts";
@@ -127,3 +128,39 @@ for (const [view, choices] of Object.entries(VIEWS)) {
     });
   }
 }
+
+Deno.test("a claim whose reply got lost is not tried again over it, when the same name is dropped anew", async () => {
+  const arena = new Arena({ networkDisk: true });
+  const { world } = arena;
+  arena.plant("a", 1);
+  const process = world.process({ host: "edge" });
+  const queue = await arena.open(process);
+  world.onVerb = (call) => {
+    if (call.verb === "lstat") {
+      world.onVerb = () => undefined;
+      arena.plant("a", 2);
+    }
+    return lostReply(call);
+  };
+  const claim = await world.run(queue.claim("new", "a.json", QUICK.leaseMs!));
+  assert(claim);
+  const left = Object.entries(world.disk.image().files())
+    .flatMap(([path, text]) => path.startsWith("/q/cur/") && text ? [text] : []);
+  assertEquals(left.sort(), [eventText(1), eventText(2)]);
+});
+
+Deno.test("a requeue and an enqueue whose replies got lost are reported as done", async () => {
+  const arena = new Arena({ networkDisk: stalest });
+  const { world } = arena;
+  arena.plant("dead", 1, { folder: "doa", name: "dead+3@5~edge-1-x-1.json" });
+  world.disk.plant("/q/doa/dead+3@5~edge-1-x-1.json.why", { text: "{}" });
+  const queue = await arena.open(world.process({ host: "edge" }));
+  world.onVerb = (call) => call.verb === "rename" ? lostReply(call) : undefined;
+  assertEquals((await requeue(queue, "all")).requeued, ["dead"]);
+  world.onVerb = (call) => call.verb === "link" ? lostReply(call) : undefined;
+  await arena.enqueue(queue, 2);
+  await arena.enqueue(queue, 3, { id: "chosen" });
+  world.onVerb = () => undefined;
+  assertEquals(arena.files().filter((path) => !path.startsWith("new/")), []);
+  assertEquals(arena.files().length, 3);
+});
