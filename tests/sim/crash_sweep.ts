@@ -48,6 +48,9 @@ export function addCounts(a: CrashCount, b: CrashCount): CrashCount {
   };
 }
 
+/** Enough for a recovery that waits for what has to be waited for. */
+const MOST_TURNS = 10_000;
+
 /** A crash whose recovery isn't as promised. */
 export class Broken extends Error {
   override readonly name = "Broken";
@@ -86,7 +89,11 @@ export async function recoverFrom(
   ledger: Ledger,
   host = "edge",
 ): Promise<string[]> {
-  const stage = new Stage(product, { from: crash, seed: 2 }, new Ledger(ledger));
+  const stage = new Stage(
+    product,
+    { from: crash, seed: 2, maxTurns: MOST_TURNS },
+    new Ledger(ledger),
+  );
   const found = crash.model === "kill" ? judgeCounts(crash) : [];
   try {
     const pollMs = host === "edge" ? {} : { pollMs: 60_000 }; // it waits for leases to end

@@ -419,14 +419,15 @@ export class Stage {
     return new TextEncoder().encode(text);
   }
 
-  /** Another program drops a file into `new/`, as the README tells it to. */
-  async drop(name: string, text: string): Promise<void> {
+  /** Another program drops a file into `new/`, as the README tells it to; it writes for so long. */
+  async drop(name: string, text: string, ms = 0): Promise<void> {
     const process = this.world.process();
     this.referee.exempt(process);
     const { disk } = process.runtime;
     const marker = this.ledger.offer(text);
     const bytes = new TextEncoder().encode(text);
     await disk.create(`${BASE}/tmp/${marker}`, bytes, { mode: 0o600, durable: true });
+    if (ms > 0) await this.world.time.sleep(ms, process);
     await disk.rename(`${BASE}/tmp/${marker}`, `${BASE}/new/${name}`);
     await disk.syncDir(`${BASE}/new`);
     this.ledger.acknowledge(marker);
