@@ -38,7 +38,7 @@ const WORLD: readonly (readonly [what: string, pattern: RegExp])[] = [
   ["fetch", /(?<![.\w#])fetch\((?!\w+:)/],
 ];
 
-const LONGEST_LINE = 140;
+const LONGEST_LINE = 150;
 
 /** Marks of unfinished work. Put together here, so that this file has none. */
 const UNFINISHED = new RegExp(`\\b(?:${["TO" + "DO", "FIX" + "ME", "XX" + "X"].join("|")})\\b`);
