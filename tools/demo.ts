@@ -48,7 +48,7 @@ function fit(text: string, width: number): string {
 
 function heading(title: string, what: string): void {
   print();
-  print(`${bold(title.padEnd(8))} ${dim(what)}`);
+  print(`${bold(title.padEnd(8))} ${dim(fit(what, WIDTH - 9))}`);
 }
 
 /** Copy the sample queue, its events addressed to `origin` and old enough not to look as if they were still being written. */
@@ -190,7 +190,7 @@ async function demo(base: string): Promise<boolean> {
   const startMs = performance.now();
   const { code, log } = await consume(base, host);
   const ms = Math.round(performance.now() - startMs);
-  heading("RUN", `optimizelyd-maildir --base-dir ${base} --until-empty`);
+  heading("RUN", `optimizelyd-maildir --until-empty --base-dir ${base}`);
   const lastLine = log.trimEnd().split("\n").at(-1) ?? "";
   print(`  exit code ${code} after ${ms} ms: ${fit(lastLine.replace(/^\S+Z /, ""), WIDTH - 34)}`);
 
