@@ -541,6 +541,26 @@ Deno.test("an event dropped while the consumer is idle is sent without waiting f
   assertEquals((await running).delivered, 3);
 });
 
+Deno.test("an event dropped between the last look and the start of the watch is not left to the poll", async () => {
+  await using endpoint = startEndpoint();
+  await using q = await setUp();
+  const event = `{"url":"${endpoint.url}","requestBody":1}`;
+  const runtime = denoRuntime();
+  const disk = {
+    ...runtime.disk,
+    watch(dir: string, onChange: () => void) {
+      q.drop("in-between", event);
+      return runtime.disk.watch(dir, onChange);
+    },
+  };
+  const stop = new AbortController();
+  const queue = await Queue.open(q.base, { ...runtime, disk });
+  const running = new Consumer(queue, { pollMs: 3_600_000 }).run("forever", stop.signal);
+  await endpoint.arrived(1);
+  stop.abort();
+  assertEquals((await running).delivered, 1);
+});
+
 Deno.test("an address this program may not reach is refused before anything is sent", async () => {
   await using endpoint = startEndpoint();
   await using q = await setUp();
