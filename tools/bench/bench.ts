@@ -61,7 +61,8 @@ async function drainOnce(
   const bare = rateOf(await endpoint.count());
 
   await endpoint.reset();
-  const { code } = await startConsumer(queue.path, threads, "--until-empty").output();
+  await using consumer = startConsumer(queue.path, threads, "--until-empty");
+  const code = await consumer.code;
   const count = await endpoint.count();
   if (code !== 0 || count.events !== events || leftIn(queue.path) > 0) {
     throw new Error(

@@ -34,7 +34,7 @@ export function readSettings<D extends Defaults>(
   const numbers: Record<string, number> = {};
   for (const [name, standard] of Object.entries(defaults)) {
     const text = options.get(name)?.[0] ?? String(standard);
-    if (!/^[1-9]\d{0,8}$/.test(text)) {
+    if (options.has(name) && !/^[1-9]\d{0,8}$/.test(text)) {
       throw new UsageError(
         `--${name} must be a positive whole number, not ${JSON.stringify(text)}`,
       );

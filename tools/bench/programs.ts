@@ -71,20 +71,46 @@ function permissionsFor(queue: string): readonly string[] {
   ];
 }
 
+/** A consumer that runs; killed at the end of the scope if it still does. */
+export interface RunningConsumer extends AsyncDisposable {
+  readonly pid: number;
+  /** Its exit code, once it has ended. */
+  readonly code: Promise<number>;
+  /** Send it a signal. */
+  kill(signal: Deno.Signal): void;
+  /** Let it end in good order. */
+  stop(): Promise<void>;
+}
+
 /** Start `cli.ts` with the permissions it needs and its log to nowhere. */
 export function startConsumer(
   queue: string,
   threads: number,
   ...options: readonly string[]
-): Deno.ChildProcess {
+): RunningConsumer {
   const args = ["--base-dir", queue, "--threads", String(threads), "--log-format=json", ...options];
-  return program(CONSUMER, permissionsFor(queue), args).spawn();
-}
-
-/** Let a consumer that runs until it is stopped end. */
-export async function stop(child: Deno.ChildProcess): Promise<void> {
-  child.kill("SIGTERM");
-  await child.output();
+  const child = program(CONSUMER, permissionsFor(queue), args).spawn();
+  let runs = true;
+  const code = child.output().then((output) => {
+    runs = false;
+    return output.code;
+  });
+  const kill = (signal: Deno.Signal) => {
+    if (runs) child.kill(signal);
+  };
+  return {
+    pid: child.pid,
+    code,
+    kill,
+    async stop() {
+      kill("SIGTERM");
+      await code;
+    },
+    async [Symbol.asyncDispose]() {
+      kill("SIGKILL");
+      await code;
+    },
+  };
 }
 
 /** Events a second, from the arrival of the first to that of the last. */
