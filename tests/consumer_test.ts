@@ -10,7 +10,7 @@ import {
 import { parseName } from "../lib/queue/name.ts";
 import { denoRuntime } from "../lib/runtime/deno.ts";
 import { HANG, startEndpoint } from "./endpoint.ts";
-import { namesIn, tempDir } from "./temp_dir.ts";
+import { filesBelow, namesIn, tempDir } from "./temp_dir.ts";
 
 const NO_CONTENT = () => new Response(null, { status: 204 });
 
@@ -176,10 +176,8 @@ Deno.test("Retry-After is waited for, in seconds and as a date", async () => {
   await q.queue.enqueueMany([{ url: `${endpoint.url}/s` }, { url: `${endpoint.url}/d` }]);
   const before = Date.now();
   await q.consumer().run("once");
-  const due = namesIn(`${q.base}/defer/http_127.0.0.1_${endpoint.port}`).map((name) =>
-    parseName(name).timeMs!
-  );
-  due.sort();
+  const folder = `${q.base}/defer/http_127.0.0.1_${endpoint.port}`;
+  const due = filesBelow(folder).map((name) => parseName(name).timeMs!).sort();
   assert(due[0]! >= before + 120_000 && due[0]! <= Date.now() + 120_000);
   assert(Math.abs(due[1]! - Date.parse(date)) < 1_000);
 });
@@ -375,7 +373,7 @@ Deno.test("the same name dropped again while the first is claimed, deferred or d
     "same",
   ]);
   assertEquals(
-    [q.dead().length, namesIn(`${q.base}/defer/http_127.0.0.1_${endpoint.port}`).length],
+    [q.dead().length, filesBelow(`${q.base}/defer/http_127.0.0.1_${endpoint.port}`).length],
     [1, 1],
   );
 });
@@ -461,22 +459,21 @@ Deno.test("a queue as the original left it is drained, what it stranded in cur/ 
 Deno.test("a claim whose owner is dead is sent again at once, one whose owner lives is not", async () => {
   await using endpoint = startEndpoint();
   await using q = await setUp();
-  await q.queue.enqueueMany([{ url: endpoint.url, requestBody: 1 }, {
-    url: endpoint.url,
-    requestBody: 2,
-  }]);
+  const [first, second] = await q.queue.enqueueMany([
+    { url: endpoint.url, requestBody: 1 },
+    { url: endpoint.url, requestBody: 2 },
+  ]);
   const { acquireOwner } = await import("../lib/queue/owner.ts");
   const [dead, living] = [await openQueue(q.base), await openQueue(q.base)];
   const [deadOwner, livingOwner] = [await acquireOwner(dead), await acquireOwner(living)];
-  const [first, second] = namesIn(`${q.base}/new`);
-  await dead.claim("new", first!, 60_000);
-  await living.claim("new", second!, 60_000);
+  await dead.claim("new", `${first}.json`, 60_000);
+  await living.claim("new", `${second}.json`, 60_000);
   deadOwner!.lock.release();
   const { delivered, empty } = await q.consumer().run("once");
   assertEquals([delivered, empty, endpoint.taken[0]!.body], [1, false, "1"]);
   assertEquals(q.trace[0], {
     type: "taken-over",
-    id: parseName(first!).id,
+    id: first!,
     owner: dead.owner,
     takeovers: 1,
   });
@@ -498,17 +495,22 @@ Deno.test("an event whose consumers die again and again is dead after five", asy
 
 Deno.test("until-empty waits for what is due later and for other consumers' claims", async () => {
   await using endpoint = startEndpoint();
-  await using q = await setUp();
+  await using q = await setUp({ pollMs: 20 });
   await q.queue.enqueueMany([{ url: endpoint.url, requestBody: 1 }, {
     url: endpoint.url,
     requestBody: 2,
   }]);
   const [first, second] = namesIn(`${q.base}/new`);
   const other = await openQueue(q.base);
-  await other.claim("new", first!, 150);
+  const { acquireOwner } = await import("../lib/queue/owner.ts");
+  const owner = await acquireOwner(other);
+  await other.claim("new", first!, 60_000);
   const parked = await other.claim("new", second!, 60_000);
   await other.defer(parked!, "http_127.0.0.1_1", Date.now() + 100, true);
-  const { delivered, empty } = await q.consumer().run("until-empty");
+  const running = q.consumer().run("until-empty");
+  await endpoint.arrived(1);
+  owner!.lock.release(); // as its death does
+  const { delivered, empty } = await running;
   assertEquals([delivered, empty], [2, true]);
 });
 
@@ -518,14 +520,14 @@ Deno.test("buckets below a destination's folder are found, lane files are kept, 
   const folder = `${q.base}/defer/http_a_80`;
   Deno.mkdirSync(`${folder}/0001`, { recursive: true });
   Deno.mkdirSync(`${q.base}/defer/http_b_80`);
-  Deno.writeTextFileSync(`${folder}/.hold`, "");
+  Deno.writeTextFileSync(`${folder}/.keep`, "");
   Deno.writeTextFileSync(
     `${folder}/0001/x+1@5~t`,
     JSON.stringify({ url: endpoint.url, requestBody: 1 }),
   );
   assertEquals((await q.consumer().run("until-empty")).delivered, 1);
   assertEquals(namesIn(`${q.base}/defer`), ["http_a_80"]);
-  assertEquals(namesIn(folder), [".hold"]);
+  assertEquals(namesIn(folder), [".keep"]);
 });
 
 Deno.test("an event dropped while the consumer is idle is sent without waiting for the poll", async () => {
@@ -539,6 +541,26 @@ Deno.test("an event dropped while the consumer is idle is sent without waiting f
   }
   stop.abort();
   assertEquals((await running).delivered, 3);
+});
+
+Deno.test("an event dropped between the last look and the start of the watch is not left to the poll", async () => {
+  await using endpoint = startEndpoint();
+  await using q = await setUp();
+  const event = `{"url":"${endpoint.url}","requestBody":1}`;
+  const runtime = denoRuntime();
+  const disk = {
+    ...runtime.disk,
+    watch(dir: string, onChange: () => void) {
+      q.drop("in-between", event);
+      return runtime.disk.watch(dir, onChange);
+    },
+  };
+  const stop = new AbortController();
+  const queue = await Queue.open(q.base, { ...runtime, disk });
+  const running = new Consumer(queue, { pollMs: 3_600_000 }).run("forever", stop.signal);
+  await endpoint.arrived(1);
+  stop.abort();
+  assertEquals((await running).delivered, 1);
 });
 
 Deno.test("an address this program may not reach is refused before anything is sent", async () => {

@@ -37,6 +37,12 @@ function contents(queue: Queue, path: string): string {
   return Deno.readTextFileSync(`${queue.place.base}/${path}`);
 }
 
+/** A path as `claim()` takes it. */
+function whereOf(path: string): [folder: string, name: string] {
+  const slash = path.lastIndexOf("/");
+  return [path.slice(0, slash), path.slice(slash + 1)];
+}
+
 async function claimOnly(queue: Queue) {
   const [name] = namesIn(`${queue.place.base}/new`);
   const claim = await queue.claim("new", name!, LEASE_MS);
@@ -253,13 +259,12 @@ Deno.test("defer() parks an event in its destination's folder with its due time"
   const queue = await makeQueue(dir);
   const id = await queue.enqueue(EVENT);
   const claim = await claimOnly(queue);
-  assertEquals(await queue.defer(claim, "http_127.0.0.1_65000", 1234, true), { settled: "done" });
-  assertEquals(files(queue), [`defer/http_127.0.0.1_65000/${id}+1@1234~${claim.tag}.json`]);
-  const again = await queue.claim(
-    "defer/http_127.0.0.1_65000",
-    files(queue)[0]!.split("/")[2]!,
-    LEASE_MS,
-  );
+  const { settled, folder } = await queue.defer(claim, "http_127.0.0.1_65000", 1234);
+  const [path] = files(queue);
+  assertEquals(settled, "done");
+  assertMatch(path!, /^defer\/http_127\.0\.0\.1_65000\/000000000-[0-9a-z]{8}-0\//);
+  assert(path!.endsWith(`/${id}+1@1234~${claim.tag}.json`));
+  const again = await queue.claim(folder!, path!.split("/")[3]!, LEASE_MS);
   assertEquals(again?.attempt, 2);
 });
 
@@ -328,7 +333,7 @@ Deno.test("takeOver() keeps the attempt, counts the take-over and names the old 
   }
   assertMatch(claim.name, /x5\.json$/);
   assert(await other.defer(claim, "d", 1, true));
-  const again = await other.claim("defer/d", files(one)[0]!.split("/")[2]!, LEASE_MS);
+  const again = await other.claim(...whereOf(files(one)[0]!), LEASE_MS);
   assertEquals([again?.attempt, again?.takeovers], [2, 0]);
 });
 
@@ -415,11 +420,15 @@ Deno.test("an owner's lock is free once it is released, and only then is it inhe
   assertEquals(await inheritOwner(other, `.otherhost-1-abcd`), "unknown");
 });
 
-Deno.test("sweep() removes what is 36 hours old in tmp/, and reasons whose letter never came", async () => {
+Deno.test("sweep() removes what is 36 hours old in tmp/, reasons whose letter never came, and owner files on their way", async () => {
   await using dir = await tempDir();
   const base = `${dir.path}/q`;
   await makeQueue(dir);
   for (const name of ["tmp/old", "tmp/.keep", "doa/a.why", "doa/b", "doa/b.why"]) {
+    Deno.writeTextFileSync(`${base}/${name}`, "");
+  }
+  const owners = ["tmp/.edge-1-a", "new/.edge-1-b", "defer/.edge-1-c", "cur/.edge-1-d"];
+  for (const name of [...owners, "new/a", "new/.keep"]) {
     Deno.writeTextFileSync(`${base}/${name}`, "");
   }
   Deno.mkdirSync(`${base}/tmp/folder`);
@@ -433,8 +442,9 @@ Deno.test("sweep() removes what is 36 hours old in tmp/, and reasons whose lette
   const queue = await Queue.open(base, later(36.1));
   Deno.writeTextFileSync(`${base}/tmp/young`, "");
   Deno.utimeSync(`${base}/tmp/young`, new Date(Date.now() + 1e8), new Date(Date.now() + 1e8));
-  assertEquals(await sweep(queue, signal), 2);
-  assertEquals(files(queue), ["doa/b", "doa/b.why", "tmp/.keep", "tmp/young"]);
+  assertEquals(await sweep(queue, signal), 5);
+  const kept = ["cur/.edge-1-d", "doa/b", "doa/b.why", "new/.keep", "new/a", "tmp/.keep"];
+  assertEquals(files(queue), [...kept, "tmp/young"]);
 });
 
 Deno.test("options that contradict each other are refused, naming both values", async () => {

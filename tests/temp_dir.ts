@@ -25,3 +25,14 @@ export function namesIn(dir: string): string[] {
     throw error;
   }
 }
+
+/** The names of all files below a directory but dot files, sorted. */
+export function filesBelow(dir: string): string[] {
+  const found: string[] = [];
+  for (const name of namesIn(dir)) {
+    if (name.startsWith(".")) continue;
+    if (Deno.lstatSync(`${dir}/${name}`).isDirectory) found.push(...filesBelow(`${dir}/${name}`));
+    else found.push(name);
+  }
+  return found.sort();
+}

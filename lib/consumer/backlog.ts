@@ -50,6 +50,7 @@ export class ReadyEvents implements Source {
       return slice;
     } catch (error) {
       this.#listing = undefined;
+      this.nextDueMs = Infinity; // what was due may still be, and can't be seen: no reason to look again at once
       throw error;
     }
   }

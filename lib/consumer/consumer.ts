@@ -9,6 +9,7 @@
 
 import type { Candidate, NotAnEvent } from "../queue/listing.ts";
 import { acquireOwner, type OwnerFile, releaseOwner } from "../queue/owner.ts";
+import { isDiskFull } from "../queue/place.ts";
 import type { Claim, Queue } from "../queue/queue.ts";
 import { isEmpty } from "../queue/status.ts";
 import { sweep } from "../queue/sweep.ts";
@@ -53,8 +54,6 @@ const EXPIRE_AT_ONCE = 64;
 
 /** Most paths remembered as told. */
 const MOST_TOLD = 10_000;
-
-const DISK_FULL = new Set(["ENOSPC", "EDQUOT"]);
 
 const NOT_AN_EVENT: Readonly<Record<Exclude<NotAnEvent, "dot file">, string>> = {
   directory: "a folder, not an event file",
@@ -138,7 +137,8 @@ export class Consumer {
    */
   async run(mode: Mode = "forever", signal?: AbortSignal): Promise<Summary> {
     this.#mode = mode;
-    const owner = await acquireOwner(this.#queue);
+    this.#abandoned.looksOnce = mode === "once";
+    const owner = await this.#acquireOwner();
     const stop = () => this.#beginStop();
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
@@ -170,6 +170,17 @@ export class Consumer {
     }
   }
 
+  /** A full disk may have no room for one more name; events can be delivered all the same, which makes room. */
+  async #acquireOwner(): Promise<OwnerFile | undefined> {
+    try {
+      return await acquireOwner(this.#queue);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      this.#trouble("start", error, "without an owner file only the leases will tell of its death");
+      return undefined;
+    }
+  }
+
   #beginStop(): void {
     this.#delivery.stop();
     this.#stop.abort();
@@ -197,6 +208,7 @@ export class Consumer {
 
   async #close(owner: OwnerFile | undefined): Promise<void> {
     this.#unwatch?.();
+    await this.#delivery.removeDelivered(); // the last chance: whoever takes the claim over sends the event again
     try {
       await this.#abandoned.close();
     } catch (error) {
@@ -213,7 +225,10 @@ export class Consumer {
       if (this.#clock.monotonic() >= this.#lookAtMs) await this.#look();
       await this.#work();
       if (this.#stop.signal.aborted) break;
-      if (this.#mode === "once" && this.#isDoneOnce()) return await isEmpty(this.#queue);
+      if (this.#mode === "once" && this.#isDoneOnce()) {
+        await this.#delivery.removeDelivered();
+        return await this.#left() === "nothing";
+      }
       if (this.#mode === "until-empty" && this.#isAtRest()) {
         const left = await this.#left();
         if (left !== "more") return left === "nothing";
@@ -508,7 +523,7 @@ export class Consumer {
         const code = errorCode(error);
         if (code === undefined) throw error;
         const path = `${candidate.folder}/${candidate.name}`;
-        if (!DISK_FULL.has(code)) {
+        if (!isDiskFull(error)) {
           const isNew = this.#resistance.refused(candidate, error);
           if (isNew) this.#tell(path, `can't be claimed: ${code}; tried again later`);
           return "refused";
@@ -572,20 +587,29 @@ export class Consumer {
 
   /** What is left of the queue, when nothing is in flight here. */
   async #left(): Promise<"nothing" | "held" | "more"> {
-    if (await isEmpty(this.#queue)) return "nothing";
     const isHeld = (folder: string) => this.#waiting.get(folder)?.isHeld ?? false;
-    return await isEmpty(this.#queue, (folder) => !isHeld(folder)) ? "held" : "more";
+    try {
+      if (await isEmpty(this.#queue)) return "nothing";
+      return await isEmpty(this.#queue, (folder) => !isHeld(folder)) ? "held" : "more";
+    } catch (error) {
+      this.#trouble("list", error, "looked at again later");
+      this.#resistance.notListed(error);
+      return "more"; // what can't be listed may hold something
+    }
   }
 
   /** Sleep until something is due, a folder may have changed, a request ends, or the next look is due anyway. */
   async #idle(): Promise<void> {
     const nowMs = this.#clock.monotonic();
-    const nap = this.#nap = new AbortController();
     this.#claimsSinceRest = 0;
-    this.#unwatch ??= this.#queue.place.runtime.disk.watch(`${this.#queue.place.base}/new`, () => {
-      this.#intake.wake();
-      this.#wake();
-    });
+    if (!this.#unwatch) {
+      this.#unwatch = this.#queue.place.runtime.disk.watch(`${this.#queue.place.base}/new`, () => {
+        this.#intake.wake();
+        this.#wake();
+      });
+      return this.#intake.wake(); // what came after the look and before the watch is found by one more look
+    }
+    const nap = this.#nap = new AbortController();
     const untilMs = Math.min(this.#lookAtMs, this.#intake.restUntilMs, this.#lanesReadyMs(nowMs));
     if (!this.#stop.signal.aborted && !this.#woken) {
       await this.#clock.sleep(Math.max(0, untilMs - nowMs), nap.signal);

@@ -259,7 +259,8 @@ export class Delivery {
     if (code === undefined) throw error;
     if (code === "ENOENT") return this.#lost(claim, "read");
     if (TOO_MANY_OPEN.has(code)) {
-      await this.#release(claim, "too many files are open", this.#now() + CROWDED_PAUSE_MS, false);
+      const reason = `too many files are open: ${code}`;
+      await this.#release(claim, reason, this.#now() + CROWDED_PAUSE_MS, false);
       return "crowded";
     }
     if (!UNREADABLE.has(code)) {

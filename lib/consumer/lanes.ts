@@ -92,9 +92,9 @@ export class Lanes {
   admits(station: Station, nowMs: number): boolean {
     const { lane } = station;
     if (lane.readyMs(nowMs) > nowMs) return false;
+    if (!this.#othersWork(station)) return lane.inFlight < this.#limits.most;
     const half = Math.ceil(this.#limits.most / 2);
-    if (!lane.isProven && this.#unproven >= half) return false;
-    return lane.inFlight < (this.#othersWork(station) ? half : this.#limits.most);
+    return lane.inFlight < half && (lane.isProven || this.#unproven < half);
   }
 
   #othersWork(station: Station): boolean {

@@ -4,8 +4,9 @@
  * Who may be taken over:
  * - a dead owner of this host (its owner file's lock is free): at once;
  * - anybody, once the lease has ended: on the claim's own host at its time, seen from another host 15 minutes later;
- * - but an owner of this host that is alive (its lock is held) only after this consumer has itself seen the claim stay as it is for
- *   a whole lease: a wall clock that jumps ends leases that still run;
+ * - but an owner that isn't known to be dead only after this consumer has itself seen the claim stay as it is for a whole lease: a wall clock
+ *   that jumps, here or there, ends leases that still run. (A consumer that looks only once can't wait for that; for it the lease
+ *   decides, unless the owner's lock is held.)
  * - a lease so far ahead that no clock can have set it has ended too; a file without a lease once its mtime is that old.
  *
  * @module
@@ -37,8 +38,10 @@ export class AbandonedClaims implements Source {
   readonly #onOther: OnOther;
   /** Owner files of dead owners, held until all their claims are taken over. */
   readonly #inherited = new Map<string, OwnerFile>();
-  /** Since when claims of living owners of this host are seen, monotonic ms. */
+  /** Until when claims whose owners may be alive are left alone unless they change, monotonic ms. */
   #watched = new Map<string, number>();
+  /** Whether there is only one look. */
+  looksOnce = false;
 
   /** @param isHeld Whether a name in `cur/` is in flight here. */
   constructor(queue: Queue, leaseMs: number, isHeld: (name: string) => boolean, onOther: OnOther) {
@@ -60,13 +63,12 @@ export class AbandonedClaims implements Source {
       if (tag) bereft.delete(tag.owner);
       if (this.#isHeld(name)) continue;
       if (tag && tag.owner !== this.#queue.owner && !this.#inherited.has(tag.owner)) others++;
-      const isAlive = tag !== undefined && alive.has(tag.owner);
-      if (isAlive) {
-        watched.set(name, this.#watched.get(name) ?? this.#queue.place.runtime.clock.monotonic());
-      }
+      const isWatched = tag !== undefined && tag.owner !== this.#queue.owner &&
+        (alive.has(tag.owner) || !this.looksOnce);
+      if (isWatched) watched.set(name, this.#watched.get(name) ?? this.#watchUntilMs(event));
       if (
         abandoned.length < SLICE &&
-        await this.#isAbandoned(name, event, tag, isAlive ? watched.get(name) : undefined)
+        await this.#isAbandoned(name, event, tag, isWatched ? watched.get(name)! : -Infinity)
       ) {
         abandoned.push({ folder: "cur", name });
       }
@@ -109,6 +111,14 @@ export class AbandonedClaims implements Source {
     if (held) await releaseOwner(this.#queue, held);
   }
 
+  /** A lease from now; longer when what is left of the claim's own is longer and can be true. */
+  #watchUntilMs({ timeMs = 0 }: EventName): number {
+    const { clock } = this.#queue.place.runtime;
+    const leftMs = timeMs - clock.now();
+    return clock.monotonic() +
+      (leftMs <= FURTHEST_LEASE_MS ? Math.max(leftMs, this.#leaseMs) : this.#leaseMs);
+  }
+
   /** Take the locks of this host's dead owners; returns who is alive. */
   async #inherit(): Promise<Set<string>> {
     const alive = new Set<string>();
@@ -144,7 +154,7 @@ export class AbandonedClaims implements Source {
     name: string,
     event: EventName,
     tag: Tag | undefined,
-    watchedSinceMs: number | undefined,
+    watchedUntilMs: number,
   ): Promise<boolean> {
     const { clock } = this.#queue.place.runtime;
     if (tag && this.#inherited.has(tag.owner)) return true;
@@ -152,7 +162,7 @@ export class AbandonedClaims implements Source {
     const leaseEndMs = event.timeMs + (tag?.host === this.#queue.host ? 0 : CLOCK_SKEW_MS);
     const aheadMs = event.timeMs - clock.now();
     if (clock.now() < leaseEndMs && aheadMs <= FURTHEST_LEASE_MS) return false;
-    return watchedSinceMs === undefined || clock.monotonic() - watchedSinceMs >= this.#leaseMs;
+    return clock.monotonic() >= watchedUntilMs;
   }
 
   /** A file without a lease: its mtime tells. */

@@ -57,7 +57,7 @@ interface Draft {
   readonly id: string;
   readonly chosen: boolean;
   /** Path in `tmp/`, a name of its own: two producers may choose one id. */
-  readonly tmp: string;
+  tmp: string;
   readonly target: string;
 }
 
@@ -102,9 +102,16 @@ function* write(place: Place, { tmp }: Draft, bytes: Uint8Array, durable: boolea
   }
 }
 
-/** Nobody else links a file of ours in `tmp/`: a second name means that the link was made, whatever the file system answered. */
-function* wasLinked(place: Place, { tmp }: Draft): Steps<boolean> {
-  return (yield* step(place.runtime.disk.lstat(tmp))).nlink > 1;
+/**
+ * Nobody else links a file of ours in `tmp/`: a second name means that the link was made, whatever the file system answered. Looked at under
+ * a fresh name, since a network file system may answer for the old one from before the link.
+ */
+function* wasLinked(place: Place, event: Draft): Steps<boolean> {
+  const { disk } = place.runtime;
+  const fresh = `${event.tmp}.linked`;
+  yield* step(disk.rename(event.tmp, fresh));
+  event.tmp = fresh;
+  return (yield* step(disk.lstat(fresh))).nlink > 1;
 }
 
 function* publish(place: Place, event: Draft): Steps<void> {
@@ -115,6 +122,7 @@ function* publish(place: Place, event: Draft): Steps<void> {
     const code = errorCode(error) ?? "";
     if (NO_HARD_LINKS.has(code)) return yield* publishByRename(place, event, error);
     if (code !== "ENOENT" && code !== "EEXIST") throw error;
+    if (code === "EEXIST" && !event.chosen) return; // nobody else makes this name: the link is done and its reply was lost
     if (yield* wasLinked(place, event)) return;
     if (code === "EEXIST") {
       throw new EventExistsError(

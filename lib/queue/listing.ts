@@ -67,6 +67,8 @@ export function dueMs(name: EventName, nowMs: number): number {
 export interface Found {
   /** Names that are events, due or not. */
   readonly events: number;
+  /** How many of them were due. */
+  readonly due: number;
   /** The earliest due time of those that are not due yet, Unix ms; `Infinity` when there is none. */
   readonly nextDueMs: number;
   /** Folders in it, by name. */
@@ -81,6 +83,7 @@ export class Listing {
   #entries: AsyncIterator<DirEntry>;
   #onOther: (path: string, why: NotAnEvent) => void;
   #events = 0;
+  #due = 0;
   #nextDueMs = Infinity;
   #folders: string[] = [];
   #ended = false;
@@ -100,7 +103,12 @@ export class Listing {
 
   /** What has been seen so far. */
   get found(): Found {
-    return { events: this.#events, nextDueMs: this.#nextDueMs, folders: this.#folders };
+    return {
+      events: this.#events,
+      due: this.#due,
+      nextDueMs: this.#nextDueMs,
+      folders: this.#folders,
+    };
   }
 
   /**
@@ -136,6 +144,7 @@ export class Listing {
         this.#nextDueMs = Math.min(this.#nextDueMs, at);
         continue;
       }
+      this.#due++;
       due.push({
         candidate: { folder: this.folder, name: entry.name },
         ageMs: await this.#madeMs(name, entry.name),

@@ -10,12 +10,12 @@
 import { errorCode, type Lock } from "../runtime/runtime.ts";
 import { createFile } from "./layout.ts";
 import { parseOwnerFile } from "./name.ts";
-import { isMissing } from "./place.ts";
+import { holds, isMissing } from "./place.ts";
 import type { Queue } from "./queue.ts";
 import { run } from "./steps.ts";
 
 /** The folders' way from `tmp/` to `cur/` that shows whether all are on one file system and writable. */
-const WAY = ["tmp", "new", "defer", "doa", "res", "cur"] as const;
+export const WAY = ["tmp", "new", "defer", "doa", "res", "cur"] as const;
 
 /** A held owner file. */
 export interface OwnerFile {
@@ -34,12 +34,13 @@ export interface OwnerFile {
 export async function acquireOwner(queue: Queue): Promise<OwnerFile | undefined> {
   const { disk } = queue.place.runtime;
   const name = `.${queue.owner}`;
-  await run(createFile(disk, queue.path("tmp", name), new Uint8Array(), queue.place.modes, false));
   let at: string = "tmp";
+  let lock: Lock | undefined;
   try {
-    const lock = await tryLock(queue, "tmp", name);
+    await make(queue, at, name);
+    lock = await tryLock(queue, at, name);
     for (const folder of WAY.slice(1)) {
-      await disk.rename(queue.path(at, name), queue.path(folder, name));
+      await carry(queue, at, folder, name);
       at = folder;
     }
     if (lock !== undefined) return { owner: queue.owner, lock };
@@ -47,6 +48,7 @@ export async function acquireOwner(queue: Queue): Promise<OwnerFile | undefined>
     return undefined;
   } catch (error) {
     await remove(queue, at, name);
+    lock?.release();
     throw error;
   }
 }
@@ -74,6 +76,23 @@ export async function inheritOwner(
   } catch (error) {
     if (errorCode(error) === undefined) throw error;
     return "unknown"; // removed meanwhile, not ours to open, or no locks here
+  }
+}
+
+async function make(queue: Queue, folder: string, name: string): Promise<void> {
+  const { runtime: { disk }, modes } = queue.place;
+  try {
+    await run(createFile(disk, queue.path(folder, name), new Uint8Array(), modes, false));
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error; // nobody else makes this name: the reply was lost
+  }
+}
+
+async function carry(queue: Queue, from: string, to: string, name: string): Promise<void> {
+  try {
+    await queue.place.runtime.disk.rename(queue.path(from, name), queue.path(to, name));
+  } catch (error) {
+    if (!isMissing(error) || !await holds(queue.place, to, name)) throw error; // it is there: the reply was lost
   }
 }
 

@@ -22,6 +22,12 @@ export function isMissing(error: unknown): boolean {
   return errorCode(error) === "ENOENT";
 }
 
+/** Whether a disk error means "no room". */
+export function isDiskFull(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "ENOSPC" || code === "EDQUOT";
+}
+
 /** Make a folder of the queue, given by its path below the base directory, and those above it. Existing ones are left as they are. */
 export async function ensureFolder(place: Place, folder: string): Promise<void> {
   let path = place.base;

@@ -18,19 +18,22 @@
  *     renew      cur/ → cur/              a later lease under a fresh tag
  *     take over  cur/ → cur/              the old owner's name is gone: whatever it does to it fails; attempt stays, x<k> goes up
  *     complete   cur/ → removed           only after the 2xx, and after its response is in res/
- *     defer      cur/ → defer/dest/bucket/ (parked: attempt given back) refused by the disk: to new/ with its due time; refused again: the lease's end is the retry
+ *     defer      cur/ → defer/dest/bucket/ refused by the disk: to new/ with its due time; refused again: the lease's end is the retry
+ *     park       the same, unsent         gives the attempt back: its destination is down, held or busy
  *     bury       cur/ → doa/              the reason is written first: a crash leaves a reason without a letter, which is swept
  *     release    cur/ → new/              gives the attempt back when nothing was sent
  *     requeue    doa/ → new/              the reason goes last
  *
  *     left behind by a crash             cleaned up by
  *     tmp/x, also linked into new/       sweep, 36 h
- *     cur/ claim                         take over: at once when its owner's lock is free, else at the end of its lease
+ *     cur/ claim                         take over: at once when its owner's lock is free, else after its lease
  *     doa/x.why without doa/x            sweep, 36 h
  *     cur/.owner                         whoever gets its lock, once it has taken over all that owner's claims
+ *     .owner on its way to cur/          sweep, 36 h
  *
  * A rename that answers "not found" has three causes: somebody else moved the file (leave it), the target folder is missing (make
- * it, again), or a network file system did the rename and lost the reply (the target is there). Each verb tells them apart.
+ * it, again), or a network file system did the rename and lost the reply (the target is there). Each verb tells them apart. A claim is
+ * tried again under another fresh name: a producer may have dropped the same name anew, and the first claim may be there.
  *
  * @module
  */
@@ -274,20 +277,15 @@ export class Queue {
     takeovers: number,
   ): Promise<Claim | undefined> {
     const { disk, clock } = this.place.runtime;
-    const leaseEndMs = clock.now() + leaseMs;
-    const tag = this.nextTag(takeovers);
-    const target = formatName(event, attempt, leaseEndMs, tag);
-    const claim = {
+    const claim = this.#freshClaim({
       id: event.id,
-      name: target,
       extension: event.extension,
       attempt,
-      leaseEndMs,
+      leaseEndMs: clock.now() + leaseMs,
       takeovers,
-      tag,
-    };
+    });
     try {
-      await disk.rename(this.path(folder, name), this.path("cur", target));
+      await disk.rename(this.path(folder, name), this.path("cur", claim.name));
     } catch (error) {
       if (!isMissing(error)) throw error;
       return await this.#takeAgain(folder, name, claim);
@@ -295,27 +293,30 @@ export class Queue {
     return claim;
   }
 
+  /** The claim under a name that nobody has used. */
+  #freshClaim(claim: Omit<Claim, "tag" | "name">): Claim {
+    const tag = this.nextTag(claim.takeovers);
+    return { ...claim, tag, name: formatName(claim, claim.attempt, claim.leaseEndMs, tag) };
+  }
+
   /** After "not found": the target folder is missing, or the reply was lost, or somebody else has it. */
   async #takeAgain(folder: string, name: string, claim: Claim): Promise<Claim | undefined> {
     const { disk } = this.place.runtime;
+    const again = this.#freshClaim(claim);
     try {
       await disk.lstat(this.path(folder, name));
       await ensureFolder(this.place, "cur");
-      await disk.rename(this.path(folder, name), this.path("cur", claim.name));
-      return claim;
+      // To another name: if the reply was lost, what is there now is a second event of that name, and the first must not be replaced.
+      await disk.rename(this.path(folder, name), this.path("cur", again.name));
+      return again;
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
     // Asked by rename, not by lstat: a network file system may have cached that the name is not there.
-    const tag = this.nextTag(claim.takeovers);
-    const renamed = {
-      ...claim,
-      tag,
-      name: formatName(claim, claim.attempt, claim.leaseEndMs, tag),
-    };
+    const found = this.#freshClaim(claim);
     try {
-      await disk.rename(this.path("cur", claim.name), this.path("cur", renamed.name));
-      return renamed;
+      await disk.rename(this.path("cur", claim.name), this.path("cur", found.name));
+      return found;
     } catch (error) {
       if (!isMissing(error)) throw error;
       return undefined;
@@ -340,13 +341,13 @@ export class Queue {
   /**
    * Let an event wait below `defer/` until `dueMs` (Unix ms). Never throws for what the disk refuses.
    *
-   * @param sent Whether the attempt was; one that was not is given back.
+   * @param sent Whether the attempt was; one that was not is given back: the event is parked.
    */
   async defer(
     claim: Claim,
     destination: string,
     dueMs: number,
-    sent: boolean,
+    sent: boolean = true,
   ): Promise<Settlement & { readonly folder?: string }> {
     const attempt = sent ? claim.attempt : Math.max(0, claim.attempt - 1);
     const name = formatName(claim, attempt, dueMs, claim.tag);
@@ -458,16 +459,20 @@ export class Queue {
     const { disk } = this.place.runtime;
     const from = this.path("cur", claim.name);
     const to = this.path(folder, name);
+    let missing: unknown;
     for (let tries = 0; tries < 3; tries++) { // another consumer may remove the empty folder between making it and the rename
       try {
         await disk.rename(from, to);
         return true;
       } catch (error) {
         if (!isMissing(error)) throw error;
+        missing = error;
       }
       await ensureFolder(this.place, folder);
     }
-    return await holds(this.place, folder, name);
+    if (await holds(this.place, folder, name)) return true; // the reply was lost
+    if (await holds(this.place, "cur", claim.name)) throw missing; // the folder was removed each time
+    return false;
   }
 
   /**

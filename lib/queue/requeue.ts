@@ -5,7 +5,7 @@
  */
 
 import { formatName, parseName } from "./name.ts";
-import { ensureFolder, isMissing } from "./place.ts";
+import { ensureFolder, holds, isMissing } from "./place.ts";
 import type { Queue } from "./queue.ts";
 
 /** What {@linkcode requeue} did. */
@@ -58,13 +58,19 @@ async function raise(queue: Queue, name: string): Promise<boolean> {
   const nowMs = clock.now();
   const from = queue.path("doa", name);
   // An id that can't be one is left to the claim, which replaces it; a tag makes the name fresh either way.
-  const to = queue.path("new", formatName(event, 0, nowMs, queue.nextTag()));
+  const fresh = formatName(event, 0, nowMs, queue.nextTag());
   try {
     await disk.touch(from, nowMs); // the age of an event that has died once starts anew
-    await renameInto(queue, from, to);
   } catch (error) {
     if (isMissing(error)) return false;
     throw error;
+  }
+  try {
+    await renameInto(queue, from, queue.path("new", fresh));
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    // Taken by somebody else, or done by us and the reply got lost.
+    if (!await holds(queue.place, "new", fresh)) return false;
   }
   try {
     await disk.remove(`${from}.why`);

@@ -1,14 +1,16 @@
 /**
- * What crashes leave behind that no later step of the queue picks up: drafts in `tmp/` that were never published, and reasons in
- * `doa/` whose dead letter never came. Both are removed once they are so old that nobody can still be working on them.
+ * What crashes leave behind that no later step of the queue picks up: drafts in `tmp/` that were never published, reasons in
+ * `doa/` whose dead letter never came, and owner files that a crash stopped on their way to `cur/`. All are removed once they are
+ * so old that nobody can still be working on them.
  *
  * @module
  */
 
 import { errorCode, type Stat } from "../runtime/runtime.ts";
 import { SWEEP_AGE_MS } from "./constants.ts";
-import { parseOwnerFile } from "./name.ts";
-import { isMissing } from "./place.ts";
+import { parseName, parseOwnerFile } from "./name.ts";
+import { WAY } from "./owner.ts";
+import { holds, isMissing } from "./place.ts";
 import type { Queue } from "./queue.ts";
 
 /** Names looked at between two returns to the event loop. */
@@ -22,14 +24,14 @@ const STRIDE = 256;
  * @throws The disk's error, when a folder can't be listed.
  */
 export async function sweep(queue: Queue, signal: AbortSignal): Promise<number> {
-  return await sweepFolder(queue, "tmp", isStaleDraft, signal) +
-    await sweepFolder(queue, "doa", isStrayReason, signal);
+  let removed = 0;
+  for (const folder of WAY.slice(0, -1)) removed += await sweepFolder(queue, folder, signal);
+  return removed;
 }
 
 async function sweepFolder(
   queue: Queue,
   folder: string,
-  isLeftOver: (queue: Queue, name: string) => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<number> {
   const { disk, clock } = queue.place.runtime;
@@ -41,7 +43,7 @@ async function sweepFolder(
       if (++seen % STRIDE === 0) await clock.sleep(0, signal);
       if (kind !== "file") continue;
       try {
-        if (!await isLeftOver(queue, name)) continue;
+        if (!await isLeftOver(queue, folder, name)) continue;
         await disk.remove(queue.path(folder, name));
         removed++;
       } catch (error) {
@@ -58,19 +60,36 @@ function isOld(queue: Queue, stat: Stat): boolean {
   return queue.place.runtime.clock.now() - Math.max(stat.mtimeMs, stat.ctimeMs) > SWEEP_AGE_MS;
 }
 
-async function isStaleDraft(queue: Queue, name: string): Promise<boolean> {
-  if (name.startsWith(".") && parseOwnerFile(name) === undefined) return false;
-  return isOld(queue, await queue.place.runtime.disk.lstat(queue.path("tmp", name)));
+async function isLeftOver(queue: Queue, folder: string, name: string): Promise<boolean> {
+  const isOwnerFile = parseOwnerFile(name) !== undefined;
+  const isReason = folder === "doa" && !name.startsWith(".") && name.endsWith(".why");
+  const isDraft = folder === "tmp" && !name.startsWith(".");
+  if (!isOwnerFile && !isReason && !isDraft) return false;
+  if (isReason && await isThere(queue, name.slice(0, -".why".length))) return false;
+  if (!isOld(queue, await queue.place.runtime.disk.lstat(queue.path(folder, name)))) return false;
+  return !isReason || await isStrayReason(queue, name.slice(0, -".why".length));
 }
 
-async function isStrayReason(queue: Queue, name: string): Promise<boolean> {
-  const { disk } = queue.place.runtime;
-  if (name.startsWith(".") || !name.endsWith(".why")) return false;
+/** As far as the first look goes. */
+async function isThere(queue: Queue, letter: string): Promise<boolean> {
   try {
-    await disk.lstat(queue.path("doa", name.slice(0, -".why".length)));
-    return false;
+    await queue.place.runtime.disk.lstat(queue.path("doa", letter));
+    return true;
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (isMissing(error)) return false;
+    throw error;
   }
-  return isOld(queue, await disk.lstat(queue.path("doa", name)));
+}
+
+/**
+ * A clock that jumped makes every reason old, and a network file system may not see a letter that has just come. So before the reason goes,
+ * its claim is looked for and then the letter, in the order in which the event travels, in listings, which are never stale.
+ */
+async function isStrayReason(queue: Queue, letter: string): Promise<boolean> {
+  const { disk } = queue.place.runtime;
+  const { tag } = parseName(letter);
+  for await (const { name } of disk.list(`${queue.place.base}/cur`)) {
+    if (tag !== undefined && parseName(name).tag === tag) return false;
+  }
+  return !await holds(queue.place, "doa", letter);
 }

@@ -47,6 +47,8 @@ interface Bucket {
   readonly folder: string;
   /** When its first event may be due, Unix ms, as its name or its last listing says. */
   dueMs: number;
+  /** Its mtime when it was listed last, `NaN` when that was too fresh to tell; `undefined` when it never was. */
+  mtimeMs: number | undefined;
 }
 
 /** What is in a destination's folder. */
@@ -65,6 +67,8 @@ export interface Waiting {
   seen: Seen | undefined;
   /** Due events of the bucket at hand, the next one last. */
   readonly due: Candidate[];
+  /** The bucket at hand, when nothing else is in it. */
+  draining: Bucket | undefined;
 }
 
 /** Due names kept in memory, all destinations together, and the least and most of one. */
@@ -129,7 +133,7 @@ export class WaitingEvents {
     }
     for (const name of present) this.#of(name);
     const loose = this.#destinations.get(LOOSE);
-    if (loose) loose.buckets.set("", { folder: "defer", dueMs: 0 });
+    if (loose) loose.buckets.set("", { folder: "defer", dueMs: 0, mtimeMs: undefined });
   }
 
   #of(destination: string): Waiting {
@@ -143,6 +147,7 @@ export class WaitingEvents {
         buckets: new Map(),
         seen: undefined,
         due: [],
+        draining: undefined,
       };
       this.#destinations.set(destination, waiting);
     }
@@ -187,11 +192,29 @@ export class WaitingEvents {
     waiting.isHeld = isHeld;
     waiting.afterMs = afterMs;
     waiting.isMarkedOpen = isMarkedOpen;
-    if (isLoose && !waiting.buckets.has("")) waiting.buckets.set("", { folder, dueMs: 0 });
+    if (isLoose && !waiting.buckets.has("")) {
+      waiting.buckets.set("", { folder, dueMs: 0, mtimeMs: undefined });
+    }
     if (!isLoose) waiting.buckets.delete("");
-    for (const name of waiting.buckets.keys()) if (!present.has(name)) waiting.buckets.delete(name);
+    for (const [name, bucket] of [...waiting.buckets]) {
+      if (!present.has(name)) waiting.buckets.delete(name);
+      else if (bucket.dueMs > nowMs) await this.#recheck(name, bucket);
+    }
     if (present.size === 1 && !isLoose && !isHeld && !isMarkedOpen && afterMs === 0) {
       await this.#queue.removeFolder(folder);
+    }
+  }
+
+  /** Whoever fills a bucket may have put more into it since it was listed, and died. */
+  async #recheck(name: string, bucket: Bucket): Promise<void> {
+    if (bucket.mtimeMs === undefined) return;
+    try {
+      const { mtimeMs } = await this.#queue.place.runtime.disk.lstat(
+        `${this.#queue.place.base}/${bucket.folder}`,
+      );
+      if (mtimeMs !== bucket.mtimeMs) bucket.dueMs = bucketTimeMs(name) ?? 0;
+    } catch (error) {
+      if (!isMissing(error)) throw error;
     }
   }
 
@@ -200,7 +223,9 @@ export class WaitingEvents {
     const dueMs = bucketTimeMs(name);
     if (dueMs === undefined) return this.#onOther(folder, "directory");
     present.add(name);
-    if (!waiting.buckets.has(name)) waiting.buckets.set(name, { folder, dueMs });
+    if (!waiting.buckets.has(name)) {
+      waiting.buckets.set(name, { folder, dueMs, mtimeMs: undefined });
+    }
   }
 
   /** When `.after@<ms>` ends; one that is over, or that no clock can have set, is removed. */
@@ -231,7 +256,7 @@ export class WaitingEvents {
 
   /** When the first waiting event of a destination may be due, Unix ms; `Infinity` for none. */
   nextDueMs(waiting: Waiting): number {
-    if (waiting.due.length > 0) return 0;
+    if (waiting.due.length > 0 || waiting.draining) return 0;
     let first = Infinity;
     for (const { dueMs } of waiting.buckets.values()) first = Math.min(first, dueMs);
     return first;
@@ -253,6 +278,7 @@ export class WaitingEvents {
    */
   async next(waiting: Waiting, beforeMs: number): Promise<Candidate | undefined> {
     while (waiting.due.length === 0) {
+      if (waiting.draining) await this.#drop(waiting, waiting.draining);
       const bucket = earliest(waiting, beforeMs);
       if (bucket === undefined) return undefined;
       await this.#list(waiting, bucket, beforeMs);
@@ -261,23 +287,28 @@ export class WaitingEvents {
   }
 
   async #list(waiting: Waiting, bucket: Bucket, beforeMs: number): Promise<void> {
-    const home = `defer/${waiting.destination}`;
     const isBucket = bucket.folder.split("/").length === 3;
+    bucket.mtimeMs = (await this.#changed(bucket.folder, undefined))?.mtimeMs;
     const listing = new Listing(this.#queue.place, bucket.folder, (path, why) => {
       if (isBucket || why !== "directory") this.#onOther(path, why);
     });
     const due = await listing.next(LONGEST_LISTING, beforeMs);
-    const most = Math.min(
-      MOST_NAMES,
-      Math.max(LEAST_NAMES, Math.floor(NAMES_KEPT / this.#destinations.size)),
-    );
+    const share = Math.floor(NAMES_KEPT / this.#destinations.size);
+    const most = Math.min(MOST_NAMES, Math.max(LEAST_NAMES, share));
     const isCut = due.length > most || !listing.ended;
     waiting.due.push(...due.slice(0, most).reverse());
     bucket.dueMs = isCut ? 0 : listing.found.nextDueMs;
-    if (listing.found.events > 0 || !isBucket) return;
-    waiting.buckets.delete(bucket.folder.slice(home.length + 1));
+    if (isBucket && bucket.dueMs === Infinity) waiting.draining = bucket;
+  }
+
+  /** Remove a bucket all of whose events were taken; whatever has come into it meanwhile is found by the next look. */
+  async #drop(waiting: Waiting, bucket: Bucket): Promise<void> {
+    waiting.draining = undefined;
+    if (bucket.dueMs !== Infinity) return;
+    waiting.buckets.delete(bucket.folder.split("/")[2]!);
     waiting.seen = undefined;
     await this.#queue.removeFolder(bucket.folder);
+    if (waiting.buckets.size === 0) await this.look(waiting);
   }
 
   /** Note that an event was put into a bucket here, so that it is found before the folder is looked at again. */
@@ -286,7 +317,7 @@ export class WaitingEvents {
     const waiting = this.#of(destination!);
     const bucket = waiting.buckets.get(name);
     if (bucket) bucket.dueMs = Math.min(bucket.dueMs, dueMs);
-    else waiting.buckets.set(name, { folder, dueMs });
+    else waiting.buckets.set(name, { folder, dueMs, mtimeMs: undefined });
   }
 
   /**

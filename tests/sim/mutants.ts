@@ -1,0 +1,251 @@
+/**
+ * Wrong queues: the product with one place of its source changed. Whoever breaks the product in such a way must hear of it, so the
+ * sweeps are tried on each.
+ *
+ * @module
+ */
+
+import type { CrashModel } from "./disk.ts";
+import type { Product } from "./workload.ts";
+
+/** How a mutant is found out: in a run in which nothing goes wrong, of one process or several, by a crash, or by a fault. */
+export type Model = "run" | "race" | CrashModel | "fault";
+
+/** A change of one place. */
+export interface Mutation {
+  /** What is wrong with it. */
+  readonly name: string;
+  /** Below `lib/`. */
+  readonly file: string;
+  /** The text that is there, its first occurrence. */
+  readonly from: string;
+  /** What stands there instead. */
+  readonly to: string;
+  /** Beginnings of the names of the scenarios that come by there. */
+  readonly scenarios: readonly string[];
+  /** What it takes to find it out: the simplest that does. */
+  readonly by: Model;
+}
+
+/** The rooms that a queue and its consumer are made of. */
+const ROOMS = ["consumer", "delivery", "event", "queue", "runtime"];
+
+const LIB = new URL("../../lib/", import.meta.url);
+
+async function copyRoom(room: string, to: string): Promise<void> {
+  await Deno.mkdir(`${to}/${room}`);
+  for await (const { name } of Deno.readDir(new URL(room, LIB))) {
+    await Deno.copyFile(new URL(`${room}/${name}`, LIB), `${to}/${room}/${name}`);
+  }
+}
+
+/**
+ * Load the product with a mutation, from a copy of its source that is removed again.
+ *
+ * @throws {Error} If the text to replace isn't in the file.
+ */
+export async function mutantOf(
+  { file, from, to }: Pick<Mutation, "file" | "from" | "to">,
+): Promise<Product> {
+  const lib = await Deno.makeTempDir();
+  try {
+    await Deno.copyFile(new URL("version.ts", LIB), `${lib}/version.ts`);
+    for (const room of ROOMS) await copyRoom(room, lib);
+    const source = await Deno.readTextFile(`${lib}/${file}`);
+    if (!source.includes(from)) throw new Error(`Cannot mutate ${file}: it has no ${from}`);
+    await Deno.writeTextFile(`${lib}/${file}`, source.replace(from, () => to));
+    const load = (path: string) => import(`file://${lib}/${path}`);
+    const { Queue } = await load("queue/queue.ts");
+    const { Consumer } = await load("consumer/consumer.ts");
+    const { requeue } = await load("queue/requeue.ts");
+    const { sweep } = await load("queue/sweep.ts");
+    return { Queue, Consumer, requeue, sweep };
+  } finally {
+    await Deno.remove(lib, { recursive: true });
+  }
+}
+
+const TAKE_OVER = "if (tag && this.#inherited.has(tag.owner)) return true;";
+const SYNC_NEW = "if (durable) yield* step(place.runtime.disk.syncDir(`${place.base}/new`));";
+
+/** The wrong queues. */
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: "no fsync of the file",
+    file: "queue/enqueue.ts",
+    from: "yield* createFile(place.runtime.disk, tmp, bytes, place.modes, durable);",
+    to: "yield* createFile(place.runtime.disk, tmp, bytes, place.modes, false);",
+    scenarios: ["producers"],
+    by: "power",
+  },
+  {
+    name: "no fsync of new/ for one event",
+    file: "queue/enqueue.ts",
+    from: SYNC_NEW,
+    to: "",
+    scenarios: ["producers"],
+    by: "power",
+  },
+  {
+    name: "no fsync of new/ for many events",
+    file: "queue/enqueue.ts",
+    from: "if (published.length > 0) yield* step(place.runtime.disk.syncDir(`${place.base}/new`));",
+    to: "",
+    scenarios: ["producers"],
+    by: "power",
+  },
+  {
+    name: "an error of the fsync of new/ ignored",
+    file: "queue/enqueue.ts",
+    from: SYNC_NEW,
+    to: `try { ${SYNC_NEW} } catch { /* never mind */ }`,
+    scenarios: ["producers"],
+    by: "fault",
+  },
+  {
+    name: "written into new/ instead of tmp/",
+    file: "queue/enqueue.ts",
+    from: "tmp: `${place.base}/tmp/${own}`",
+    to: "tmp: `${place.base}/new/${own}-draft`",
+    scenarios: ["a first event"],
+    by: "run",
+  },
+  {
+    name: "acknowledged early",
+    file: "queue/queue.ts",
+    from: "return await run(enqueue(this.place, bytesOf(event), options));",
+    to: 'run(enqueue(this.place, bytesOf(event), options)).catch(() => {}); return "early";',
+    scenarios: ["a first event"],
+    by: "power",
+  },
+  {
+    name: "acknowledged although the disk refused",
+    file: "queue/enqueue.ts",
+    from: "if (published.length === 0) throw cause;",
+    to: "if (published.length === 0) return drafts.map(({ id }) => id);",
+    scenarios: ["producers"],
+    by: "fault",
+  },
+  {
+    name: "renamed over an existing id",
+    file: "queue/enqueue.ts",
+    from: "yield* step(disk.link(event.tmp, event.target));",
+    to: "return yield* step(disk.rename(event.tmp, event.target));",
+    scenarios: ["producers"],
+    by: "run",
+  },
+  {
+    name: "removed before the 2xx",
+    file: "consumer/delivery.ts",
+    from: "const attempt = await this.#sender.send(request, claim.id);",
+    to:
+      "await this.#queue.complete(claim); const attempt = await this.#sender.send(request, claim.id);",
+    scenarios: ["events delivered", "a consumer that dies in the middle"],
+    by: "run",
+  },
+  {
+    name: "removed before its response is kept",
+    file: "consumer/delivery.ts",
+    from: "await this.#queue.storeResponse(claim, attempt.response);",
+    to: "await this.#remove(claim); await this.#queue.storeResponse(claim, attempt.response);",
+    scenarios: ["events delivered"],
+    by: "run",
+  },
+  {
+    name: "no fsync of responses and reasons",
+    file: "queue/queue.ts",
+    from: "bytes, this.place.modes, true)",
+    to: "bytes, this.place.modes, false)",
+    scenarios: ["events delivered", "events that die"],
+    by: "power",
+  },
+  {
+    name: "no take-over",
+    file: "consumer/recovery.ts",
+    from: TAKE_OVER,
+    to: "if (tag) return false;",
+    scenarios: ["events delivered"],
+    by: "kill",
+  },
+  {
+    name: "take-over by mtime alone",
+    file: "consumer/recovery.ts",
+    from: TAKE_OVER,
+    to: "if (tag) return await this.#isStranded(name);",
+    scenarios: ["two consumers"],
+    by: "race",
+  },
+  {
+    name: "every owner on this host taken for dead",
+    file: "queue/owner.ts",
+    from: 'return lock ? { owner: parsed.owner, lock } : "alive";',
+    to: "return { owner: parsed.owner, lock: lock ?? { release() {} } };",
+    scenarios: ["a consumer that dies in the middle"],
+    by: "race",
+  },
+  {
+    name: "settled by id instead of by claimed name",
+    file: "queue/queue.ts",
+    from: 'await this.place.runtime.disk.remove(this.path("cur", claim.name));',
+    to: 'for await (const { name } of this.place.runtime.disk.list(this.path("cur", ""))) {' +
+      ' if (name.startsWith(claim.id)) await this.place.runtime.disk.remove(this.path("cur", name)); }',
+    scenarios: ["two consumers"],
+    by: "race",
+  },
+  {
+    name: "a tag that repeats",
+    file: "queue/queue.ts",
+    from: "this.#claims++;",
+    to: "this.#claims = 1;",
+    scenarios: ["a name dropped twice"],
+    by: "run",
+  },
+  {
+    name: "an attempt counted when it has failed",
+    file: "queue/queue.ts",
+    from: "return await this.#take(folder, name, event, event.attempt + 1, leaseMs, 0);",
+    to: "return await this.#take(folder, name, event, event.attempt, leaseMs, 0);",
+    scenarios: ["events delivered"],
+    by: "run",
+  },
+  {
+    name: "an attempt that was sent given back",
+    file: "queue/queue.ts",
+    from: "const attempt = sent ? claim.attempt : Math.max(0, claim.attempt - 1);",
+    to: "const attempt = Math.max(0, claim.attempt - 1);",
+    scenarios: ["a stop"],
+    by: "kill",
+  },
+  {
+    name: "the reason written after the rename",
+    file: "queue/queue.ts",
+    from: "let refusal: { error?: unknown } = {};",
+    to: 'let refusal: { error?: unknown } = {}; await this.#move(claim, "doa", name);',
+    scenarios: ["events that die"],
+    by: "kill",
+  },
+  {
+    name: "what the disk refuses to defer removed",
+    file: "queue/queue.ts",
+    from: "return { settled: await this.release(claim, dueMs, true)",
+    to: "return { settled: await this.complete(claim)",
+    scenarios: ["events deferred"],
+    by: "fault",
+  },
+  {
+    name: "a dead letter's reason removed before it is back",
+    file: "queue/requeue.ts",
+    from: "await disk.touch(from, nowMs);",
+    to: "await disk.remove(`${from}.why`); await disk.touch(from, nowMs);",
+    scenarios: ["dead letters"],
+    by: "kill",
+  },
+  {
+    name: "drafts swept while they are being written",
+    file: "queue/sweep.ts",
+    from: "> SWEEP_AGE_MS",
+    to: ">= 0",
+    scenarios: ["two consumers"],
+    by: "race",
+  },
+];

@@ -1,0 +1,382 @@
+/**
+ * The workload of the sweeps, a scenario for each group of transitions, together every transition of the format: small, so that
+ * at each of their verbs every crash and every fault can be tried.
+ *
+ * A transition added to the product is added here in the same change; `crash_sweep_test.ts` lists what the scenarios must do.
+ *
+ * @module
+ */
+
+import type { ConsumerOptions } from "../../lib/consumer/options.ts";
+import type { Mode } from "../../lib/consumer/consumer.ts";
+import type { SimProcess } from "./process.ts";
+import { BASE, eventText, type Stage } from "./workload.ts";
+import { START_MS, type WorldOptions } from "./world.ts";
+
+/** Something that goes on in a world. */
+export interface Scenario {
+  /** What it is about. */
+  readonly name: string;
+  /** How its world is. */
+  readonly world?: WorldOptions;
+  /** Options of all its consumers, those that recover included. */
+  readonly consumer?: ConsumerOptions;
+  /** Whether several processes work at the same time. */
+  readonly races?: boolean;
+  /** Whether its consumer stays until nothing is left. */
+  readonly drains?: boolean;
+  /** What is on the disk before it begins, and durable. */
+  prepare?(stage: Stage): void;
+  /** What happens. */
+  run(stage: Stage): Promise<void>;
+}
+
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const LEASE_MS = 60_000;
+
+async function consume(stage: Stage, { consumer }: Scenario, mode: Mode): Promise<void> {
+  const queue = await stage.open({ create: true });
+  await stage.consumer(queue, consumer).run(mode);
+}
+
+/** Sleep on behalf of the test. */
+function pause(stage: Stage, ms: number): Promise<void> {
+  return stage.world.time.sleep(ms, stage);
+}
+
+/** Run a consumer for so long, then stop it in good order. */
+async function consumeFor(
+  stage: Stage,
+  { consumer }: Scenario,
+  ms: number,
+  host = "edge",
+): Promise<void> {
+  const stop = new AbortController();
+  const running = stage.consumer(await stage.open({ host }), consumer).run("forever", stop.signal);
+  const stopping = pause(stage, ms).then(() => stop.abort());
+  await Promise.all([running, stopping]);
+}
+
+/** Run a consumer that is to be killed, and a second later what goes on meanwhile. */
+async function untilKilled(
+  stage: Stage,
+  { consumer }: Scenario,
+  process: SimProcess,
+  meanwhile: (kill: () => void) => Promise<void>,
+): Promise<void> {
+  const dying = stage.consumer(await stage.open({ process }), consumer).run("forever");
+  const rest = pause(stage, SECOND_MS).then(() => meanwhile(() => process.kill()));
+  await Promise.race([dying, rest]);
+}
+
+const firstEvent: Scenario = {
+  name: "a first event, into a directory that is missing",
+  async run(stage) {
+    const queue = await stage.open({ create: true });
+    const marker = "first";
+    await queue.enqueue(stage.offer(marker, "ok"));
+    stage.ledger.acknowledge(marker);
+  },
+};
+
+const producing: Scenario = {
+  name: "producers: one event, many, synchronously, with a chosen id, handed to the system only",
+  prepare: (stage) => stage.plantQueue(),
+  async run(stage) {
+    const { ledger } = stage;
+    const queue = await stage.open();
+    queue.enqueueSync(stage.offer("sync", "ok"));
+    ledger.acknowledge("sync");
+    const many = ["many-1", "many-2", "many-3"];
+    await queue.enqueueMany(many.map((marker) => stage.offer(marker, "ok")));
+    for (const marker of many) ledger.acknowledge(marker);
+    await queue.enqueue(stage.offer("chosen", "ok"), { id: "chosen" });
+    ledger.acknowledge("chosen");
+    try {
+      await queue.enqueue(stage.offer("late", "ok"), { id: "chosen" });
+      ledger.acknowledge("late");
+    } catch (error) {
+      if (!(error instanceof Error && error.name === "EventExistsError")) throw error;
+    }
+    ledger.fragile.set("os", "power");
+    await queue.enqueue(stage.offer("os", "ok"), { durability: "os" });
+    ledger.acknowledge("os", "os");
+  },
+};
+
+const delivering: Scenario = {
+  name: "events delivered: a POST, a GET with its response, a name that can't be an id",
+  prepare(stage) {
+    stage.plantQueue();
+    stage.plant("new/post.json", eventText("post", "ok"));
+    stage.plant("new/get", eventText("get", "keeps"));
+    stage.plant("new/what a name", eventText("odd", "ok"));
+  },
+  async run(stage) {
+    await consume(stage, this, "once");
+  },
+};
+
+const deferring: Scenario = {
+  name: "events deferred and delivered later, their folder removed",
+  drains: true,
+  prepare(stage) {
+    stage.plantQueue();
+    stage.plant("new/a.json", eventText("again", "flaky"));
+    stage.plant("new/b.json", eventText("once", "ok"));
+  },
+  async run(stage) {
+    await consume(stage, this, "until-empty");
+  },
+};
+
+const burying: Scenario = {
+  name: "events that die: refused, broken, too large, after too many attempts",
+  drains: true,
+  consumer: { maxAttempts: 2, maxBytes: 200 },
+  prepare(stage) {
+    stage.plantQueue();
+    stage.plant("new/refused.json", eventText("refused", "refuses"));
+    stage.plant("new/broken.json", `{"url":"http://ok.test/broken",,}`);
+    stage.plant("new/large.json", eventText("large", "ok") + " ".repeat(200));
+    stage.plant("new/given-up.json", eventText("given-up", "down"));
+  },
+  async run(stage) {
+    await consume(stage, this, "until-empty");
+  },
+};
+
+const ageing: Scenario = {
+  name: "an event that dies of age at its third attempt",
+  drains: true,
+  prepare(stage) {
+    stage.plantQueue();
+    stage.world.disk.plant(`${BASE}/defer/http_down.test_80`, { kind: "directory" });
+    const name = `old+2@${START_MS}~edge-1-abcdefgh-9.json`;
+    stage.plant(
+      `defer/http_down.test_80/${name}`,
+      eventText("aged", "down"),
+      START_MS - 4 * DAY_MS,
+    );
+  },
+  async run(stage) {
+    await consume(stage, this, "until-empty");
+  },
+};
+
+const stopping: Scenario = {
+  name: "a stop: one event in flight past the grace time, one not sent yet",
+  world: { latencyMs: ({ verb, path }) => verb === "read" && path.includes("late") ? 3_000 : 0 },
+  consumer: { graceMs: 2_000 },
+  prepare(stage) {
+    stage.plantQueue();
+    stage.plant("new/a.json", eventText("in-flight", "slow"));
+    stage.plant("new/late.json", eventText("unsent", "ok"));
+  },
+  async run(stage) {
+    await consumeFor(stage, this, 2 * SECOND_MS);
+  },
+};
+
+const copying: Scenario = {
+  name: "a file that is copied into new/ instead of moved, slowly",
+  drains: true,
+  prepare: (stage) => stage.plantQueue(),
+  async run(stage) {
+    const { world, ledger } = stage;
+    const text = eventText("copied", "ok");
+    ledger.fragile.set(ledger.offer(text), "always");
+    const copier = world.process();
+    stage.referee.exempt(copier);
+    const half = new TextEncoder().encode(text.slice(0, 30));
+    await copier.runtime.disk.create(`${BASE}/new/copied`, half, { mode: 0o600, durable: false });
+    const { ino } = world.disk.stat(`${BASE}/new/copied`);
+    const writing = pause(stage, 2 * SECOND_MS)
+      .then(() => world.disk.write(ino, new TextEncoder().encode(text)));
+    await Promise.all([writing, consume(stage, this, "until-empty")]);
+  },
+};
+
+const renewing: Scenario = {
+  name: "a lease renewed, since reading the file took long",
+  world: { latencyMs: ({ verb }) => verb === "read" ? 7_000 : 0 },
+  consumer: { leaseMs: 40_000 },
+  prepare(stage) {
+    stage.plantQueue();
+    stage.plant("new/a.json", eventText("late", "ok"));
+  },
+  async run(stage) {
+    await consume(stage, this, "once");
+  },
+};
+
+const inheriting: Scenario = {
+  name: "a consumer that dies in the middle, and another on its host",
+  races: true,
+  drains: true,
+  prepare(stage) {
+    stage.plantQueue();
+    stage.plant("new/a.json", eventText("hangs", "hangs"));
+    stage.plant("new/b.json", eventText("slow", "slow"));
+  },
+  async run(stage) {
+    await untilKilled(stage, this, stage.world.process(), async (kill) => {
+      const surviving = consume(stage, this, "until-empty");
+      await Promise.all([surviving, pause(stage, SECOND_MS).then(kill)]);
+    });
+  },
+};
+
+const outliving: Scenario = {
+  name: "a consumer that dies, and another on another host that waits for its lease",
+  drains: true,
+  consumer: { pollMs: 60_000 },
+  prepare(stage) {
+    stage.plantQueue();
+    stage.plant("new/a.json", eventText("hangs", "hangs"));
+  },
+  async run(stage) {
+    await untilKilled(stage, this, stage.world.process({ host: "far" }), async (kill) => {
+      kill();
+      await consume(stage, this, "until-empty");
+    });
+  },
+};
+
+const stranded: Scenario = {
+  name: "claims found in cur/: taken over four times before, of the original, of a dead owner",
+  drains: true,
+  prepare(stage) {
+    stage.plantQueue();
+    const past = START_MS - HOUR_MS;
+    stage.plant(`cur/killer+1@${past}~edge-1-abcdefgh-5x4.json`, eventText("killer", "ok"));
+    stage.plant("cur/left-by-the-original", eventText("original", "ok"), START_MS - DAY_MS);
+    const lease = START_MS + LEASE_MS;
+    stage.plant(`cur/held+1@${lease}~edge-77-abcdefgh-1`, eventText("held", "ok"));
+    stage.world.disk.plant(`${BASE}/cur/.edge-77-abcdefgh`, { mtimeMs: START_MS });
+  },
+  async run(stage) {
+    await consume(stage, this, "until-empty");
+  },
+};
+
+const requeueing: Scenario = {
+  name: "dead letters brought back",
+  prepare(stage) {
+    stage.plantQueue();
+    for (const marker of ["one", "two"]) {
+      const name = `${marker}+3@${
+        START_MS - DAY_MS
+      }~edge-1-abcdefgh-${marker.length}${marker}.json`;
+      const path = `doa/${name.replace(marker + ".json", ".json")}`;
+      stage.plant(path, eventText(marker, "ok"), START_MS - DAY_MS);
+      stage.world.disk.plant(`${BASE}/${path}.why`, { text: "{}", mtimeMs: START_MS - DAY_MS });
+    }
+  },
+  async run(stage) {
+    const queue = await stage.open();
+    await stage.product.requeue(queue, ["one"]);
+    await stage.product.requeue(queue, "all");
+  },
+};
+
+const sweeping: Scenario = {
+  name: "both sweeps, 36 h after what was left over",
+  prepare(stage) {
+    stage.plantQueue();
+    const { disk } = stage.world;
+    const old = { mtimeMs: START_MS - 2 * DAY_MS };
+    disk.plant(`${BASE}/tmp/draft`, { text: "{", ...old });
+    for (const folder of ["tmp", "new", "defer", "doa", "res"]) {
+      disk.plant(`${BASE}/${folder}/.edge-1-${folder}`, old);
+    }
+    disk.plant(`${BASE}/doa/stray+1@1~edge-1-abcdefgh-1.json.why`, { text: "{}", ...old });
+    const letter = `letter+1@${START_MS - 2 * DAY_MS}~edge-1-abcdefgh-2.json`;
+    stage.plant(`doa/${letter}`, eventText("letter", "ok"), old.mtimeMs);
+    disk.plant(`${BASE}/doa/${letter}.why`, { text: "{}", ...old });
+  },
+  async run(stage) {
+    await stage.product.sweep(await stage.open(), new AbortController().signal);
+  },
+};
+
+const sharing: Scenario = {
+  name: "two consumers, and a name dropped again while the first of it is in flight",
+  races: true,
+  world: { latencyMs: () => 1 },
+  prepare(stage) {
+    stage.plantQueue();
+    stage.plant("new/old.json", eventText("old", "slow"), START_MS - 3 * HOUR_MS);
+  },
+  async run(stage) {
+    const producing = async () => {
+      await stage.drop("twice.json", eventText("twice-1", "slow"));
+      await pause(stage, 5 * SECOND_MS);
+      await stage.drop("twice.json", eventText("twice-2", "ok"));
+    };
+    await Promise.all([
+      consumeFor(stage, this, 30 * SECOND_MS),
+      consumeFor(stage, this, 31 * SECOND_MS, "far"),
+      producing(),
+      stage.drop("draft.json", eventText("draft", "ok"), 100),
+    ]);
+  },
+};
+
+const twice: Scenario = {
+  name: "a name dropped twice within one millisecond",
+  prepare: (stage) => stage.plantQueue(),
+  async run(stage) {
+    const queue = await stage.open();
+    const texts = [eventText("first", "ok"), eventText("second", "ok")];
+    for (const text of texts) {
+      await stage.drop("same.json", text);
+      await queue.claim("new", "same.json", LEASE_MS);
+    }
+  },
+};
+
+const mending: Scenario = {
+  name: "folders that are missing when they are needed",
+  prepare(stage) {
+    stage.plantQueue(["tmp", "cur", "defer", "doa", "res"]);
+    for (const name of ["a", "b", "c"]) stage.plant(`new/${name}`, eventText(name, "keeps"));
+  },
+  async run(stage) {
+    const queue = await stage.open();
+    const claim = (name: string) => queue.claim("new", name, LEASE_MS);
+    const [a, b, c] = [await claim("a"), await claim("b"), await claim("c")];
+    const due = START_MS + LEASE_MS;
+    const settlements = [
+      a && await queue.defer(a, "http_keeps.test_80", due),
+      b && await queue.bury(b, { outcome: "refused", reason: "no" }, due),
+    ];
+    for (const settlement of settlements) stage.ledger.told.push(settlement?.error);
+    if (c) await queue.storeResponse(c, { body: new Uint8Array(), meta: {} });
+    await queue.enqueue(stage.offer("d", "ok"));
+    stage.ledger.acknowledge("d");
+  },
+};
+
+/** All of them. */
+export const SCENARIOS: readonly Scenario[] = [
+  firstEvent,
+  producing,
+  delivering,
+  deferring,
+  burying,
+  ageing,
+  stopping,
+  copying,
+  renewing,
+  inheriting,
+  outliving,
+  stranded,
+  requeueing,
+  sweeping,
+  sharing,
+  twice,
+  mending,
+];

@@ -1,0 +1,548 @@
+/**
+ * What the sweeps have in common: events whose fate can be followed, a ledger of what was promised and what came, a referee who
+ * watches every verb, a recovery after a crash, and the judgement at the end.
+ *
+ * An event is known by its *marker*, the path of its URL: ids repeat (the same name dropped twice is two events), markers don't.
+ * The host of its URL says how the endpoint treats it.
+ *
+ * @module
+ */
+
+import { Consumer } from "../../lib/consumer/consumer.ts";
+import type { ConsumerOptions } from "../../lib/consumer/options.ts";
+import type { TraceEvent } from "../../lib/consumer/trace.ts";
+import { parseName, parseOwnerFile, parseTag } from "../../lib/queue/name.ts";
+import type { OpenOptions } from "../../lib/queue/layout.ts";
+import { Queue } from "../../lib/queue/queue.ts";
+import { requeue } from "../../lib/queue/requeue.ts";
+import { sweep } from "../../lib/queue/sweep.ts";
+import type { CrashModel } from "./disk.ts";
+import type { Reply, SimRequest } from "./network.ts";
+import type { SimProcess } from "./process.ts";
+import type { Call, Phase } from "./process_disk.ts";
+import { describe, START_MS, World, type WorldOptions } from "./world.ts";
+
+/** The product, or a mutant of it. */
+export interface Product {
+  readonly Queue: typeof Queue;
+  readonly Consumer: typeof Consumer;
+  readonly requeue: typeof requeue;
+  readonly sweep: typeof sweep;
+}
+
+/** The product as it is. */
+export const PRODUCT: Product = { Queue, Consumer, requeue, sweep };
+
+/** The queue's directory in every world. */
+export const BASE = "/q";
+
+/** Past this, what a crash left over may be swept. */
+const PAST_SWEEP_MS = 37 * 60 * 60_000;
+
+/** How an endpoint treats an event: the first label of its host name. */
+export type Manner =
+  /** 200. */
+  | "ok"
+  /** 503 the first time, then 200. */
+  | "flaky"
+  /** 503 always. */
+  | "down"
+  /** 400. */
+  | "refuses"
+  /** 200 after 20 s. */
+  | "slow"
+  /** Takes it and never answers the first time, then 200. */
+  | "hangs"
+  /** Answers a GET with a body that is to be kept. */
+  | "keeps";
+
+/** The reply of the scripted endpoint. */
+export function replyOf({ url, nth }: Pick<SimRequest, "url" | "nth">): Reply {
+  const { hostname, pathname } = new URL(url);
+  switch (hostname.split(".")[0] as Manner) {
+    case "flaky":
+      return { status: nth === 0 ? 503 : 200 };
+    case "down":
+      return { status: 503 };
+    case "refuses":
+      return { status: 400, body: "no" };
+    case "slow":
+      return { delayMs: 20_000 };
+    case "hangs":
+      return nth === 0 ? { fails: "hang" } : {};
+    case "keeps":
+      return { body: responseOf(pathname.slice(1)) };
+    default:
+      return {};
+  }
+}
+
+/** The body with which `keeps` answers. */
+export function responseOf(marker: string): string {
+  return `response to ${marker}`;
+}
+
+/** The JSON text an event carries: with a number that parsing and printing would change. */
+export function bodyOf(marker: string): string {
+  return `{ "of": "${marker}", "n": 1.0 }`;
+}
+
+/** The text of an event file. */
+export function eventText(marker: string, manner: Manner): string {
+  const url = `"url":"http://${manner}.test/${marker}"`;
+  return manner === "keeps" ? `{${url}}\n` : `{${url},"requestBody":${bodyOf(marker)}}\n`;
+}
+
+/** The marker in the text of an event file, a part of one too. */
+export function markerIn(text: string): string | undefined {
+  return /\.test\/([\w-]+)/.exec(text)?.[1];
+}
+
+/** What was known at one moment, for the judgement of what comes after. */
+export interface Note {
+  /** Markers acknowledged: on stable storage. */
+  readonly acknowledged: readonly string[];
+  /** Markers acknowledged by the operating system only: a power loss may take them. */
+  readonly handedOver: readonly string[];
+  /** Markers whose request was answered 2xx. */
+  readonly answered: readonly string[];
+  /** Requests sent and take-overs made, by marker. */
+  readonly sent: Readonly<Record<string, number>>;
+  readonly takeovers: Readonly<Record<string, number>>;
+}
+
+/** Nothing was known. */
+export const NOTHING: Note = {
+  acknowledged: [],
+  handedOver: [],
+  answered: [],
+  sent: {},
+  takeovers: {},
+};
+
+/** What was promised, and what came of it. */
+export class Ledger {
+  /** The texts that a file with this marker may hold. */
+  readonly offered: Map<string, Set<string>>;
+  /** Markers whose files may end early: copied into place, or after a power loss if they were left to the system. */
+  readonly fragile: Map<string, "always" | "power">;
+  readonly #acknowledged = new Set<string>();
+  readonly #handedOver = new Set<string>();
+  readonly sent: Record<string, number> = {};
+  readonly takeovers: Record<string, number> = {};
+  readonly trace: TraceEvent[] = [];
+  /** Errors that a caller was told as values. */
+  readonly told: unknown[] = [];
+
+  /** An empty ledger, or one that knows what was offered before a crash. */
+  constructor(before?: Ledger) {
+    this.offered = new Map(before?.offered);
+    this.fragile = new Map(before?.fragile);
+  }
+
+  /** A text that somebody wants on the queue. */
+  offer(text: string): string {
+    const marker = markerIn(text)!;
+    const texts = this.offered.get(marker) ?? new Set();
+    this.offered.set(marker, texts.add(text));
+    return marker;
+  }
+
+  /** Whether a file that was to hold an event may look like this. */
+  isOffered(text: string, model: CrashModel | undefined): boolean {
+    if (this.offered.get(markerIn(text) ?? "")?.has(text)) return true;
+    for (const [marker, when] of this.fragile) {
+      if (when === "power" && model !== "power") continue;
+      for (const whole of this.offered.get(marker)!) if (whole.startsWith(text)) return true;
+    }
+    return false;
+  }
+
+  /** A promise was made. */
+  acknowledge(marker: string, durability: "disk" | "os" = "disk"): void {
+    (durability === "disk" ? this.#acknowledged : this.#handedOver).add(marker);
+  }
+
+  /** What is known now; `before`: what was known when this world began. */
+  note(world: World, before: Note = NOTHING): Note {
+    const answered = world.network.taken
+      .filter((request) => request.answered && isSuccess(request.reply))
+      .map((request) => new URL(request.url).pathname.slice(1));
+    return {
+      acknowledged: [...new Set([...before.acknowledged, ...this.#acknowledged])],
+      handedOver: [...new Set([...before.handedOver, ...this.#handedOver])],
+      answered: [...new Set([...before.answered, ...answered])],
+      sent: sum(before.sent, this.sent),
+      takeovers: sum(before.takeovers, this.takeovers),
+    };
+  }
+}
+
+function isSuccess({ status = 200 }: Reply): boolean {
+  return status >= 200 && status < 300;
+}
+
+function sum(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>) {
+  const both: Record<string, number> = { ...a };
+  for (const [key, count] of Object.entries(b)) both[key] = (both[key] ?? 0) + count;
+  return both;
+}
+
+/**
+ * Watches every verb of the product's processes for what must never be done, whatever becomes of it:
+ *
+ * - rename onto a name that is there;
+ * - claim under a name that was used before;
+ * - take over a claim whose owner lives and whose lease runs;
+ * - settle a claim of somebody else's;
+ * - remove an event that was not answered 2xx, or whose response is not in `res/`;
+ * - count an attempt in any other way than one up at the claim and down to 0 by requeueing.
+ */
+export class Referee {
+  readonly violations: string[] = [];
+  /** Transitions seen, such as `new → cur`. */
+  readonly moves = new Set<string>();
+  readonly #world: World;
+  readonly #ledger: Ledger;
+  readonly #names = new Set<string>();
+  readonly #processes = new Map<string, SimProcess>();
+  readonly #foreign = new Set<SimProcess>();
+
+  constructor(world: World, ledger: Ledger) {
+    this.#world = world;
+    this.#ledger = ledger;
+    world.onPoint((call, phase) => this.#watch(call, phase));
+  }
+
+  /** Whether a process is one of other people's programs. */
+  isForeign(process: SimProcess): boolean {
+    return this.#foreign.has(process);
+  }
+
+  /** Other people's programs may do as they like. */
+  exempt(process: SimProcess): void {
+    this.#foreign.add(process);
+  }
+
+  #watch(call: Call, phase: Phase): void {
+    if (this.#foreign.has(call.process)) return;
+    this.#processes.set(call.process.name, call.process);
+    if (phase === "after" && call.verb === "rename") this.#renamed(call);
+    if (phase !== "before") return;
+    const found = call.verb === "rename"
+      ? this.#rename(call, call.path, call.to!)
+      : call.verb === "remove"
+      ? this.#remove(call, call.path)
+      : undefined;
+    if (found !== undefined) this.violations.push(`${found}: ${describe(call)}`);
+    this.#note(call);
+  }
+
+  #note({ verb, path, to }: Call): void {
+    const from = placeOf(path);
+    if (verb === "list" || verb === "lstat" || verb === "read") return;
+    const kind = from.name.endsWith(".why") ? " .why" : from.name.startsWith(".") ? " owner" : "";
+    this.moves.add(
+      to === undefined
+        ? `${verb} ${from.folder}${kind}`
+        : `${from.folder} → ${placeOf(to).folder}${kind}`,
+    );
+  }
+
+  #rename(call: Call, path: string, to: string): string | undefined {
+    const [from, target] = [placeOf(path), placeOf(to)];
+    if (from.name.startsWith(".")) return undefined;
+    const source = this.#inode(path);
+    if (source === undefined) return undefined; // it will fail: nothing is done
+    const there = this.#inode(to);
+    if (there !== undefined && there !== source) return "overwrites a name that is there";
+    const [was, is] = [parseName(from.name), parseName(target.name)];
+    if (target.folder === "cur") {
+      if (this.#names.has(target.name)) return "claims under a name that was used before";
+    }
+    const move = `${from.folder} → ${target.folder}`;
+    const change = is.attempt - was.attempt;
+    if ((move === "new → cur" || move === "defer → cur") && change !== 1) {
+      return "claims without counting the attempt";
+    }
+    if ((move === "cur → defer" || move === "cur → doa") && change !== 0) {
+      return "settles with another count of attempts";
+    }
+    if (move === "cur → cur" && change !== 0 && was.timeMs !== undefined) {
+      return "takes over or renews with another count of attempts";
+    }
+    if (from.folder !== "cur") return undefined;
+    return this.#touchesClaim(call, from.name, target.folder === "cur");
+  }
+
+  #touchesClaim({ process }: Call, name: string, isTakeover: boolean): string | undefined {
+    const { tag, timeMs } = parseName(name);
+    const owner = tag === undefined ? undefined : parseTag(tag)?.owner.replace(/-[^-]*$/, "");
+    if (owner === undefined || owner === process.name) return undefined;
+    if (!isTakeover) return "settles a claim of somebody else's";
+    const other = this.#processes.get(owner);
+    if (!other?.alive || timeMs! <= other.host.now()) return undefined;
+    return "takes over a living claim";
+  }
+
+  #remove(call: Call, path: string): string | undefined {
+    const { folder, name } = placeOf(path);
+    if (name.startsWith(".") || folder === "tmp" || folder === "res") return undefined;
+    if (this.#inode(path) === undefined) return undefined;
+    if (folder === "doa" && name.endsWith(".why")) return undefined;
+    if (folder !== "cur") return "removes an event that nobody has claimed";
+    const text = this.#textOf(path);
+    const marker = markerIn(text);
+    if (!this.#ledger.note(this.#world).answered.includes(marker!)) {
+      return "removes an event that was not answered 2xx";
+    }
+    if (text.includes("//keeps.") && !hasResponse(this.#world.disk.image().files(), marker!)) {
+      return "removes an event whose response is not in res/";
+    }
+    return this.#touchesClaim(call, name, false);
+  }
+
+  #renamed({ process, path, to }: Call): void {
+    const [from, target] = [placeOf(path), placeOf(to!)];
+    if (target.folder !== "cur" || this.#inode(to!) === undefined) return;
+    this.#names.add(target.name);
+    if (from.folder !== "cur" || from.name.startsWith(".")) return;
+    const { tag } = parseName(from.name);
+    if (tag !== undefined && parseTag(tag)?.owner.startsWith(`${process.name}-`)) return;
+    const marker = markerIn(this.#textOf(to!));
+    if (marker === undefined) return;
+    this.#ledger.takeovers[marker] = (this.#ledger.takeovers[marker] ?? 0) + 1;
+  }
+
+  #inode(path: string): number | undefined {
+    try {
+      return this.#world.disk.stat(path).ino;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #textOf(path: string): string {
+    return new TextDecoder().decode(this.#world.disk.bytes(this.#inode(path)!));
+  }
+}
+
+/** The first folder below the base directory, and the last name. */
+function placeOf(path: string): { readonly folder: string; readonly name: string } {
+  const parts = path.slice(BASE.length + 1).split("/");
+  return { folder: parts[0]!, name: parts.at(-1)! };
+}
+
+function isJson(text: string | undefined): boolean {
+  try {
+    return typeof JSON.parse(text ?? "") === "object";
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a whole response to the event is in `res/`, its `.meta` beside it. */
+function hasResponse(files: Readonly<Record<string, string>>, marker: string): boolean {
+  return Object.entries(files).some(([path, text]) =>
+    path.startsWith(`${BASE}/res/`) && text === responseOf(marker) && isJson(files[`${path}.meta`])
+  );
+}
+
+/** A world with a ledger and a referee, in which the product or a mutant of it does its work. */
+export class Stage {
+  readonly world: World;
+  readonly product: Product;
+  readonly ledger: Ledger;
+  readonly referee: Referee;
+  readonly #processes: SimProcess[] = [];
+
+  constructor(product: Product, options: WorldOptions = {}, ledger = new Ledger()) {
+    this.world = new World(options);
+    this.product = product;
+    this.ledger = ledger;
+    this.referee = new Referee(this.world, ledger);
+    this.world.network.script = (request) => {
+      const marker = new URL(request.url).pathname.slice(1);
+      ledger.sent[marker] = (ledger.sent[marker] ?? 0) + 1;
+      return replyOf(request);
+    };
+  }
+
+  /** Put the folders of a queue on the disk, all but some. */
+  plantQueue(missing: readonly string[] = []): void {
+    const folders = ["", "/tmp", "/new", "/cur", "/defer", "/doa", "/res"];
+    for (const folder of folders) {
+      if (missing.includes(folder.slice(1))) continue;
+      this.world.disk.plant(`${BASE}${folder}`, { kind: "directory", mtimeMs: START_MS });
+    }
+  }
+
+  /** Put an acknowledged event on the disk, below the base directory. */
+  plant(path: string, text: string, mtimeMs = START_MS): void {
+    this.ledger.acknowledge(this.ledger.offer(text));
+    this.world.disk.plant(`${BASE}/${path}`, { text, mtimeMs });
+  }
+
+  /** Open the queue, in a new process unless told otherwise. */
+  open(
+    options: OpenOptions & { readonly host?: string; readonly process?: SimProcess } = {},
+  ): Promise<Queue> {
+    const { host, process, ...rest } = options;
+    const actor = process ?? this.world.process(host === undefined ? {} : { host });
+    this.#processes.push(actor);
+    return this.product.Queue.open(BASE, actor.runtime, rest);
+  }
+
+  /** Kill every process of the product. */
+  killAll(): void {
+    for (const process of this.#processes) process.kill();
+  }
+
+  /** The names of the events in `new/`, `cur/` and `defer/`. */
+  undelivered(): string[] {
+    return Object.keys(this.world.disk.image().files())
+      .filter((path) => /^\/q\/(?:new|cur|defer)\/(?:.*\/)?[^./][^/]*$/.test(path));
+  }
+
+  /** A consumer that reports to the ledger. */
+  consumer(queue: Queue, options: ConsumerOptions = {}): Consumer {
+    return new this.product.Consumer(queue, {
+      ...options,
+      trace: (event) => this.ledger.trace.push(event),
+    });
+  }
+
+  /** The bytes of an event that is offered now, and to be acknowledged later. */
+  offer(marker: string, manner: Manner): Uint8Array {
+    const text = eventText(marker, manner);
+    this.ledger.offer(text);
+    return new TextEncoder().encode(text);
+  }
+
+  /** Another program drops a file into `new/`, as the README tells it to; it writes for so long. */
+  async drop(name: string, text: string, ms = 0): Promise<void> {
+    const process = this.world.process();
+    this.referee.exempt(process);
+    const { disk } = process.runtime;
+    const marker = this.ledger.offer(text);
+    const bytes = new TextEncoder().encode(text);
+    await disk.create(`${BASE}/tmp/${marker}`, bytes, { mode: 0o600, durable: true });
+    if (ms > 0) await this.world.time.sleep(ms, process);
+    await disk.rename(`${BASE}/tmp/${marker}`, `${BASE}/new/${name}`);
+    await disk.syncDir(`${BASE}/new`);
+    this.ledger.acknowledge(marker);
+  }
+}
+
+/** How to recover. */
+export interface RecoveryOptions {
+  /** Options of the consumer. */
+  readonly consumer?: ConsumerOptions;
+  /** Where it runs. @default "edge" */
+  readonly host?: string;
+}
+
+/**
+ * Start a fresh consumer and let it drain the queue; 37 h later another one, which sweeps.
+ *
+ * @throws What a consumer throws, and a deadlock or livelock of the world.
+ */
+export async function recover(stage: Stage, options: RecoveryOptions = {}): Promise<void> {
+  const { world } = stage;
+  const { host = "edge" } = options;
+  for (const pid of [900, 901]) {
+    await world.run(async () => {
+      const queue = await stage.open({ create: true, process: world.process({ host, pid }) });
+      await stage.consumer(queue, options.consumer).run("until-empty");
+    });
+    await world.advance(PAST_SWEEP_MS);
+  }
+}
+
+/** What a judge must know besides. */
+export interface Circumstances {
+  /** What was known before this world began. */
+  readonly before?: Note;
+  /** What it began from. */
+  readonly model?: CrashModel;
+  /** Whether the disk refused to write a reason. @default false */
+  readonly reasonRefused?: boolean;
+  /** Whether the disk refused to write a response, so that the endpoint was asked for it again. @default false */
+  readonly responseRefused?: boolean;
+  /** Limit of attempts. */
+  readonly maxAttempts?: number;
+  /** Where the recovery ran: an owner file of that host must be gone. @default "edge" */
+  readonly host?: string;
+}
+
+/** After a recovery: everything that is not as promised, as sentences; empty when all is well. */
+export function judge(stage: Stage, circumstances: Circumstances = {}): string[] {
+  const { world, ledger } = stage;
+  const { before = NOTHING, model, maxAttempts = Infinity, host = "edge" } = circumstances;
+  const files = world.disk.image().files();
+  const found = [...stage.referee.violations];
+  const dead = new Set<string>();
+  for (const [path, text] of Object.entries(files)) {
+    if (path.endsWith("/")) continue;
+    const { folder, name } = placeOf(path);
+    if (name.startsWith(".")) {
+      const isOthers = folder === "cur" && parseOwnerFile(name)?.host !== host;
+      if (!isOthers) found.push(`an owner file is left over: ${path}`);
+    } else if (folder === "new" || folder === "cur" || folder === "defer") {
+      found.push(`left after the drain: ${path}`);
+    } else if (folder === "tmp") {
+      found.push(`left after the sweep: ${path}`);
+    } else if (folder === "doa" && name.endsWith(".why")) {
+      if (!(path.slice(0, -".why".length) in files)) found.push(`a reason without letter: ${path}`);
+    } else if (folder === "doa") {
+      const marker = markerIn(text);
+      if (marker !== undefined) dead.add(marker);
+      if (!circumstances.reasonRefused && !isJson(files[`${path}.why`])) {
+        found.push(`a dead letter without reason: ${path}`);
+      }
+      if (!ledger.isOffered(text, model)) {
+        found.push(`a dead letter is not what was enqueued: ${path}`);
+      }
+      if (parseName(name).attempt > maxAttempts) found.push(`too many attempts: ${path}`);
+    }
+  }
+  const after = ledger.note(world, before);
+  const promised = model === "power"
+    ? after.acknowledged
+    : [...after.acknowledged, ...after.handedOver];
+  for (const marker of promised) {
+    if (!after.answered.includes(marker) && !dead.has(marker)) found.push(`lost: ${marker}`);
+  }
+  found.push(...judgeRequests(stage, files, circumstances.responseRefused));
+  if (model !== "power") {
+    for (const [marker, sent] of Object.entries(after.sent)) {
+      if (sent > maxAttempts + (after.takeovers[marker] ?? 0)) {
+        found.push(`sent ${sent} times, ${maxAttempts} are allowed: ${marker}`);
+      }
+    }
+  }
+  return found;
+}
+
+function judgeRequests(
+  stage: Stage,
+  files: Readonly<Record<string, string>>,
+  responseRefused = false,
+): string[] {
+  const found: string[] = [];
+  const successes = new Map<string, number>();
+  const mayRepeat = stage.ledger.trace.some(({ type }) => type === "lease-lost");
+  for (const { url, body, reply, answered } of stage.world.network.taken) {
+    const marker = new URL(url).pathname.slice(1);
+    const isGet = url.includes("//keeps.");
+    if (body !== (isGet ? "" : bodyOf(marker))) found.push(`sent other bytes: ${marker}`);
+    if (!answered || !isSuccess(reply)) continue;
+    if (isGet && !hasResponse(files, marker)) found.push(`its response is missing: ${marker}`);
+    if (isGet && responseRefused) continue;
+    successes.set(marker, (successes.get(marker) ?? 0) + 1);
+  }
+  for (const [marker, count] of successes) {
+    if (count > 1 && !mayRepeat) found.push(`delivered ${count} times: ${marker}`);
+  }
+  return found;
+}
