@@ -42,13 +42,16 @@ export function runSync<T>(steps: Steps<T>): T {
   let turn = steps.next();
   while (!turn.done) {
     const value = turn.value;
-    turn = value instanceof Promise
-      ? steps.throw(
-        new TypeError(
-          "Cannot enqueue synchronously: the disk must be a blocking one, it answered with a promise",
-        ),
-      )
-      : steps.next(value);
+    if (!(value instanceof Promise)) {
+      turn = steps.next(value);
+      continue;
+    }
+    value.catch(() => {}); // nobody waits for it: its failure must not end the process
+    turn = steps.throw(
+      new TypeError(
+        "Cannot enqueue synchronously: the disk must be a blocking one, it answered with a promise",
+      ),
+    );
   }
   return turn.value;
 }
