@@ -43,6 +43,8 @@ export class Intake {
   #fruitless = 0;
   #listingMs = 0;
   #passes = 0;
+  /** Whether something may have come since this pass began. */
+  #isWoken = false;
 
   /** @param once Only what is due now is offered, and only once. */
   constructor(
@@ -84,6 +86,7 @@ export class Intake {
   /** Something may have come: rest no longer. */
   wake(): void {
     this.#restUntilMs = 0;
+    this.#isWoken = true;
   }
 
   /** A candidate was claimed, or somebody else had it. */
@@ -105,6 +108,7 @@ export class Intake {
       if (nowMs < this.#restUntilMs || (this.#passes > 0 && this.#startMs !== Infinity)) {
         return undefined;
       }
+      if (this.#ready.passEnded) this.#isWoken = false;
       const isOver = await this.#load(() => this.#ready.next()) && this.#ready.passEnded;
       await this.#loadShared();
       if (isOver) this.#endPass();
@@ -151,7 +155,7 @@ export class Intake {
     this.#passes++;
     const isFruitful = this.#claims > 0 || this.#slice.length > 0;
     this.#fruitless = isFruitful ? 0 : this.#fruitless + 1;
-    if (!isFruitful && (this.#gone === 0 || this.#fruitless > 1)) {
+    if (!isFruitful && !this.#isWoken && (this.#gone === 0 || this.#fruitless > 1)) {
       const restMs = Math.min(LONGEST_REST_MS, this.#listingMs * REST_PER_LISTING);
       const dueMs = this.#ready.nextDueMs - this.#clock.now();
       const pauseMs = Math.max(restMs, Math.min(this.#pollMs, Math.max(0, dueMs)));
