@@ -108,7 +108,11 @@ export class Consumer {
     this.#options = resolved;
     this.#gate = new Gate(most);
     this.#lanes = new Lanes({ most, fixed: perDestination || undefined, ratePerSecond });
-    this.#waiting = new WaitingEvents(queue, (path, why) => this.#tellOther(path, why));
+    this.#waiting = new WaitingEvents(
+      queue,
+      resolved.pollMs,
+      (path, why) => this.#tellOther(path, why),
+    );
     this.#delivery = new Delivery(
       queue,
       resolved,
@@ -331,8 +335,10 @@ export class Consumer {
         if (prepared) return prepared;
         if (this.#stop.signal.aborted) return undefined;
       }
+      this.#resistance.listed();
     } catch (error) {
       this.#trouble("list", error, "looked at again later");
+      this.#resistance.notListed(error);
     }
     return undefined;
   }

@@ -503,14 +503,21 @@ export class Queue {
     return folders;
   }
 
-  /** Remove an empty destination folder or bucket below `defer/`; one that isn't empty stays. */
-  async removeFolder(folder: string): Promise<void> {
+  /**
+   * Remove an empty destination folder or bucket below `defer/`; one that isn't empty stays.
+   *
+   * @returns Whether it is gone.
+   * @throws The disk's error.
+   */
+  async removeFolder(folder: string): Promise<boolean> {
     try {
       await this.place.runtime.disk.removeDir(`${this.place.base}/${folder}`);
-      this.#destinations?.delete(folder.slice("defer/".length));
     } catch (error) {
       const code = errorCode(error);
-      if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "ENOENT") throw error;
+      if (code === "ENOTEMPTY" || code === "EEXIST") return false;
+      if (code !== "ENOENT") throw error;
     }
+    this.#destinations?.delete(folder.slice("defer/".length));
+    return true;
   }
 }

@@ -9,6 +9,7 @@
 
 import { errorCode } from "../runtime/runtime.ts";
 import { bucketTimeMs } from "./buckets.ts";
+import { LONGEST_WAIT_MS } from "./constants.ts";
 import { createFile } from "./layout.ts";
 import { type Candidate, Listing, type NotAnEvent } from "./listing.ts";
 import { ensureFolder, isMissing } from "./place.ts";
@@ -69,6 +70,8 @@ export interface Waiting {
   readonly due: Candidate[];
   /** The bucket at hand, when nothing else is in it. */
   draining: Bucket | undefined;
+  /** Not listed again before, monotonic ms: the disk refused. */
+  restUntilMs: number;
 }
 
 /** Due names kept in memory, all destinations together, and the least and most of one. */
@@ -83,12 +86,17 @@ const LONGEST_LISTING = 10_000;
 export class WaitingEvents {
   readonly #queue: Queue;
   readonly #onOther: (path: string, why: NotAnEvent) => void;
+  readonly #pauseMs: number;
   readonly #destinations = new Map<string, Waiting>();
   #seen: Seen | undefined;
 
-  /** @param onOther Told of every path that is neither an event nor part of the format. */
-  constructor(queue: Queue, onOther: (path: string, why: NotAnEvent) => void) {
+  /**
+   * @param pauseMs How long what the disk refuses is left alone.
+   * @param onOther Told of every path that is neither an event nor part of the format.
+   */
+  constructor(queue: Queue, pauseMs: number, onOther: (path: string, why: NotAnEvent) => void) {
     this.#queue = queue;
+    this.#pauseMs = pauseMs;
     this.#onOther = onOther;
   }
 
@@ -148,6 +156,7 @@ export class WaitingEvents {
         seen: undefined,
         due: [],
         draining: undefined,
+        restUntilMs: 0,
       };
       this.#destinations.set(destination, waiting);
     }
@@ -256,10 +265,12 @@ export class WaitingEvents {
 
   /** When the first waiting event of a destination may be due, Unix ms; `Infinity` for none. */
   nextDueMs(waiting: Waiting): number {
-    if (waiting.due.length > 0 || waiting.draining) return 0;
-    let first = Infinity;
-    for (const { dueMs } of waiting.buckets.values()) first = Math.min(first, dueMs);
-    return first;
+    const { clock } = this.#queue.place.runtime;
+    const nowMs = clock.now();
+    let first = waiting.due.length > 0 || waiting.draining ? 0 : Infinity;
+    for (const bucket of waiting.buckets.values()) first = Math.min(first, dueOf(bucket, nowMs));
+    const restMs = waiting.restUntilMs - clock.monotonic();
+    return restMs > 0 ? Math.max(first, nowMs + restMs) : first;
   }
 
   /** When the first of a destination's buckets was begun, Unix ms; `Infinity` for none. */
@@ -277,11 +288,18 @@ export class WaitingEvents {
    * @throws The disk's error.
    */
   async next(waiting: Waiting, beforeMs: number): Promise<Candidate | undefined> {
-    while (waiting.due.length === 0) {
-      if (waiting.draining) await this.#drop(waiting, waiting.draining);
-      const bucket = earliest(waiting, beforeMs);
-      if (bucket === undefined) return undefined;
-      await this.#list(waiting, bucket, beforeMs);
+    const { clock } = this.#queue.place.runtime;
+    if (clock.monotonic() < waiting.restUntilMs) return undefined;
+    try {
+      while (waiting.due.length === 0) {
+        if (waiting.draining) await this.#drop(waiting, waiting.draining);
+        const bucket = earliest(waiting, beforeMs, clock.now());
+        if (bucket === undefined) return undefined;
+        await this.#list(waiting, bucket, beforeMs);
+      }
+    } catch (error) {
+      waiting.restUntilMs = clock.monotonic() + this.#pauseMs;
+      throw error;
     }
     return waiting.due.pop();
   }
@@ -301,13 +319,16 @@ export class WaitingEvents {
     if (isBucket && bucket.dueMs === Infinity) waiting.draining = bucket;
   }
 
-  /** Remove a bucket all of whose events were taken; whatever has come into it meanwhile is found by the next look. */
+  /** Remove a bucket all of whose events were taken; one that isn't empty (an event resists, another came) is listed again later. */
   async #drop(waiting: Waiting, bucket: Bucket): Promise<void> {
     waiting.draining = undefined;
     if (bucket.dueMs !== Infinity) return;
+    if (!await this.#queue.removeFolder(bucket.folder)) {
+      bucket.dueMs = this.#queue.place.runtime.clock.now() + this.#pauseMs;
+      return;
+    }
     waiting.buckets.delete(bucket.folder.split("/")[2]!);
     waiting.seen = undefined;
-    await this.#queue.removeFolder(bucket.folder);
     if (waiting.buckets.size === 0) await this.look(waiting);
   }
 
@@ -400,10 +421,17 @@ export class WaitingEvents {
   }
 }
 
-function earliest(waiting: Waiting, beforeMs: number): Bucket | undefined {
+/** When a bucket is due, Unix ms: a time that no clock can have set, or before the clock went back, is now. */
+function dueOf({ dueMs }: Bucket, nowMs: number): number {
+  return dueMs !== Infinity && dueMs > nowMs + LONGEST_WAIT_MS ? 0 : dueMs;
+}
+
+function earliest(waiting: Waiting, beforeMs: number, nowMs: number): Bucket | undefined {
   let found: [string, Bucket] | undefined;
   for (const entry of waiting.buckets) {
-    if (entry[1].dueMs <= beforeMs && (found === undefined || entry[0] < found[0])) found = entry;
+    if (dueOf(entry[1], nowMs) <= beforeMs && (found === undefined || entry[0] < found[0])) {
+      found = entry;
+    }
   }
   return found?.[1];
 }
