@@ -88,7 +88,6 @@ async function run(choices: Choices, faultOf: (call: Call) => Fault | undefined)
 
 const FAULTS: Record<string, (call: Call) => Fault | undefined> = {
   "a lost reply": lostReply,
-  "EIO": () => ({ code: "EIO" }),
   "ESTALE": () => ({ code: "ESTALE" }),
   "EACCES": () => ({ code: "EACCES" }),
   "a full disk": ({ verb }) =>
