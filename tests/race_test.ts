@@ -23,7 +23,7 @@ const URL = "http://a.test/";
 const DESTINATION = "http_a.test_80";
 
 /** Orders tried where there are too many to try all. */
-const LOSSY_RUNS = 300;
+const LOSSY_RUNS = 150;
 
 /** One process's part. */
 interface Actor {
