@@ -43,6 +43,7 @@ export class Intake {
   #fruitless = 0;
   #listingMs = 0;
   #passes = 0;
+  #isPassOver = false;
   /** Whether something may have come since this pass began. */
   #isWoken = false;
 
@@ -74,7 +75,7 @@ export class Intake {
 
   /** Whether a whole pass over everything has been made. */
   get hasFinished(): boolean {
-    return this.#passes > 0 && this.#at >= this.#slice.length;
+    return this.#passes > 0;
   }
 
   /** Until when there is nothing to take in, monotonic ms; the past when there may be. */
@@ -108,10 +109,13 @@ export class Intake {
       if (nowMs < this.#restUntilMs || (this.#passes > 0 && this.#startMs !== Infinity)) {
         return undefined;
       }
+      if (this.#isPassOver) {
+        this.#endPass(); // now that its last candidates have been tried
+        continue;
+      }
       if (this.#ready.passEnded) this.#isWoken = false;
-      const isOver = await this.#load(() => this.#ready.next()) && this.#ready.passEnded;
+      this.#isPassOver = await this.#load(() => this.#ready.next()) && this.#ready.passEnded;
       await this.#loadShared();
-      if (isOver) this.#endPass();
     }
   }
 
@@ -153,9 +157,9 @@ export class Intake {
   /** The pass over `new/` is over: another follows if this one bore fruit, or if others were faster. */
   #endPass(): void {
     this.#passes++;
-    const isFruitful = this.#claims > 0 || this.#slice.length > 0;
-    this.#fruitless = isFruitful ? 0 : this.#fruitless + 1;
-    if (!isFruitful && !this.#isWoken && (this.#gone === 0 || this.#fruitless > 1)) {
+    this.#isPassOver = false;
+    this.#fruitless = this.#claims > 0 ? 0 : this.#fruitless + 1;
+    if (this.#claims === 0 && !this.#isWoken && (this.#gone === 0 || this.#fruitless > 1)) {
       const restMs = Math.min(LONGEST_REST_MS, this.#listingMs * REST_PER_LISTING);
       const dueMs = this.#ready.nextDueMs - this.#clock.now();
       const pauseMs = Math.max(restMs, Math.min(this.#pollMs, Math.max(0, dueMs)));

@@ -128,6 +128,11 @@ function bytesOf(event: EventInput | Uint8Array): Uint8Array {
   return event instanceof Uint8Array ? event : encodeEvent(event);
 }
 
+/** The attempts that stay counted: one that was not sent is given back. */
+function attemptsBegun({ attempt }: Claim, sent: boolean): number {
+  return sent ? attempt : Math.max(0, attempt - 1);
+}
+
 function asJson(value: unknown): Uint8Array {
   return encoder.encode(`${JSON.stringify(value, null, 2)}\n`);
 }
@@ -349,8 +354,7 @@ export class Queue {
     dueMs: number,
     sent: boolean = true,
   ): Promise<Settlement & { readonly folder?: string }> {
-    const attempt = sent ? claim.attempt : Math.max(0, claim.attempt - 1);
-    const name = formatName(claim, attempt, dueMs, claim.tag);
+    const name = formatName(claim, attemptsBegun(claim, sent), dueMs, claim.tag);
     let folder: string | undefined;
     const choose = async () => {
       const shared = await this.folderOf(destination);
@@ -393,8 +397,11 @@ export class Queue {
    * @throws The disk's error, when it refuses the rename: the claim stays and the end of its lease is the retry.
    */
   async release(claim: Claim, dueMs: number, sent: boolean): Promise<boolean> {
-    const attempt = sent ? claim.attempt : Math.max(0, claim.attempt - 1);
-    return await this.#move(claim, "new", formatName(claim, attempt, dueMs, claim.tag));
+    return await this.#move(
+      claim,
+      "new",
+      formatName(claim, attemptsBegun(claim, sent), dueMs, claim.tag),
+    );
   }
 
   /**

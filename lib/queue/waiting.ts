@@ -293,7 +293,7 @@ export class WaitingEvents {
     try {
       while (waiting.due.length === 0) {
         if (waiting.draining) await this.#drop(waiting, waiting.draining);
-        const bucket = earliest(waiting, beforeMs, clock.now());
+        const bucket = earliest(waiting, beforeMs);
         if (bucket === undefined) return undefined;
         await this.#list(waiting, bucket, beforeMs);
       }
@@ -316,18 +316,19 @@ export class WaitingEvents {
     const isCut = due.length > most || !listing.ended;
     waiting.due.push(...due.slice(0, most).reverse());
     bucket.dueMs = isCut ? 0 : listing.found.nextDueMs;
-    if (isBucket && bucket.dueMs === Infinity) waiting.draining = bucket;
+    if (bucket.dueMs === Infinity && (isBucket || due.length > 0)) waiting.draining = bucket;
   }
 
   /** Remove a bucket all of whose events were taken; one that isn't empty (an event resists, another came) is listed again later. */
   async #drop(waiting: Waiting, bucket: Bucket): Promise<void> {
     waiting.draining = undefined;
     if (bucket.dueMs !== Infinity) return;
-    if (!await this.#queue.removeFolder(bucket.folder)) {
+    const [, , name] = bucket.folder.split("/");
+    if (name === undefined || !await this.#queue.removeFolder(bucket.folder)) {
       bucket.dueMs = this.#queue.place.runtime.clock.now() + this.#pauseMs;
       return;
     }
-    waiting.buckets.delete(bucket.folder.split("/")[2]!);
+    waiting.buckets.delete(name);
     waiting.seen = undefined;
     if (waiting.buckets.size === 0) await this.look(waiting);
   }
@@ -426,10 +427,10 @@ function dueOf({ dueMs }: Bucket, nowMs: number): number {
   return dueMs !== Infinity && dueMs > nowMs + LONGEST_WAIT_MS ? 0 : dueMs;
 }
 
-function earliest(waiting: Waiting, beforeMs: number, nowMs: number): Bucket | undefined {
+function earliest(waiting: Waiting, beforeMs: number): Bucket | undefined {
   let found: [string, Bucket] | undefined;
   for (const entry of waiting.buckets) {
-    if (dueOf(entry[1], nowMs) <= beforeMs && (found === undefined || entry[0] < found[0])) {
+    if (dueOf(entry[1], beforeMs) <= beforeMs && (found === undefined || entry[0] < found[0])) {
       found = entry;
     }
   }

@@ -211,10 +211,10 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "an attempt that was sent given back",
     file: "queue/queue.ts",
-    from: "const attempt = sent ? claim.attempt : Math.max(0, claim.attempt - 1);",
-    to: "const attempt = Math.max(0, claim.attempt - 1);",
+    from: "return sent ? attempt : Math.max(0, attempt - 1);",
+    to: "return Math.max(0, attempt - 1);",
     scenarios: ["a stop"],
-    by: "kill",
+    by: "fault",
   },
   {
     name: "the reason written after the rename",
@@ -227,7 +227,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "what the disk refuses to defer removed",
     file: "queue/queue.ts",
-    from: "return { settled: await this.release(claim, dueMs, true)",
+    from: "return { settled: await this.release(claim, dueMs, sent)",
     to: "return { settled: await this.complete(claim)",
     scenarios: ["events deferred"],
     by: "fault",
