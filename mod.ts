@@ -41,6 +41,7 @@ export type {
   Died,
   DiskTrouble,
   IdReplaced,
+  LaneChanged,
   LeaseLost,
   Released,
   Skipped,
