@@ -30,7 +30,7 @@
 
 import type { OpenOptions } from "./lib/queue/layout.ts";
 import { Queue } from "./lib/queue/queue.ts";
-import { denoRuntime } from "./lib/runtime/deno.ts";
+import { thisRuntime } from "./lib/runtime/this.ts";
 
 export { Consumer, type Mode, type Summary } from "./lib/consumer/consumer.ts";
 export { DiskFailure } from "./lib/consumer/failure.ts";
@@ -66,6 +66,7 @@ export {
 export { requeue, type Requeued } from "./lib/queue/requeue.ts";
 export { type DestinationStatus, type QueueStatus, status } from "./lib/queue/status.ts";
 export { asyncDisk, blockingDisk, denoRuntime } from "./lib/runtime/deno.ts";
+export { nodeDisk, nodeRuntime } from "./lib/runtime/node.ts";
 export type {
   Awaitable,
   Clock,
@@ -80,10 +81,10 @@ export type {
 } from "./lib/runtime/runtime.ts";
 
 /**
- * Open a queue directory in this runtime.
+ * Open a queue directory in the runtime this process runs on, Deno or Node.
  *
  * @throws {NotAQueueError} If the directory isn't a queue, or is missing and may not be made.
  */
 export function openQueue(baseDir: string, options?: OpenOptions): Promise<Queue> {
-  return Queue.open(baseDir, denoRuntime(), options);
+  return Queue.open(baseDir, thisRuntime(), options);
 }

@@ -1,8 +1,8 @@
 /**
  * One piece of code for producers that can wait and producers that can't.
  *
- * A short-lived process must have its event on disk before it returns, so enqueueing exists in a synchronous form. Both forms
- * run the same generator of disk verbs; only the driver differs.
+ * A short-lived process must have its event on disk before it returns, so opening a queue and enqueueing exist in a synchronous
+ * form. Both forms run the same generator of disk verbs; only the driver differs.
  *
  * @module
  */
@@ -42,13 +42,16 @@ export function runSync<T>(steps: Steps<T>): T {
   let turn = steps.next();
   while (!turn.done) {
     const value = turn.value;
-    turn = value instanceof Promise
-      ? steps.throw(
+    if (value instanceof Promise) {
+      value.catch(() => {}); // what it ends in is nobody's any more
+      turn = steps.throw(
         new TypeError(
-          "Cannot enqueue synchronously: the disk must be a blocking one, it answered with a promise",
+          "Cannot go on synchronously: the disk must be a blocking one, it answered with a promise",
         ),
-      )
-      : steps.next(value);
+      );
+    } else {
+      turn = steps.next(value);
+    }
   }
   return turn.value;
 }

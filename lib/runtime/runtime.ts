@@ -76,6 +76,8 @@ export interface CreateOptions {
 export interface Disk {
   /** The names in a folder, lazily, in no order. What is renamed away or added meanwhile may or may not be seen; the rest is. */
   list(dir: string): AsyncIterable<DirEntry>;
+  /** All names in a folder that holds few, at once and in no order. */
+  entries(dir: string): Awaitable<readonly DirEntry[]>;
   /** Look at a path without following a symlink. */
   lstat(path: string): Awaitable<Stat>;
   /** Read a regular file of at most `maxBytes`. Never follows a symlink, never blocks on a FIFO. */
