@@ -31,6 +31,11 @@
 import type { OpenOptions } from "./lib/queue/layout.ts";
 import { Queue } from "./lib/queue/queue.ts";
 import { thisRuntime } from "./lib/runtime/this.ts";
+import {
+  type EventDispatcher,
+  eventDispatcherOn,
+  type EventDispatcherOptions,
+} from "./lib/sdk/dispatcher.ts";
 
 export { Consumer, type Mode, type Summary } from "./lib/consumer/consumer.ts";
 export { DiskFailure } from "./lib/consumer/failure.ts";
@@ -79,6 +84,12 @@ export type {
   Runtime,
   Stat,
 } from "./lib/runtime/runtime.ts";
+export type {
+  EventDispatcher,
+  EventDispatcherOptions,
+  SdkEvent,
+  SdkResponse,
+} from "./lib/sdk/dispatcher.ts";
 
 /**
  * Open a queue directory in the runtime this process runs on, Deno or Node.
@@ -87,4 +98,32 @@ export type {
  */
 export function openQueue(baseDir: string, options?: OpenOptions): Promise<Queue> {
   return Queue.open(baseDir, thisRuntime(), options);
+}
+
+/**
+ * An event dispatcher for the Optimizely SDKs, versions 4, 5 and 6, that puts their events on a queue.
+ *
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { createEventDispatcher, openQueue, status } from "@optimizelyd/maildir";
+ *
+ * const baseDir = await Deno.makeTempDir();
+ * const eventDispatcher = createEventDispatcher({
+ *   baseDir,
+ *   onError: (error) => console.error("an event was lost:", error),
+ * });
+ *
+ * // What the SDK does with it:
+ * const url = "https://logx.optimizely.com/v1/events";
+ * const { statusCode } = await eventDispatcher.dispatchEvent({ url, httpVerb: "POST", params: {} });
+ *
+ * assertEquals(statusCode, 204);
+ * assertEquals((await status(await openQueue(baseDir))).ready, 1);
+ * await Deno.remove(baseDir, { recursive: true });
+ * ```
+ *
+ * @throws {TypeError} If an option can't be one. What the disk refuses goes to `onError` and to the SDK as status 503 instead.
+ */
+export function createEventDispatcher(options: EventDispatcherOptions): EventDispatcher {
+  return eventDispatcherOn(thisRuntime(), options);
 }
