@@ -120,9 +120,10 @@ export async function consume(
     : logReport(invocation, baseDir, runtime, io);
 
   const stop = new AbortController();
-  const atOnce = Promise.withResolvers<undefined>();
+  let endAtOnce = () => {};
+  const atOnce = new Promise<undefined>((resolve) => endAtOnce = () => resolve(undefined));
   const ignoreSignals = io.onSignal(() => {
-    if (stop.signal.aborted) return atOnce.resolve(undefined);
+    if (stop.signal.aborted) return endAtOnce();
     report.stopping();
     stop.abort();
   });
@@ -133,7 +134,7 @@ export async function consume(
       ...(maxAttempts === undefined ? {} : { maxAttempts }),
       trace: report.trace,
     });
-    summary = await Promise.race([consumer.run(mode, stop.signal), atOnce.promise]);
+    summary = await Promise.race([consumer.run(mode, stop.signal), atOnce]);
   } finally {
     await within(LINGER_MS, runtime.clock, report.end(summary));
     ignoreSignals();
