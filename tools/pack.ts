@@ -8,6 +8,7 @@
  */
 
 // deno-lint-ignore-file no-console -- a command that talks to its user
+import { withoutForeignPaths } from "./compile/bundle.ts";
 import { runDeno, runNpm, ToolError } from "./compile/child.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -66,7 +67,10 @@ async function addProgram(path: string): Promise<void> {
     ...["bundle", "--quiet", "--frozen", "--platform=deno", `--output=${path}`],
     "cli_node.ts",
   ]);
-  await Deno.writeTextFile(path, `#!/usr/bin/env node\n${await Deno.readTextFile(path)}`);
+  await Deno.writeTextFile(
+    path,
+    `#!/usr/bin/env node\n${withoutForeignPaths(await Deno.readTextFile(path))}`,
+  );
   await Deno.chmod(path, 0o755);
 }
 
