@@ -79,6 +79,7 @@ export type {
   DirEntry,
   Disk,
   FileContent,
+  HttpServer,
   Kind,
   Lock,
   Runtime,

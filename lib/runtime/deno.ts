@@ -236,12 +236,32 @@ function mayReach(url: URL): boolean {
     "granted";
 }
 
+const serve: Runtime["serve"] = ({ hostname, port }, handler) => {
+  const cut = new AbortController();
+  const server = Deno.serve({ hostname, port, signal: cut.signal, onListen() {} }, handler);
+  return {
+    hostname: server.addr.hostname,
+    port: server.addr.port,
+    async stop(signal) {
+      const abort = () => cut.abort();
+      signal.addEventListener("abort", abort);
+      if (signal.aborted) abort();
+      try {
+        await server.shutdown();
+      } finally {
+        signal.removeEventListener("abort", abort);
+      }
+    },
+  };
+};
+
 /** The runtime this process runs on; `disk` is {@linkcode blockingDisk} unless told otherwise. */
 export function denoRuntime(disk: Disk = blockingDisk): Runtime {
   return {
     disk,
     clock,
     fetch: fetchWeb,
+    serve,
     mayReach,
     random,
     sha256,

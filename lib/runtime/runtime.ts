@@ -116,6 +116,16 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** An HTTP server that is running. */
+export interface HttpServer {
+  /** Where it listens, without brackets. */
+  readonly hostname: string;
+  /** The port, also when it was left to the system. */
+  readonly port: number;
+  /** Take no more connections. Resolves when every request taken is answered, or its connection cut because `signal` aborts. */
+  stop(signal: AbortSignal): Promise<void>;
+}
+
 /** Everything the product needs of the world. */
 export interface Runtime {
   /** Files and folders. */
@@ -124,6 +134,15 @@ export interface Runtime {
   readonly clock: Clock;
   /** One HTTP request, as the web platform's `fetch`. */
   fetch(url: string, init: RequestInit): Promise<Response>;
+  /**
+   * Answer HTTP requests at an address; port 0 leaves the port to the system. Missing where a runtime has no server.
+   *
+   * @throws The network's error, when the address can't be had.
+   */
+  readonly serve?: (
+    address: { readonly hostname: string; readonly port: number },
+    handler: (request: Request) => Promise<Response>,
+  ) => HttpServer;
   /** Whether this process may talk to the host and port of `url`. */
   mayReach(url: URL): boolean;
   /** Uniform in [0, 1), 32 random bits, from a source good enough that ids made on many hosts never meet. */
