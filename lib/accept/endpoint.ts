@@ -8,7 +8,7 @@
  *     404, 405      another path, another method
  *     413           the event would be larger than the consumer takes
  *     415           not `application/json`, or compressed: a web page can't make a visitor's browser post JSON unasked
- *     503           the disk refuses; `Retry-After` says when to come again
+ *     503           the disk refuses, or the program is about to end; `Retry-After` says when to come again
  *
  * @module
  */
@@ -66,11 +66,15 @@ export function endpoint(
         throw error; // a bug
       }
       options.onRefused(error);
-      return new Refusal(503, "the event can't be put on the queue now", {
-        "retry-after": `${RETRY_AFTER_S}`,
-      }).toResponse();
+      return comeAgain();
     }
   };
+}
+
+/** The answer to an event that can't be taken now. */
+export function comeAgain(): Response {
+  const headers = { "retry-after": `${RETRY_AFTER_S}` };
+  return new Refusal(503, "the event can't be put on the queue now", headers).toResponse();
 }
 
 function checkHead({ url, method, headers }: Request): void {

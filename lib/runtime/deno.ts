@@ -236,21 +236,17 @@ function mayReach(url: URL): boolean {
     "granted";
 }
 
-const serve: Runtime["serve"] = ({ hostname, port }, handler) => {
+const serve: NonNullable<Runtime["serve"]> = (address, handler) => {
   const cut = new AbortController();
-  const server = Deno.serve({ hostname, port, signal: cut.signal, onListen() {} }, handler);
+  const server = Deno.serve({ ...address, signal: cut.signal, onListen() {} }, handler);
+  const { hostname, port } = server.addr;
   return {
-    hostname: server.addr.hostname,
-    port: server.addr.port,
-    async stop(signal) {
-      const abort = () => cut.abort();
-      signal.addEventListener("abort", abort);
-      if (signal.aborted) abort();
-      try {
-        await server.shutdown();
-      } finally {
-        signal.removeEventListener("abort", abort);
-      }
+    hostname,
+    port,
+    async stop(requests) {
+      if (requests === "answer") return await server.shutdown();
+      cut.abort();
+      await server.finished;
     },
   };
 };

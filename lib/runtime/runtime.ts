@@ -122,8 +122,11 @@ export interface HttpServer {
   readonly hostname: string;
   /** The port, also when it was left to the system. */
   readonly port: number;
-  /** Take no more connections. Resolves when every request taken is answered, or its connection cut because `signal` aborts. */
-  stop(signal: AbortSignal): Promise<void>;
+  /**
+   * Take no more connections. Resolves when those there are have ended: `"answer"` lets the answers out that are on their way, but
+   * may cut a body that isn't whole yet; `"cut"` ends all at once.
+   */
+  stop(requests: "answer" | "cut"): Promise<void>;
 }
 
 /** Everything the product needs of the world. */
