@@ -461,22 +461,21 @@ Deno.test("a queue as the original left it is drained, what it stranded in cur/ 
 Deno.test("a claim whose owner is dead is sent again at once, one whose owner lives is not", async () => {
   await using endpoint = startEndpoint();
   await using q = await setUp();
-  await q.queue.enqueueMany([{ url: endpoint.url, requestBody: 1 }, {
-    url: endpoint.url,
-    requestBody: 2,
-  }]);
+  const [first, second] = await q.queue.enqueueMany([
+    { url: endpoint.url, requestBody: 1 },
+    { url: endpoint.url, requestBody: 2 },
+  ]);
   const { acquireOwner } = await import("../lib/queue/owner.ts");
   const [dead, living] = [await openQueue(q.base), await openQueue(q.base)];
   const [deadOwner, livingOwner] = [await acquireOwner(dead), await acquireOwner(living)];
-  const [first, second] = namesIn(`${q.base}/new`);
-  await dead.claim("new", first!, 60_000);
-  await living.claim("new", second!, 60_000);
+  await dead.claim("new", `${first}.json`, 60_000);
+  await living.claim("new", `${second}.json`, 60_000);
   deadOwner!.lock.release();
   const { delivered, empty } = await q.consumer().run("once");
   assertEquals([delivered, empty, endpoint.taken[0]!.body], [1, false, "1"]);
   assertEquals(q.trace[0], {
     type: "taken-over",
-    id: parseName(first!).id,
+    id: first!,
     owner: dead.owner,
     takeovers: 1,
   });
@@ -544,6 +543,26 @@ Deno.test("an event dropped while the consumer is idle is sent without waiting f
   }
   stop.abort();
   assertEquals((await running).delivered, 3);
+});
+
+Deno.test("an event dropped between the last look and the start of the watch is not left to the poll", async () => {
+  await using endpoint = startEndpoint();
+  await using q = await setUp();
+  const event = `{"url":"${endpoint.url}","requestBody":1}`;
+  const runtime = denoRuntime();
+  const disk = {
+    ...runtime.disk,
+    watch(dir: string, onChange: () => void) {
+      q.drop("in-between", event);
+      return runtime.disk.watch(dir, onChange);
+    },
+  };
+  const stop = new AbortController();
+  const queue = await Queue.open(q.base, { ...runtime, disk });
+  const running = new Consumer(queue, { pollMs: 3_600_000 }).run("forever", stop.signal);
+  await endpoint.arrived(1);
+  stop.abort();
+  assertEquals((await running).delivered, 1);
 });
 
 Deno.test("an address this program may not reach is refused before anything is sent", async () => {

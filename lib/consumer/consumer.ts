@@ -348,13 +348,16 @@ export class Consumer {
   /** Sleep until something is due, a folder may have changed, or the next look is due anyway. */
   async #idle(restMs: number): Promise<void> {
     const { clock, disk } = this.#queue.place.runtime;
+    if (!this.#unwatch) {
+      this.#unwatch = disk.watch(`${this.#queue.place.base}/new`, () => this.#wake());
+      return; // what came after the look and before the watch is found by one more look
+    }
     const nap = this.#nap = new AbortController();
     const dueMs = Math.min(...this.#sources.map((source) => source.nextDueMs));
     const sleepMs = Math.max(
       Math.min(restMs, LONGEST_REST_MS),
       Math.min(this.#options.pollMs, Math.max(0, dueMs - clock.now())),
     );
-    this.#unwatch ??= disk.watch(`${this.#queue.place.base}/new`, () => this.#wake());
     if (!this.#stop.signal.aborted && !this.#woken) await clock.sleep(sleepMs, nap.signal);
     this.#nap = undefined;
   }

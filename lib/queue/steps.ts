@@ -42,16 +42,16 @@ export function runSync<T>(steps: Steps<T>): T {
   let turn = steps.next();
   while (!turn.done) {
     const value = turn.value;
-    if (value instanceof Promise) {
-      value.catch(() => {}); // what it ends in is nobody's any more
-      turn = steps.throw(
-        new TypeError(
-          "Cannot go on synchronously: the disk must be a blocking one, it answered with a promise",
-        ),
-      );
-    } else {
+    if (!(value instanceof Promise)) {
       turn = steps.next(value);
+      continue;
     }
+    value.catch(() => {}); // nobody waits for it: its failure must not end the process
+    turn = steps.throw(
+      new TypeError(
+        "Cannot go on synchronously: the disk must be a blocking one, it answered with a promise",
+      ),
+    );
   }
   return turn.value;
 }

@@ -82,7 +82,10 @@ export interface Disk {
   lstat(path: string): Awaitable<Stat>;
   /** Read a regular file of at most `maxBytes`. Never follows a symlink, never blocks on a FIFO. */
   read(path: string, maxBytes: number): Awaitable<FileContent>;
-  /** Make a file that must not exist (`EEXIST`) and write all of `bytes`; on stable storage on return if durable. A failure can leave a part of it. */
+  /**
+   * Make a file that must not exist (`EEXIST`) and write all of `bytes`; on stable storage on return if durable. A failure can
+   * leave a part of it.
+   */
   create(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<void>;
   /** Rename, silently replacing a file of the new name. Works on whatever the old name stands for. */
   rename(from: string, to: string): Awaitable<void>;

@@ -23,7 +23,10 @@ export const FAULTS: Readonly<Record<string, (call: Call) => Fault | undefined>>
 };
 
 /** The verbs whose failure need not be told, for it changes nothing that was promised, and why. */
-const HARMLESS: readonly { readonly why: string; readonly is: (call: Call) => boolean }[] = [
+const HARMLESS: readonly {
+  readonly why: string;
+  readonly is: (call: Call, isConsumer: boolean) => boolean;
+}[] = [
   {
     why: "the event is in new/ already; what is left in tmp/ is swept",
     is: ({ verb, path }) => verb === "remove" && path.startsWith(`${BASE}/tmp/`),
@@ -38,7 +41,8 @@ const HARMLESS: readonly { readonly why: string; readonly is: (call: Call) => bo
   },
   {
     why: "what is swept is looked at again by the next sweep",
-    is: ({ verb, path }) =>
+    is: ({ verb, path }, isConsumer) =>
+      verb === "list" && !isConsumer && /\/(?:cur|doa)$/.test(path) ||
       verb === "lstat" && /\/(?:tmp|defer|doa|res)\//.test(path) ||
       verb === "remove" && /\.why$|\/\.[^/]*$/.test(path),
   },
@@ -49,8 +53,8 @@ const HARMLESS: readonly { readonly why: string; readonly is: (call: Call) => bo
 ];
 
 /** Why nobody need be told that a verb failed; `undefined` when somebody must be. */
-export function whyHarmless(call: Call): string | undefined {
-  return HARMLESS.find(({ is }) => is(call))?.why;
+export function whyHarmless(call: Call, isConsumer: boolean): string | undefined {
+  return HARMLESS.find(({ is }) => is(call, isConsumer))?.why;
 }
 
 /** The verbs of the product's processes in a run without a fault: each can fail. */
@@ -93,10 +97,14 @@ export async function runWithFault(
   let count = 0;
   let failed: Call | undefined;
   let hasStarted = false;
+  const starting = new Set<unknown>();
   const consuming = new Set<unknown>();
   world.onVerb = (call) => {
     if (referee.isForeign(call.process)) return undefined;
-    if (call.verb === "list" && call.path === `${BASE}/cur`) consuming.add(call.process);
+    if (call.verb === "create" && call.path.startsWith(`${BASE}/tmp/.`)) starting.add(call.process);
+    if (call.verb === "list" && starting.has(call.process) && call.path === `${BASE}/cur`) {
+      consuming.add(call.process);
+    }
     if (count++ !== index) return undefined;
     failed = call;
     hasStarted = consuming.has(call.process);
@@ -121,7 +129,7 @@ export async function runWithFault(
   const isLostReply = fault.applied === true;
   const isTold = [thrown, ...ledger.told].some((error) => names(error, fault.code)) ||
     JSON.stringify(ledger.trace).includes(fault.code);
-  if (!isLostReply && !isTold && whyHarmless(failed) === undefined) {
+  if (!isLostReply && !isTold && whyHarmless(failed, hasStarted) === undefined) {
     found.push("nobody was told");
   }
   stage.killAll();

@@ -247,6 +247,7 @@ const outliving: Scenario = {
 
 const stranded: Scenario = {
   name: "claims found in cur/: taken over four times before, of the original, of a dead owner",
+  consumer: { pollMs: 10_000 },
   drains: true,
   prepare(stage) {
     stage.plantQueue();
@@ -305,6 +306,7 @@ const sweeping: Scenario = {
 const sharing: Scenario = {
   name: "two consumers, and a name dropped again while the first of it is in flight",
   races: true,
+  consumer: { pollMs: 5_000 },
   world: { latencyMs: () => 1 },
   prepare(stage) {
     stage.plantQueue();

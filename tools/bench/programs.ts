@@ -1,0 +1,119 @@
+/**
+ * The processes of a measurement: the endpoint, the bare loop, and the real consumer.
+ *
+ * @module
+ */
+
+import type { Count } from "./endpoint.ts";
+
+const HERE = new URL(".", import.meta.url);
+const CONSUMER = new URL("../../cli.ts", import.meta.url);
+
+function program(file: URL, permissions: readonly string[], args: readonly string[]): Deno.Command {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--quiet", "--frozen", ...permissions, file.href, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  });
+}
+
+/** An endpoint that runs. */
+export interface Endpoint extends AsyncDisposable {
+  /** Where events are sent to. */
+  readonly url: string;
+  /** What has arrived since the last reset. */
+  count(): Promise<Count>;
+  /** As {@linkcode Endpoint.count}, once there is a first event. */
+  first(): Promise<Count>;
+  /** Count anew. */
+  reset(): Promise<void>;
+}
+
+/** Start an endpoint that answers 204 after `delayMs`. */
+export async function startEndpoint(delayMs = 0): Promise<Endpoint> {
+  const file = new URL("endpoint.ts", HERE);
+  const child = program(file, ["--allow-net=127.0.0.1"], [String(delayMs)]).spawn();
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  if (value === undefined) throw new Error("the endpoint did not start");
+  const url = `http://127.0.0.1:${parseInt(new TextDecoder().decode(value))}`;
+  const ask = async (path: string) => await (await fetch(`${url}${path}`)).json();
+  return {
+    url: `${url}/events`,
+    count: () => ask("/count"),
+    first: () => ask("/first"),
+    reset: () => ask("/reset"),
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await Promise.all([reader.cancel(), child.status]);
+    },
+  };
+}
+
+/** Run the bare loop to its end. */
+export async function runFetchLoop(url: string, events: number, threads: number): Promise<void> {
+  const args = [url, String(events), String(threads)];
+  const file = new URL("fetch_loop.ts", HERE);
+  const { success } = await program(file, ["--allow-net=127.0.0.1"], args).output();
+  if (!success) throw new Error("the fetch loop failed");
+}
+
+/** What a consumer needs; below `/dev`, the usual tmpfs, Deno asks for everything instead. */
+function permissionsFor(queue: string): readonly string[] {
+  if (queue.startsWith("/dev/")) return ["--allow-all"];
+  return [
+    `--allow-read=${queue}`,
+    `--allow-write=${queue}`,
+    "--allow-net=127.0.0.1",
+    "--allow-env=OPTIMIZELYD_BASE_DIR",
+    "--allow-sys=hostname",
+  ];
+}
+
+/** A consumer that runs; killed at the end of the scope if it still does. */
+export interface RunningConsumer extends AsyncDisposable {
+  readonly pid: number;
+  /** Its exit code, once it has ended. */
+  readonly code: Promise<number>;
+  /** Send it a signal. */
+  kill(signal: Deno.Signal): void;
+  /** Let it end in good order. */
+  stop(): Promise<void>;
+}
+
+/** Start `cli.ts` with the permissions it needs and its log to nowhere. */
+export function startConsumer(
+  queue: string,
+  threads: number,
+  ...options: readonly string[]
+): RunningConsumer {
+  const args = ["--base-dir", queue, "--threads", String(threads), "--log-format=json", ...options];
+  const child = program(CONSUMER, permissionsFor(queue), args).spawn();
+  let runs = true;
+  const code = child.output().then((output) => {
+    runs = false;
+    return output.code;
+  });
+  const kill = (signal: Deno.Signal) => {
+    if (runs) child.kill(signal);
+  };
+  return {
+    pid: child.pid,
+    code,
+    kill,
+    async stop() {
+      kill("SIGTERM");
+      await code;
+    },
+    async [Symbol.asyncDispose]() {
+      kill("SIGKILL");
+      await code;
+    },
+  };
+}
+
+/** Events a second, from the arrival of the first to that of the last. */
+export function rateOf({ events, firstMs, lastMs }: Count): number {
+  return (events - 1) * 1_000 / (lastMs - firstMs);
+}
