@@ -8,7 +8,23 @@ import { namesIn, tempDir } from "./temp_dir.ts";
 
 const projects = new Projects();
 projects.begin();
-Deno.test.afterAll(() => projects.end());
+const proofs: (() => Promise<void>)[] = [];
+let started: readonly Promise<void>[] | undefined;
+
+/** All applications run at the same time, once the first is asked for. */
+function proof(at: number): Promise<void> {
+  started ??= proofs.map((prove) => {
+    const proving = prove();
+    proving.catch(() => {}); // its own test hears of it
+    return proving;
+  });
+  return started[at]!;
+}
+
+Deno.test.afterAll(async () => {
+  await Promise.allSettled(started ?? []);
+  await projects.end();
+});
 
 const MAJORS: readonly Major[] = [4, 5, 6];
 
@@ -48,31 +64,41 @@ async function deliver(base: string, endpoint: ReturnType<typeof startEndpoint>)
   };
 }
 
+/** Run an application, deliver what it spooled, and compare. */
+async function prove(
+  major: Major,
+  [program, ...args]: readonly string[],
+  ending: "close" | "exit",
+  users: number,
+  batch: number,
+): Promise<void> {
+  const dir = await projects.sdk(major);
+  await using queue = await tempDir();
+  await using endpoint = startEndpoint((request) => {
+    uuidsIn(request); // throws: 500, and the event doesn't count as delivered
+    return new Response(null, { status: 204 });
+  });
+  const base = `${queue.path}/spool`;
+  const handed = `${queue.path}/handed`;
+  const url = `${endpoint.url}/v1/events`;
+  const said = await succeed(program!, [
+    ...args,
+    ...["producer.mjs", `${major}`, ending, `${users}`, `${batch}`, base, url, handed],
+  ], dir);
+  assertEquals(said.trim(), ending === "close" ? "closed" : "");
+  const { bodies, uuids } = await deliver(base, endpoint);
+  assertEquals(bodies, Deno.readTextFileSync(handed).trimEnd().split("\n").sort());
+  assertEquals([uuids.length, new Set(uuids).size], [2 * users, 2 * users]);
+}
+
 for (const major of MAJORS) {
   for (const [name, [program, ...args]] of Object.entries(PROGRAMS)) {
     for (const [ending, users, batch] of [["close", 250, 7], ["exit", 25, 1]] as const) {
       const sentence = ending === "close"
         ? `500 decisions and conversions are spooled and all arrive unchanged, and close() returns`
         : `a process that exits right after its last event loses none`;
-      Deno.test(`${sentence} (SDK ${major}, ${name})`, async () => {
-        const dir = await projects.sdk(major);
-        await using queue = await tempDir();
-        await using endpoint = startEndpoint((request) => {
-          uuidsIn(request); // throws: 500, and the event doesn't count as delivered
-          return new Response(null, { status: 204 });
-        });
-        const base = `${queue.path}/spool`;
-        const handed = `${queue.path}/handed`;
-        const url = `${endpoint.url}/v1/events`;
-        const said = await succeed(program!, [
-          ...args,
-          ...["producer.mjs", `${major}`, ending, `${users}`, `${batch}`, base, url, handed],
-        ], dir);
-        assertEquals(said.trim(), ending === "close" ? "closed" : "");
-        const { bodies, uuids } = await deliver(base, endpoint);
-        assertEquals(bodies, Deno.readTextFileSync(handed).trimEnd().split("\n").sort());
-        assertEquals([uuids.length, new Set(uuids).size], [2 * users, 2 * users]);
-      });
+      const at = proofs.push(() => prove(major, [program!, ...args], ending, users, batch)) - 1;
+      Deno.test(`${sentence} (SDK ${major}, ${name})`, () => proof(at));
     }
   }
 
