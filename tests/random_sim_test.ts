@@ -6,7 +6,7 @@ import { BASE, tell } from "./sim/arena.ts";
 import { describePlan, longRun, planOf, shrink } from "./sim/long_run.ts";
 
 const SEEDS = 1_000;
-const STEPS = 8;
+const STEPS = 6;
 
 for (let part = 0; part < 2; part++) {
   Deno.test(`nothing is lost in ${SEEDS} random runs, part ${part + 1} of 2`, async (test) => {

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { errorCode, type Stat } from "../runtime/runtime.ts";
+import { type Awaitable, errorCode, type Stat } from "../runtime/runtime.ts";
 import { SWEEP_AGE_MS } from "./constants.ts";
 import { parseName, parseOwnerFile } from "./name.ts";
 import { WAY } from "./owner.ts";
@@ -42,13 +42,9 @@ async function sweepFolder(
       if (signal.aborted) break;
       if (++seen % STRIDE === 0) await clock.sleep(0, signal);
       if (kind !== "file") continue;
-      try {
-        if (!await isLeftOver(queue, folder, name)) continue;
-        await disk.remove(queue.path(folder, name));
-        removed++;
-      } catch (error) {
-        if (errorCode(error) === undefined) throw error; // gone meanwhile, or it resists: looked at again by the next sweep
-      }
+      if (!await attempt(() => isLeftOver(queue, folder, name))) continue;
+      if (isReason(folder, name) && !await isStray(queue, letterOf(name))) continue;
+      if (await attempt(() => disk.remove(queue.path(folder, name)))) removed++;
     }
   } catch (error) {
     if (!isMissing(error)) throw error;
@@ -56,18 +52,33 @@ async function sweepFolder(
   return removed;
 }
 
+/** What `verb` answers; `false` for a file that is gone meanwhile or resists, which the next sweep looks at again. */
+async function attempt(verb: () => Awaitable<boolean | void>): Promise<boolean> {
+  try {
+    return await verb() ?? true;
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return false;
+  }
+}
+
 function isOld(queue: Queue, stat: Stat): boolean {
   return queue.place.runtime.clock.now() - Math.max(stat.mtimeMs, stat.ctimeMs) > SWEEP_AGE_MS;
 }
 
+function isReason(folder: string, name: string): boolean {
+  return folder === "doa" && !name.startsWith(".") && name.endsWith(".why");
+}
+
+function letterOf(reason: string): string {
+  return reason.slice(0, -".why".length);
+}
+
 async function isLeftOver(queue: Queue, folder: string, name: string): Promise<boolean> {
-  const isOwnerFile = parseOwnerFile(name) !== undefined;
-  const isReason = folder === "doa" && !name.startsWith(".") && name.endsWith(".why");
-  const isDraft = folder === "tmp" && !name.startsWith(".");
-  if (!isOwnerFile && !isReason && !isDraft) return false;
-  if (isReason && await isThere(queue, name.slice(0, -".why".length))) return false;
-  if (!isOld(queue, await queue.place.runtime.disk.lstat(queue.path(folder, name)))) return false;
-  return !isReason || await isStrayReason(queue, name.slice(0, -".why".length));
+  const mayBe = name.startsWith(".")
+    ? parseOwnerFile(name) !== undefined
+    : folder === "tmp" || isReason(folder, name) && !await isThere(queue, letterOf(name));
+  return mayBe && isOld(queue, await queue.place.runtime.disk.lstat(queue.path(folder, name)));
 }
 
 /** As far as the first look goes. */
@@ -85,7 +96,7 @@ async function isThere(queue: Queue, letter: string): Promise<boolean> {
  * A clock that jumped makes every reason old, and a network file system may not see a letter that has just come. So before the reason goes,
  * its claim is looked for and then the letter, in the order in which the event travels, in listings, which are never stale.
  */
-async function isStrayReason(queue: Queue, letter: string): Promise<boolean> {
+async function isStray(queue: Queue, letter: string): Promise<boolean> {
   const { disk } = queue.place.runtime;
   const { tag } = parseName(letter);
   for await (const { name } of disk.list(`${queue.place.base}/cur`)) {

@@ -78,7 +78,10 @@ export class Arena {
   readonly #leaseMs: number;
   readonly #allowTakeovers: boolean;
   readonly #held = new Map<string, HeldClaim>();
-  #replaces = false;
+  #moves = false;
+  #fails = false;
+  /** What could not be made. */
+  readonly refused = new Set<string>();
 
   /** A world with an empty queue, or with what a crash left of one. */
   constructor(options: ArenaOptions = {}) {
@@ -91,7 +94,15 @@ export class Arena {
         this.world.disk.plant(`${BASE}/${name}`, { kind: "directory", mode: 0o700 });
       }
     }
-    this.world.onPoint((call, phase) => this.#watch(call, phase));
+    const { world } = this;
+    const faultOf = world.faultOf.bind(world);
+    world.faultOf = (call) => {
+      const fault = faultOf(call);
+      this.#fails = fault !== undefined;
+      if (this.#fails && call.verb === "create") this.refused.add(call.path);
+      return fault;
+    };
+    world.onPoint((call, phase) => this.#watch(call, phase));
   }
 
   /** A process's own hold of the queue. */
@@ -146,7 +157,13 @@ export class Arena {
       this.#note(() => `${process.name} reports ${JSON.stringify(event)}`);
     };
     const consumer = new Consumer(await this.open(process), { ...options, trace });
-    await consumer.run(mode, signal);
+    try {
+      await consumer.run(mode, signal);
+    } finally {
+      for (const [name, held] of this.#held) {
+        if (held.process === process) this.#held.delete(name); // nobody works on it now
+      }
+    }
   }
 
   /** A report that the lease of an event was lost, by a test that settles by hand. */
@@ -189,7 +206,8 @@ export class Arena {
       } else if (folder === "doa" && name.endsWith(".why")) {
         if (!(path.slice(0, -4) in files) && !this.#mayStray()) yield `no letter for ${path}`;
       } else if (folder === "doa") {
-        if (!(`${path}.why` in files) && !this.#hadTrouble("bury")) yield `no reason for ${path}`;
+        const hasReason = `${path}.why` in files || this.refused.has(`${path}.why`);
+        if (!hasReason) yield `no reason for ${path}`;
         const body = this.offered.get(parseName(name).id);
         if (body !== undefined && !text.endsWith(`"requestBody":${body}}`)) {
           yield `bytes changed: ${path}`;
@@ -202,10 +220,6 @@ export class Arena {
   #mayStray(): boolean {
     return this.processes.some((process) => !process.alive) ||
       this.reports.some(({ event }) => event.type === "disk-trouble");
-  }
-
-  #hadTrouble(verb: string): boolean {
-    return this.reports.some(({ event }) => event.type === "disk-trouble" && event.verb === verb);
   }
 
   #deliveries() {
@@ -272,7 +286,7 @@ export class Arena {
 
   #beforeRename(call: Call, to: string): void {
     const from = this.#inode(call.path);
-    this.#replaces = from !== undefined;
+    this.#moves = from !== undefined;
     if (from === undefined) return;
     const replaced = this.#inode(to);
     if (replaced !== undefined && replaced !== from) {
@@ -289,10 +303,10 @@ export class Arena {
   }
 
   #afterRename(call: Call, to: string): void {
-    if (!this.#replaces || this.#inode(to) === undefined) return;
+    if (!this.#moves || this.#inode(to) === undefined) return;
     this.#held.delete(nameIn("cur", call.path));
     const name = nameIn("cur", to);
-    if (name !== "" && !name.startsWith(".")) {
+    if (name !== "" && !name.startsWith(".") && !this.#fails) { // who lost the reply doesn't know of its claim
       this.#held.set(name, { process: call.process, sinceMs: this.world.time.nowMs });
     }
   }
@@ -329,6 +343,7 @@ export async function rescue(arena: Arena, host = "edge"): Promise<void> {
   after.reports.push(...arena.reports);
   after.world.network.taken.splice(0, Infinity, ...world.network.taken);
   after.processes.push(...arena.processes);
+  for (const path of arena.refused) after.refused.add(path);
   after.times = arena.times;
   after.judge();
 }

@@ -123,7 +123,7 @@ export async function runWithFault(
     if (!isKnown && errorCode(error) === undefined) {
       found.push(`it threw ${error instanceof Error ? error.stack : error}`);
     }
-    if (hasStarted) found.push(`the consumer ended: ${error}`);
+    if (hasStarted && !scenario.sweepsAlone) found.push(`the consumer ended: ${error}`);
   }
   if (failed === undefined) throw new RangeError(`Cannot fail verb ${index}: the run is over`);
   const isLostReply = fault.applied === true;

@@ -25,6 +25,8 @@ export interface Scenario {
   readonly races?: boolean;
   /** Whether its consumer stays until nothing is left. */
   readonly drains?: boolean;
+  /** Whether it calls the sweep itself, outside of any consumer, which would go on after an error. */
+  readonly sweepsAlone?: boolean;
   /** What is on the disk before it begins, and durable. */
   prepare?(stage: Stage): void;
   /** What happens. */
@@ -285,6 +287,7 @@ const requeueing: Scenario = {
 
 const sweeping: Scenario = {
   name: "both sweeps, 36 h after what was left over",
+  sweepsAlone: true,
   prepare(stage) {
     stage.plantQueue();
     const { disk } = stage.world;
