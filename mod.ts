@@ -30,7 +30,12 @@
 
 import type { OpenOptions } from "./lib/queue/layout.ts";
 import { Queue } from "./lib/queue/queue.ts";
-import { denoRuntime } from "./lib/runtime/deno.ts";
+import { thisRuntime } from "./lib/runtime/this.ts";
+import {
+  type EventDispatcher,
+  eventDispatcherOn,
+  type EventDispatcherOptions,
+} from "./lib/sdk/dispatcher.ts";
 
 export { Consumer, type Mode, type Summary } from "./lib/consumer/consumer.ts";
 export { DiskFailure } from "./lib/consumer/failure.ts";
@@ -67,6 +72,7 @@ export {
 export { requeue, type Requeued } from "./lib/queue/requeue.ts";
 export { type DestinationStatus, type QueueStatus, status } from "./lib/queue/status.ts";
 export { asyncDisk, blockingDisk, denoRuntime } from "./lib/runtime/deno.ts";
+export { nodeDisk, nodeRuntime } from "./lib/runtime/node.ts";
 export type {
   Awaitable,
   Clock,
@@ -74,17 +80,52 @@ export type {
   DirEntry,
   Disk,
   FileContent,
+  HttpServer,
   Kind,
   Lock,
   Runtime,
   Stat,
 } from "./lib/runtime/runtime.ts";
+export type {
+  EventDispatcher,
+  EventDispatcherOptions,
+  SdkEvent,
+  SdkResponse,
+} from "./lib/sdk/dispatcher.ts";
 
 /**
- * Open a queue directory in this runtime.
+ * Open a queue directory in the runtime this process runs on, Deno or Node.
  *
  * @throws {NotAQueueError} If the directory isn't a queue, or is missing and may not be made.
  */
 export function openQueue(baseDir: string, options?: OpenOptions): Promise<Queue> {
-  return Queue.open(baseDir, denoRuntime(), options);
+  return Queue.open(baseDir, thisRuntime(), options);
+}
+
+/**
+ * An event dispatcher for the Optimizely SDKs, versions 4, 5 and 6, that puts their events on a queue.
+ *
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { createEventDispatcher, openQueue, status } from "@optimizelyd/maildir";
+ *
+ * const baseDir = await Deno.makeTempDir();
+ * const eventDispatcher = createEventDispatcher({
+ *   baseDir,
+ *   onError: (error) => console.error("an event was lost:", error),
+ * });
+ *
+ * // What the SDK does with it:
+ * const url = "https://logx.optimizely.com/v1/events";
+ * const { statusCode } = await eventDispatcher.dispatchEvent({ url, httpVerb: "POST", params: {} });
+ *
+ * assertEquals(statusCode, 204);
+ * assertEquals((await status(await openQueue(baseDir))).ready, 1);
+ * await Deno.remove(baseDir, { recursive: true });
+ * ```
+ *
+ * @throws {TypeError} If an option can't be one. What the disk refuses goes to `onError` and to the SDK as status 503 instead.
+ */
+export function createEventDispatcher(options: EventDispatcherOptions): EventDispatcher {
+  return eventDispatcherOn(thisRuntime(), options);
 }

@@ -4,15 +4,17 @@
  * @module
  */
 
+import { Acceptor } from "../accept/acceptor.ts";
 import { Consumer, type Summary } from "../consumer/consumer.ts";
 import type { TraceEvent } from "../consumer/trace.ts";
 import { Queue } from "../queue/queue.ts";
-import type { Clock, Runtime } from "../runtime/runtime.ts";
+import { type Clock, errorCode, type Runtime } from "../runtime/runtime.ts";
+import { UsageError } from "./args.ts";
 import { watchBacklog } from "./backlog_size.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import type { Io } from "./io.ts";
 import { LineWriter } from "./line_writer.ts";
-import { formatEnd, formatStart, formatStop, formatTrace } from "./log.ts";
+import { formatAccepting, formatEnd, formatStart, formatStop, formatTrace } from "./log.ts";
 import type { ConsumeInvocation } from "./options.ts";
 import { formatCount, Progress } from "./progress.ts";
 
@@ -23,6 +25,8 @@ const LINGER_MS = 5_000;
 interface Report {
   /** Show one thing that happened. */
   readonly trace: (event: TraceEvent) => void;
+  /** Show that events are taken over HTTP. */
+  readonly accepting: (url: string, forwardTo: string) => void;
   /** Show that it has been asked to stop. */
   readonly stopping: () => void;
   /** Show the last; without a summary the end came too early for one. */
@@ -41,6 +45,8 @@ function logReport(
   writer.line(formatStart(baseDir, threads, clock.now(), logFormat));
   return {
     trace: (event) => writer.line(formatTrace(event, clock.now(), logFormat)),
+    accepting: (url, forwardTo) =>
+      writer.line(formatAccepting(url, forwardTo, clock.now(), logFormat)),
     stopping: () => writer.line(formatStop(graceMs, clock.now(), logFormat)),
     end: async (summary) => {
       if (summary) writer.line(formatEnd(summary, clock.now(), logFormat));
@@ -75,6 +81,7 @@ function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
       }
       if (!QUIET.has(event.type)) progress.line(formatTrace(event, clock.now(), "text"));
     },
+    accepting: () => {}, // never ends, so there is no progress
     stopping: () => progress.line("waiting for requests in flight; once more ends it at once"),
     end: async (summary) => {
       counting.abort();
@@ -84,6 +91,36 @@ function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
       await progress.finish(summary && text);
     },
   };
+}
+
+/** Begin to take events over HTTP, if asked to. */
+function startAccepting(
+  { options: { accept, maxBytes } }: ConsumeInvocation,
+  queue: Queue,
+  report: Report,
+): Acceptor | undefined {
+  if (accept === undefined) return undefined;
+  const { address, forwardTo } = accept;
+  const onRefused = (error: unknown) => {
+    const code = errorCode(error) ?? errorCode((error as Error).cause) ?? "unknown";
+    report.trace({
+      type: "disk-trouble",
+      verb: "accept",
+      code,
+      reason: "the event is not on the queue, its sender was told to come again",
+    });
+  };
+  try {
+    const acceptor = new Acceptor(queue, address, { forwardTo, maxBytes, onRefused });
+    report.accepting(acceptor.url, forwardTo);
+    return acceptor;
+  } catch (cause) {
+    if (cause instanceof TypeError) throw new UsageError(cause.message, { cause });
+    const why = cause instanceof Error ? cause.message : cause;
+    throw new Error(`Cannot accept events at ${address.hostname}:${address.port}: ${why}`, {
+      cause,
+    });
+  }
 }
 
 /** Await a promise, but not for ever. */
@@ -113,17 +150,24 @@ export async function consume(
   runtime: Runtime,
   io: Io,
 ): Promise<ExitCode> {
-  const { mode, group, maxAttempts, logFormat, ...options } = invocation.options;
+  const { mode, group, maxAttempts, logFormat, accept: _, ...options } = invocation.options;
   const queue = await Queue.open(baseDir, runtime, { create: true, group });
   const report = mode === "until-empty" && logFormat === "text" && io.stderr.isTerminal
     ? progressReport(queue, runtime, io)
     : logReport(invocation, baseDir, runtime, io);
 
+  const acceptor = startAccepting(invocation, queue, report);
   const stop = new AbortController();
-  const atOnce = Promise.withResolvers<undefined>();
+  const atOnce = new AbortController();
+  const cutShort = new Promise<undefined>((resolve) => {
+    atOnce.signal.addEventListener("abort", () => resolve(undefined));
+  });
+  let accepted: Promise<void> | undefined;
+  const stopAccepting = () => accepted ??= acceptor?.stop(options.graceMs, atOnce.signal);
   const ignoreSignals = io.onSignal(() => {
-    if (stop.signal.aborted) return atOnce.resolve(undefined);
+    if (stop.signal.aborted) return atOnce.abort();
     report.stopping();
+    void stopAccepting();
     stop.abort();
   });
   let summary: Summary | undefined;
@@ -133,8 +177,9 @@ export async function consume(
       ...(maxAttempts === undefined ? {} : { maxAttempts }),
       trace: report.trace,
     });
-    summary = await Promise.race([consumer.run(mode, stop.signal), atOnce.promise]);
+    summary = await Promise.race([consumer.run(mode, stop.signal), cutShort]);
   } finally {
+    await stopAccepting(); // what it still takes is durable, and the next consumer's
     await within(LINGER_MS, runtime.clock, report.end(summary));
     ignoreSignals();
   }

@@ -7,8 +7,10 @@
  * @module
  */
 
+import { isLoopback, type ListenAddress, parseAddress } from "../accept/address.ts";
 import type { Mode } from "../consumer/consumer.ts";
 import type { Outcome } from "../delivery/outcome.ts";
+import { encodeEventText } from "../event/encode.ts";
 import { LONGEST_LEASE_MS, LONGEST_WAIT_MS } from "../queue/constants.ts";
 import { UsageError } from "./args.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
@@ -44,6 +46,16 @@ export interface ConsumeOptions {
   readonly group: boolean;
   /** How events are logged. @default "text" */
   readonly logFormat: "text" | "json";
+  /** Where to take events over HTTP; `undefined` for nowhere. @default undefined */
+  readonly accept: AcceptOptions | undefined;
+}
+
+/** How events are taken over HTTP. */
+export interface AcceptOptions {
+  /** Where to listen. */
+  readonly address: ListenAddress;
+  /** Where events go from the queue. @default the endpoint of Optimizely's SDKs */
+  readonly forwardTo: string;
 }
 
 /** Values of the options given, by name. */
@@ -139,6 +151,49 @@ function readMode(given: Given): Mode {
   return given.has("once") ? "once" : given.has("until-empty") ? "until-empty" : "forever";
 }
 
+const DEFAULT_FORWARD_TO = "https://logx.optimizely.com/v1/events";
+
+function readForwardTo(given: Given): string {
+  const url = given.get("forward-to")?.[0] ?? DEFAULT_FORWARD_TO;
+  try {
+    encodeEventText({ url, bodyText: "{}" });
+    return url;
+  } catch (error) {
+    // the value isn't shown: it may hold a password
+    const why = (error as Error).message.replace(/^Cannot encode the event: /, "");
+    throw new UsageError(`--forward-to must be a URL that events can be sent to: ${why}`);
+  }
+}
+
+function readAccept(given: Given): AcceptOptions | undefined {
+  const text = given.get("accept")?.[0];
+  if (text === undefined) {
+    const orphan = ["forward-to", "accept-from-anywhere"].find((name) => given.has(name));
+    if (orphan !== undefined) throw new UsageError(`--${orphan} needs --accept as well`);
+    return undefined;
+  }
+  const ending = ["once", "until-empty"].find((name) => given.has(name));
+  if (ending !== undefined) {
+    throw new UsageError(`--accept and --${ending} can't be used together: it never ends`);
+  }
+  const address = parseAddress(text);
+  if (address === undefined) {
+    throw wrong(
+      "accept",
+      "an address and a port such as 127.0.0.1:8080, [::1]:8080 or localhost:8080",
+      text,
+    );
+  }
+  if (!isLoopback(address) && !given.has("accept-from-anywhere")) {
+    throw new UsageError(
+      `--accept must be a loopback address unless --accept-from-anywhere is given, current value is ${
+        quoted(text)
+      }`,
+    );
+  }
+  return { address, forwardTo: readForwardTo(given) };
+}
+
 function readLogFormat(given: Given): "text" | "json" {
   const text = given.get("log-format")?.[0] ?? "text";
   if (text === "text" || text === "json") return text;
@@ -189,5 +244,6 @@ export function readConsumeOptions(given: Given): ConsumeOptions {
     pollMs: readDuration(given, "poll", 10, HOUR_MS) ?? 1_000,
     group: given.has("group"),
     logFormat: readLogFormat(given),
+    accept: readAccept(given),
   };
 }

@@ -77,6 +77,12 @@ Options:
                        of a change (default: 1s)
   --group              a queue that is created is the group's as well
   --log-format FORMAT  text or json (default: text)
+  --accept HOST:PORT   also take events over HTTP, posted to /v1/events there by
+                       an SDK that only lets a URL be set (default: no)
+  --accept-from-anywhere
+                       let --accept be reachable from other hosts
+  --forward-to URL     where events taken by --accept are delivered
+                       (default: https://logx.optimizely.com/v1/events)
 
 Durations: 250ms, 30s, 5m, 72h, 3d.
 
@@ -88,6 +94,7 @@ Examples:
   optimizelyd-maildir --base-dir /var/spool/events
   optimizelyd-maildir --base-dir queue --until-empty --threads 8
   optimizelyd-maildir --on-status 404=defer --max-attempts 10
+  optimizelyd-maildir --accept 127.0.0.1:8080
 `;
 
 const CLIENT = `\

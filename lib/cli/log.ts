@@ -119,6 +119,22 @@ export function formatStart(
   return printable(JSON.stringify({ time, event: "started", queue: baseDir, threads }));
 }
 
+/** The log line with which accepting over HTTP begins, without its line break. User info in `forwardTo` is left out. */
+export function formatAccepting(
+  url: string,
+  forwardTo: string,
+  nowMs: number,
+  format: "text" | "json",
+): string {
+  const time = isoTime(nowMs);
+  const shown = new URL(forwardTo);
+  shown.username = shown.password = "";
+  if (format === "text") {
+    return `${time} accepting url=${quoted(url)} forward-to=${quoted(shown.href)}`;
+  }
+  return printable(JSON.stringify({ time, event: "accepting", url, forwardTo: shown.href }));
+}
+
 /** The log line for the signal that begins a graceful stop, without its line break. */
 export function formatStop(graceMs: number, nowMs: number, format: "text" | "json"): string {
   const [time, grace] = [isoTime(nowMs), formatDuration(graceMs)];

@@ -52,14 +52,14 @@ export class Gate {
   }
 
   #fallsTo(until: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting = {
-      until,
-      resolve: () => {
-        this.#waiting = undefined;
-        resolve();
-      },
-    };
-    return promise;
+    return new Promise((resolve) => {
+      this.#waiting = {
+        until,
+        resolve: () => {
+          this.#waiting = undefined;
+          resolve();
+        },
+      };
+    });
   }
 }

@@ -197,7 +197,7 @@ function statusReason(response: Response): string {
 
 /** Where a redirect points to, without path, query or user info: those may be secrets. */
 function originOf(location: string): string {
-  return URL.parse(location)?.origin ?? "the same host";
+  return URL.canParse(location) ? new URL(location).origin : "the same host";
 }
 
 /** What the system said is in the cause; the URL in it, which may hold secrets, is left out. */

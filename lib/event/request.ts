@@ -131,8 +131,10 @@ function readUrl(value: unknown): URL | string {
   if (typeof value !== "string") {
     return `the event's url must be a string, current value is ${kindOf(value)}`;
   }
-  const url = URL.parse(value);
-  if (url === null) return "the event's url must be an absolute URL such as https://host/path";
+  if (!URL.canParse(value)) {
+    return "the event's url must be an absolute URL such as https://host/path";
+  }
+  const url = new URL(value);
   if (url.protocol === "https:" || url.protocol === "http:") return url;
   return `the URL's scheme must be http or https, current value is ${
     quote(url.protocol.slice(0, -1))

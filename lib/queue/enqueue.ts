@@ -10,7 +10,7 @@
  */
 
 import { errorCode } from "../runtime/runtime.ts";
-import { createFile, FOLDERS } from "./layout.ts";
+import { createFile, FOLDERS, makeFolder } from "./layout.ts";
 import { isChoosableId } from "./name.ts";
 import { isMissing, type Place } from "./place.ts";
 import { step, type Steps } from "./steps.ts";
@@ -82,12 +82,7 @@ function draft(place: Place, id: string | undefined): Draft {
 function* makeFolders(place: Place): Steps<void> {
   const { disk } = place.runtime;
   for (const folder of FOLDERS) {
-    try {
-      yield* step(disk.makeDir(`${place.base}/${folder}`, place.modes.dir));
-      if (place.modes.exact) yield* step(disk.chmod(`${place.base}/${folder}`, place.modes.dir));
-    } catch (error) {
-      if (errorCode(error) !== "EEXIST") throw error;
-    }
+    yield* makeFolder(disk, `${place.base}/${folder}`, place.modes);
   }
   yield* step(disk.syncDir(place.base));
 }

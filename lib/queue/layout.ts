@@ -44,27 +44,27 @@ function parentOf(path: string): string {
   return parent === path ? "." : parent || "/";
 }
 
-async function makeBase(disk: Disk, base: string): Promise<void> {
+function* makeBase(disk: Disk, base: string): Steps<void> {
   try {
-    await disk.makeDir(base, 0o700);
+    yield* step(disk.makeDir(base, 0o700));
   } catch (error) {
     if (errorCode(error) === "EEXIST") return;
     if (errorCode(error) !== "ENOENT") throw error;
-    await makeBase(disk, parentOf(base));
-    return await makeBase(disk, base);
+    yield* makeBase(disk, parentOf(base));
+    return yield* makeBase(disk, base);
   }
-  await disk.syncDir(parentOf(base));
+  yield* step(disk.syncDir(parentOf(base)));
 }
 
 /** The names that decide whether a directory is a queue, or `undefined` when there is no directory. */
-async function survey(
+function* survey(
   disk: Disk,
   base: string,
-): Promise<{ folders: Set<string>; foreign: string[] } | undefined> {
+): Steps<{ folders: Set<string>; foreign: string[] } | undefined> {
   const folders = new Set<string>();
   const foreign: string[] = [];
   try {
-    for await (const { name, kind } of disk.list(base)) {
+    for (const { name, kind } of yield* step(disk.entries(base))) {
       if (name.startsWith(".") || name === "lost+found") continue;
       if (kind === "directory" && (FOLDERS as readonly string[]).includes(name)) folders.add(name);
       else if (foreign.length < 3) foreign.push(name);
@@ -85,8 +85,8 @@ async function survey(
  *
  * @throws {NotAQueueError} If it isn't one, or is missing and may not be made.
  */
-export async function openLayout(disk: Disk, base: string, options: OpenOptions): Promise<Modes> {
-  const found = await survey(disk, base);
+export function* openLayout(disk: Disk, base: string, options: OpenOptions): Steps<Modes> {
+  const found = yield* survey(disk, base);
   const folders = found?.folders ?? new Set<string>();
   if (!ORIGINAL_FOLDERS.every((name) => folders.has(name))) {
     if (found && found.foreign.length > 0) {
@@ -106,22 +106,21 @@ export async function openLayout(disk: Disk, base: string, options: OpenOptions)
       );
     }
   }
-  if (!found) await makeBase(disk, base);
-  const modes =
-    options.group || (folders.has("new") && isShared((await disk.lstat(`${base}/new`)).mode))
-      ? SHARED
-      : PRIVATE;
+  if (!found) yield* makeBase(disk, base);
+  const isGroups = options.group ||
+    folders.has("new") && isShared((yield* step(disk.lstat(`${base}/new`))).mode);
+  const modes = isGroups ? SHARED : PRIVATE;
   if (options.create) {
     let made = 0;
     for (const name of FOLDERS) {
-      if (!folders.has(name)) made += Number(await makeFolder(disk, `${base}/${name}`, modes));
+      if (!folders.has(name)) made += Number(yield* makeFolder(disk, `${base}/${name}`, modes));
     }
-    if (made > 0) await disk.syncDir(base);
+    if (made > 0) yield* step(disk.syncDir(base));
   }
   if (options.group) {
     for (const name of folders) {
-      if ((await disk.lstat(`${base}/${name}`)).mode !== modes.dir) {
-        await disk.chmod(`${base}/${name}`, modes.dir);
+      if ((yield* step(disk.lstat(`${base}/${name}`))).mode !== modes.dir) {
+        yield* step(disk.chmod(`${base}/${name}`, modes.dir));
       }
     }
   }
@@ -133,14 +132,14 @@ function isShared(mode: number): boolean {
 }
 
 /** Make a folder with the queue's bits; false when it was there. */
-export async function makeFolder(disk: Disk, path: string, modes: Modes): Promise<boolean> {
+export function* makeFolder(disk: Disk, path: string, modes: Modes): Steps<boolean> {
   try {
-    await disk.makeDir(path, modes.dir);
+    yield* step(disk.makeDir(path, modes.dir));
   } catch (error) {
     if (errorCode(error) === "EEXIST") return false;
     throw error;
   }
-  if (modes.exact) await disk.chmod(path, modes.dir);
+  if (modes.exact) yield* step(disk.chmod(path, modes.dir));
   return true;
 }
 

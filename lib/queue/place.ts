@@ -6,6 +6,7 @@
 
 import { errorCode, type Runtime } from "../runtime/runtime.ts";
 import { FOLDERS, makeFolder, type Modes } from "./layout.ts";
+import { run } from "./steps.ts";
 
 /** An opened queue directory. */
 export interface Place {
@@ -33,7 +34,7 @@ export async function ensureFolder(place: Place, folder: string): Promise<void> 
   let path = place.base;
   for (const part of folder.split("/")) {
     path += `/${part}`;
-    await makeFolder(place.runtime.disk, path, place.modes);
+    await run(makeFolder(place.runtime.disk, path, place.modes));
   }
 }
 

@@ -54,7 +54,7 @@ import {
   replacementId,
 } from "./name.ts";
 import { ensureFolder, ensureFolders, holds, isMissing, type Place } from "./place.ts";
-import { run, runSync } from "./steps.ts";
+import { run, runSync, type Steps } from "./steps.ts";
 
 /** A claimed event. Its `name` is the fencing token. */
 export interface Claim {
@@ -165,8 +165,21 @@ export class Queue {
    * @throws {NotAQueueError} If the directory isn't a queue, or is missing and may not be made.
    */
   static async open(baseDir: string, runtime: Runtime, options: OpenOptions = {}): Promise<Queue> {
+    return await run(Queue.#open(baseDir, runtime, options));
+  }
+
+  /**
+   * As {@linkcode Queue.open}, without returning to the event loop: for processes that exit right after.
+   *
+   * @throws {TypeError} Also if the disk isn't a blocking one.
+   */
+  static openSync(baseDir: string, runtime: Runtime, options: OpenOptions = {}): Queue {
+    return runSync(Queue.#open(baseDir, runtime, options));
+  }
+
+  static *#open(baseDir: string, runtime: Runtime, options: OpenOptions): Steps<Queue> {
     const base = baseDir.replace(/(?<=.)\/+$/, "");
-    return new Queue({ base, runtime, modes: await openLayout(runtime.disk, base, options) });
+    return new Queue({ base, runtime, modes: yield* openLayout(runtime.disk, base, options) });
   }
 
   /**

@@ -1,8 +1,8 @@
 /**
  * One piece of code for producers that can wait and producers that can't.
  *
- * A short-lived process must have its event on disk before it returns, so enqueueing exists in a synchronous form. Both forms
- * run the same generator of disk verbs; only the driver differs.
+ * A short-lived process must have its event on disk before it returns, so opening a queue and enqueueing exist in a synchronous
+ * form. Both forms run the same generator of disk verbs; only the driver differs.
  *
  * @module
  */
@@ -49,7 +49,7 @@ export function runSync<T>(steps: Steps<T>): T {
     value.catch(() => {}); // nobody waits for it: its failure must not end the process
     turn = steps.throw(
       new TypeError(
-        "Cannot enqueue synchronously: the disk must be a blocking one, it answered with a promise",
+        "Cannot go on synchronously: the disk must be a blocking one, it answered with a promise",
       ),
     );
   }

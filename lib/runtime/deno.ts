@@ -9,7 +9,6 @@
  */
 
 import type {
-  Clock,
   CreateOptions,
   DirEntry,
   Disk,
@@ -19,9 +18,7 @@ import type {
   Runtime,
   Stat,
 } from "./runtime.ts";
-
-/** Longest delay a timer takes (2^31 - 1 ms); longer sleeps are cut to it and their callers look again. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+import { clock, fetchWeb, random, sha256 } from "./web.ts";
 
 function kindOf(info: { isFile: boolean; isDirectory: boolean; isSymlink: boolean }): Kind {
   if (info.isSymlink) return "symlink";
@@ -54,6 +51,10 @@ function isReadable(stat: Stat, maxBytes: number): boolean {
 
 async function* list(dir: string): AsyncIterable<DirEntry> {
   for await (const entry of Deno.readDir(dir)) yield { name: entry.name, kind: kindOf(entry) };
+}
+
+function entries(dir: string): DirEntry[] {
+  return Array.from(Deno.readDirSync(dir), (entry) => ({ name: entry.name, kind: kindOf(entry) }));
 }
 
 function watch(dir: string, onChange: () => void): () => void {
@@ -89,6 +90,27 @@ function lockOf(file: Deno.FsFile): Lock {
   };
 }
 
+/** Use a file and close it. (`using` would keep this module from loading on Node 20.) */
+function closing<T>(file: Deno.FsFile, use: (file: Deno.FsFile) => T): T {
+  try {
+    return use(file);
+  } finally {
+    file.close();
+  }
+}
+
+async function closingLater<T>(
+  opening: Promise<Deno.FsFile>,
+  use: (file: Deno.FsFile) => Promise<T>,
+): Promise<T> {
+  const file = await opening;
+  try {
+    return await use(file);
+  } finally {
+    file.close();
+  }
+}
+
 /** The path such that only a folder answers to it: `Deno.remove` alone would remove a file of that name. */
 const folder = (path: string) => `${path}/`;
 
@@ -97,29 +119,32 @@ const asDate = (ms: number) => new Date(ms);
 /** A disk whose verbs block this thread for one system call each. */
 export const blockingDisk: Disk = {
   list,
+  entries,
   watch,
   lstat: (path) => statOf(Deno.lstatSync(path)),
   read(path, maxBytes): FileContent {
     const seen = statOf(Deno.lstatSync(path));
     if (!isReadable(seen, maxBytes)) return { stat: seen, bytes: undefined };
-    using file = Deno.openSync(path);
-    const stat = statOf(file.statSync());
-    if (!isSameFile(seen, stat) || stat.size > maxBytes) return { stat, bytes: undefined };
-    const bytes = new Uint8Array(stat.size);
-    let filled = 0;
-    while (filled < bytes.length) {
-      const count = file.readSync(bytes.subarray(filled));
-      if (count === null) break;
-      filled += count;
-    }
-    return { stat, bytes: bytes.subarray(0, filled) };
+    return closing(Deno.openSync(path), (file) => {
+      const stat = statOf(file.statSync());
+      if (!isSameFile(seen, stat) || stat.size > maxBytes) return { stat, bytes: undefined };
+      const bytes = new Uint8Array(stat.size);
+      let filled = 0;
+      while (filled < bytes.length) {
+        const count = file.readSync(bytes.subarray(filled));
+        if (count === null) break;
+        filled += count;
+      }
+      return { stat, bytes: bytes.subarray(0, filled) };
+    });
   },
   create(path, bytes, options: CreateOptions) {
-    using file = Deno.openSync(path, { write: true, createNew: true, mode: options.mode });
-    for (let written = 0; written < bytes.length;) {
-      written += file.writeSync(bytes.subarray(written));
-    }
-    if (options.durable) file.syncSync();
+    closing(Deno.openSync(path, { write: true, createNew: true, mode: options.mode }), (file) => {
+      for (let written = 0; written < bytes.length;) {
+        written += file.writeSync(bytes.subarray(written));
+      }
+      if (options.durable) file.syncSync();
+    });
   },
   rename: (from, to) => Deno.renameSync(from, to),
   link: (from, to) => Deno.linkSync(from, to),
@@ -128,10 +153,7 @@ export const blockingDisk: Disk = {
   removeDir: (path) => Deno.removeSync(folder(path)),
   touch: (path, ms) => Deno.utimeSync(path, asDate(ms), asDate(ms)),
   chmod: (path, mode) => Deno.chmodSync(path, mode),
-  syncDir(path) {
-    using dir = Deno.openSync(path);
-    dir.syncSync();
-  },
+  syncDir: (path) => closing(Deno.openSync(path), (dir) => dir.syncSync()),
   tryLock(path) {
     const file = Deno.openSync(path, { read: true, write: true });
     let isLocked = false;
@@ -147,29 +169,37 @@ export const blockingDisk: Disk = {
 /** A disk whose verbs run on Deno's thread pool. */
 export const asyncDisk: Disk = {
   list,
+  async entries(dir) {
+    const found: DirEntry[] = [];
+    for await (const entry of list(dir)) found.push(entry);
+    return found;
+  },
   watch,
   lstat: async (path) => statOf(await Deno.lstat(path)),
   async read(path, maxBytes): Promise<FileContent> {
     const seen = statOf(await Deno.lstat(path));
     if (!isReadable(seen, maxBytes)) return { stat: seen, bytes: undefined };
-    using file = await Deno.open(path);
-    const stat = statOf(await file.stat());
-    if (!isSameFile(seen, stat) || stat.size > maxBytes) return { stat, bytes: undefined };
-    const bytes = new Uint8Array(stat.size);
-    let filled = 0;
-    while (filled < bytes.length) {
-      const count = await file.read(bytes.subarray(filled));
-      if (count === null) break;
-      filled += count;
-    }
-    return { stat, bytes: bytes.subarray(0, filled) };
+    return await closingLater(Deno.open(path), async (file) => {
+      const stat = statOf(await file.stat());
+      if (!isSameFile(seen, stat) || stat.size > maxBytes) return { stat, bytes: undefined };
+      const bytes = new Uint8Array(stat.size);
+      let filled = 0;
+      while (filled < bytes.length) {
+        const count = await file.read(bytes.subarray(filled));
+        if (count === null) break;
+        filled += count;
+      }
+      return { stat, bytes: bytes.subarray(0, filled) };
+    });
   },
-  async create(path, bytes, options: CreateOptions) {
-    using file = await Deno.open(path, { write: true, createNew: true, mode: options.mode });
-    for (let written = 0; written < bytes.length;) {
-      written += await file.write(bytes.subarray(written));
-    }
-    if (options.durable) await file.sync();
+  create(path, bytes, { mode, durable }: CreateOptions) {
+    const opening = Deno.open(path, { write: true, createNew: true, mode });
+    return closingLater(opening, async (file) => {
+      for (let written = 0; written < bytes.length;) {
+        written += await file.write(bytes.subarray(written));
+      }
+      if (durable) await file.sync();
+    });
   },
   rename: (from, to) => Deno.rename(from, to),
   link: (from, to) => Deno.link(from, to),
@@ -178,10 +208,7 @@ export const asyncDisk: Disk = {
   removeDir: (path) => Deno.remove(folder(path)),
   touch: (path, ms) => Deno.utime(path, asDate(ms), asDate(ms)),
   chmod: (path, mode) => Deno.chmod(path, mode),
-  async syncDir(path) {
-    using dir = await Deno.open(path);
-    await dir.sync();
-  },
+  syncDir: (path) => closingLater(Deno.open(path), (dir) => dir.sync()),
   async tryLock(path) {
     const file = await Deno.open(path, { read: true, write: true });
     let isLocked = false;
@@ -193,42 +220,6 @@ export const asyncDisk: Disk = {
     return isLocked ? lockOf(file) : undefined;
   },
 };
-
-const clock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  sleep(ms, signal) {
-    if (signal?.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(done, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS));
-      function done() {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", done);
-        resolve();
-      }
-      signal?.addEventListener("abort", done);
-    });
-  },
-};
-
-/** A supply of random words: one call into the system for 256 of them. */
-const words = new Uint32Array(256);
-let unused = 0;
-
-function random(): number {
-  if (unused === 0) {
-    crypto.getRandomValues(words);
-    unused = words.length;
-  }
-  return words[--unused]! / 2 ** 32;
-}
-
-async function sha256(text: string): Promise<string> {
-  const digest = new Uint8Array(
-    await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)),
-  );
-  return digest.toHex();
-}
 
 /** This host's name; without permission to ask a name nobody else has, so that no other host's claims are taken for ours. */
 function hostname(): string {
@@ -245,12 +236,28 @@ function mayReach(url: URL): boolean {
     "granted";
 }
 
+const serve: NonNullable<Runtime["serve"]> = (address, handler) => {
+  const cut = new AbortController();
+  const server = Deno.serve({ ...address, signal: cut.signal, onListen() {} }, handler);
+  const { hostname, port } = server.addr;
+  return {
+    hostname,
+    port,
+    async stop(requests) {
+      if (requests === "answer") return await server.shutdown();
+      cut.abort();
+      await server.finished;
+    },
+  };
+};
+
 /** The runtime this process runs on; `disk` is {@linkcode blockingDisk} unless told otherwise. */
 export function denoRuntime(disk: Disk = blockingDisk): Runtime {
   return {
     disk,
     clock,
-    fetch: (url, init) => fetch(url, init),
+    fetch: fetchWeb,
+    serve,
     mayReach,
     random,
     sha256,

@@ -76,6 +76,8 @@ export interface CreateOptions {
 export interface Disk {
   /** The names in a folder, lazily, in no order. What is renamed away or added meanwhile may or may not be seen; the rest is. */
   list(dir: string): AsyncIterable<DirEntry>;
+  /** All names in a folder that holds few, at once and in no order. */
+  entries(dir: string): Awaitable<readonly DirEntry[]>;
   /** Look at a path without following a symlink. */
   lstat(path: string): Awaitable<Stat>;
   /** Read a regular file of at most `maxBytes`. Never follows a symlink, never blocks on a FIFO. */
@@ -117,6 +119,19 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** An HTTP server that is running. */
+export interface HttpServer {
+  /** Where it listens, without brackets. */
+  readonly hostname: string;
+  /** The port, also when it was left to the system. */
+  readonly port: number;
+  /**
+   * Take no more connections. Resolves when those there are have ended: `"answer"` lets the answers out that are on their way, but
+   * may cut a body that isn't whole yet; `"cut"` ends all at once.
+   */
+  stop(requests: "answer" | "cut"): Promise<void>;
+}
+
 /** Everything the product needs of the world. */
 export interface Runtime {
   /** Files and folders. */
@@ -125,6 +140,15 @@ export interface Runtime {
   readonly clock: Clock;
   /** One HTTP request, as the web platform's `fetch`. */
   fetch(url: string, init: RequestInit): Promise<Response>;
+  /**
+   * Answer HTTP requests at an address; port 0 leaves the port to the system. Missing where a runtime has no server.
+   *
+   * @throws The network's error, when the address can't be had.
+   */
+  readonly serve?: (
+    address: { readonly hostname: string; readonly port: number },
+    handler: (request: Request) => Promise<Response>,
+  ) => HttpServer;
   /** Whether this process may talk to the host and port of `url`. */
   mayReach(url: URL): boolean;
   /** Uniform in [0, 1), 32 random bits, from a source good enough that ids made on many hosts never meet. */

@@ -20,8 +20,8 @@ import type { NetworkView } from "./network_view.ts";
 import { canonical, PosixError } from "./tree.ts";
 import type { SimProcess } from "./process.ts";
 
-/** A verb of `Disk`. Releasing a lock is none: it can't fail, and a crash releases it too. */
-export type Verb = Exclude<keyof Disk, "watch">;
+/** A verb of `Disk`; `entries` goes as a `list`. Releasing a lock is none: it can't fail, and a crash releases it too. */
+export type Verb = Exclude<keyof Disk, "watch" | "entries">;
 
 /** A verb that waits for its turn. */
 export interface PendingCall {
@@ -101,6 +101,10 @@ export class ProcessDisk implements Disk {
       yield* slice.entries;
       cursor = slice.cursor;
     }
+  }
+
+  entries(dir: string): Awaitable<readonly DirEntry[]> {
+    return this.#verb("list", dir, () => this.#world.disk.slice(dir, -1, Infinity).entries);
   }
 
   lstat(path: string): Awaitable<Stat> {

@@ -45,6 +45,6 @@ function directoryUrl(path: string): URL {
 }
 
 /** Drop the bundler's comments that name files outside of the project: they tell of the machine the build was made on. */
-function withoutForeignPaths(script: string): string {
+export function withoutForeignPaths(script: string): string {
   return script.replace(/^\/\/ (?:\.\.\/|\/|[A-Za-z]:).*\n/gm, "");
 }

@@ -1,0 +1,72 @@
+/**
+ * The program's entry on Node: the command line on the real process. `tools/pack.ts` bundles it into the npm package.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { open } from "node:fs/promises";
+import process from "node:process";
+import { Readable } from "node:stream";
+import type { Io, Output } from "./lib/cli/io.ts";
+import { describeFailure, main } from "./lib/cli/main.ts";
+import { nodeRuntime } from "./lib/runtime/node.ts";
+
+function outputOf(stream: NodeJS.WriteStream): Output {
+  stream.on("error", () => {}); // each write hears of its own
+  return {
+    isTerminal: stream.isTTY === true,
+    columns: () => stream.columns || 80,
+    write: (text) =>
+      new Promise((resolve, reject) => {
+        stream.write(text, (error) => error ? reject(error) : resolve());
+      }),
+  };
+}
+
+async function readFile(path: string, maxBytes: number): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    while (size <= maxBytes) {
+      const chunk = new Uint8Array(Math.min(2 ** 16, maxBytes + 1 - size));
+      const { bytesRead } = await file.read(chunk, 0, chunk.length);
+      if (bytesRead === 0) break;
+      chunks.push(chunk.subarray(0, bytesRead));
+      size += bytesRead;
+    }
+    return new Uint8Array(Buffer.concat(chunks));
+  } finally {
+    await file.close();
+  }
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+const io: Io = {
+  stdin: {
+    isTerminal: process.stdin.isTTY === true,
+    get readable() {
+      return Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>;
+    },
+  },
+  stdout: outputOf(process.stdout),
+  stderr: outputOf(process.stderr),
+  defaultBaseDir: process.env.OPTIMIZELYD_BASE_DIR || ".",
+  permissions: [],
+  readFile,
+  onSignal(handler) {
+    for (const signal of SIGNALS) process.on(signal, handler);
+    return () => {
+      for (const signal of SIGNALS) process.off(signal, handler);
+    };
+  },
+};
+
+process.on("unhandledRejection", (reason) => {
+  const { line, code } = describeFailure(reason);
+  process.stderr.write(`${line}\n`);
+  process.exit(code);
+});
+process.exit(await main(process.argv.slice(2), nodeRuntime(), io));

@@ -1,0 +1,155 @@
+/**
+ * The runtime on Node.
+ *
+ * Every verb is one blocking call, as in Deno's default. Node has no file locks: `tryLock` answers ENOTSUP, as a file system
+ * without them does, so that the lease alone decides when a consumer's claims are taken over.
+ *
+ * @module
+ */
+
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  type Dirent,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmdirSync,
+  type Stats,
+  unlinkSync,
+  utimesSync,
+  watch,
+  writeSync,
+} from "node:fs";
+import { opendir } from "node:fs/promises";
+import { hostname } from "node:os";
+import process from "node:process";
+import type { DirEntry, Disk, FileContent, Kind, Runtime, Stat } from "./runtime.ts";
+import { clock, fetchWeb, random, sha256 } from "./web.ts";
+
+/** Names fetched from the system at a time. */
+const LIST_BUFFER = 1_024;
+
+/** `utimes` takes seconds, too coarse for a whole number of ms: a microsecond more, and what is cut off is below it. */
+const MICROSECOND_MS = 0.001;
+
+function kindOf(entry: Stats | Dirent): Kind {
+  if (entry.isSymbolicLink()) return "symlink";
+  return entry.isFile() ? "file" : entry.isDirectory() ? "directory" : "other";
+}
+
+function statOf(stats: Stats): Stat {
+  return {
+    kind: kindOf(stats),
+    size: stats.size,
+    mtimeMs: Math.floor(stats.mtimeMs),
+    ctimeMs: Math.floor(stats.ctimeMs),
+    ino: stats.ino,
+    dev: stats.dev,
+    nlink: stats.nlink,
+    mode: stats.mode & 0o7777,
+    uid: stats.uid,
+    gid: stats.gid,
+  };
+}
+
+const entryOf = (entry: Dirent): DirEntry => ({ name: entry.name, kind: kindOf(entry) });
+
+/** Open a file, use it and close it. */
+function using<T>(path: string, flags: number, mode: number, use: (file: number) => T): T {
+  const file = openSync(path, flags, mode);
+  try {
+    return use(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readAll(file: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let filled = 0;
+  while (filled < size) {
+    const count = readSync(file, bytes, filled, size - filled, null);
+    if (count === 0) break;
+    filled += count;
+  }
+  return bytes.subarray(0, filled);
+}
+
+function codedError(code: string, message: string): Error {
+  return Object.assign(new Error(`${code}: ${message}`), { code });
+}
+
+/** A disk whose verbs block this thread for one system call each. */
+export const nodeDisk: Disk = {
+  async *list(dir) {
+    for await (const entry of await opendir(dir, { bufferSize: LIST_BUFFER })) yield entryOf(entry);
+  },
+  entries: (dir) => readdirSync(dir, { withFileTypes: true }).map(entryOf),
+  lstat: (path) => statOf(lstatSync(path)),
+  read(path, maxBytes): FileContent {
+    const seen = statOf(lstatSync(path));
+    if (seen.kind !== "file" || seen.size > maxBytes) return { stat: seen, bytes: undefined };
+    return using(path, constants.O_RDONLY, 0, (file) => {
+      const stat = statOf(fstatSync(file));
+      // what was seen is what was opened, or the path was exchanged between the two
+      const isSame = stat.kind === "file" && stat.ino === seen.ino && stat.dev === seen.dev;
+      if (!isSame || stat.size > maxBytes) return { stat, bytes: undefined };
+      return { stat, bytes: readAll(file, stat.size) };
+    });
+  },
+  create(path, bytes, { mode, durable }) {
+    const { O_WRONLY, O_CREAT, O_EXCL } = constants;
+    using(path, O_WRONLY | O_CREAT | O_EXCL, mode, (file) => {
+      for (let written = 0; written < bytes.length;) {
+        written += writeSync(file, bytes, written, bytes.length - written);
+      }
+      if (durable) fsyncSync(file);
+    });
+  },
+  rename: (from, to) => renameSync(from, to),
+  link: (from, to) => linkSync(from, to),
+  remove: (path) => unlinkSync(path),
+  makeDir: (path, mode) => void mkdirSync(path, { mode }),
+  removeDir: (path) => rmdirSync(path),
+  touch(path, ms) {
+    const seconds = (ms + MICROSECOND_MS) / 1_000;
+    utimesSync(path, seconds, seconds);
+  },
+  chmod: (path, mode) => chmodSync(path, mode),
+  syncDir: (path) => using(path, constants.O_RDONLY, 0, (dir) => fsyncSync(dir)),
+  tryLock(path) {
+    if (kindOf(lstatSync(path)) === "directory") throw codedError("EISDIR", `lock '${path}'`);
+    throw codedError("ENOTSUP", `Node has no file locks, lock '${path}'`);
+  },
+  watch(dir, onChange) {
+    try {
+      const watcher = watch(dir, { persistent: false }, () => onChange());
+      watcher.on("error", () => {}); // the folder went away or the watch broke: polling goes on
+      return () => watcher.close();
+    } catch {
+      return () => {}; // only a hint: no watches left, or a file system without them
+    }
+  },
+};
+
+/** The runtime this process runs on. Node asks for no permissions: it may reach whatever the network lets it. */
+export function nodeRuntime(): Runtime {
+  return {
+    disk: nodeDisk,
+    clock,
+    fetch: fetchWeb,
+    mayReach: () => true,
+    random,
+    sha256,
+    hostname: hostname(),
+    pid: process.pid,
+  };
+}

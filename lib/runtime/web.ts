@@ -1,0 +1,54 @@
+/**
+ * What Deno and Node have in common, because both have it from the web platform: clocks, chance, hashes and HTTP.
+ *
+ * @module
+ */
+
+import type { Clock } from "./runtime.ts";
+
+/** Longest delay a timer takes (2^31 - 1 ms); longer sleeps are cut to it and their callers look again. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Time, by the web platform's clocks and timers. */
+export const clock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep(ms, signal) {
+    if (signal?.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS));
+      function done() {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", done);
+        resolve();
+      }
+      signal?.addEventListener("abort", done);
+    });
+  },
+};
+
+/** A supply of random words: one call into the system for 256 of them. */
+const words = new Uint32Array(256);
+let unused = 0;
+
+/** As `Runtime.random`. */
+export function random(): number {
+  if (unused === 0) {
+    crypto.getRandomValues(words);
+    unused = words.length;
+  }
+  return words[--unused]! / 2 ** 32;
+}
+
+/** As `Runtime.sha256`. */
+export async function sha256(text: string): Promise<string> {
+  const digest = new Uint8Array(
+    await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)),
+  );
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** As `Runtime.fetch`; looked up at each call, so that loading this module needs nothing. */
+export function fetchWeb(url: string, init: RequestInit): Promise<Response> {
+  return fetch(url, init);
+}

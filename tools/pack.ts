@@ -1,0 +1,90 @@
+/**
+ * `deno task pack`: the npm package, as a tarball in `dist/`.
+ *
+ * `deno pack` turns `mod.ts` and what it reaches into JavaScript with types. What it has no words for is added here: the
+ * program for Node, bundled into one file so that the package depends on nothing, and the Node versions it runs on.
+ *
+ * @module
+ */
+
+// deno-lint-ignore-file no-console -- a command that talks to its user
+import { withoutForeignPaths } from "./compile/bundle.ts";
+import { runDeno, runNpm, ToolError } from "./compile/child.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+
+/** `require()` of a package made of modules came with 20.19. */
+const NODE_VERSIONS = ">=20.19";
+
+const PROGRAM = "bin/optimizelyd-maildir.mjs";
+
+/** What `deno pack` leaves out of `package.json`. */
+const ADDITIONS = {
+  description: "Events delivered over HTTP from a directory: a crash-safe maildir outbox",
+  keywords: ["optimizely", "event dispatcher", "outbox", "queue", "maildir", "webhooks"],
+  bin: { "optimizelyd-maildir": PROGRAM },
+  engines: { node: NODE_VERSIONS },
+  sideEffects: false,
+};
+
+/**
+ * Make the package.
+ *
+ * @param out Directory for the tarball.
+ * @param flags For `deno pack`, such as `--allow-dirty`.
+ * @returns The tarball's path.
+ * @throws {ToolError} If a tool fails.
+ */
+export async function pack(out: string, flags: readonly string[] = []): Promise<string> {
+  const scratch = await Deno.makeTempDir({ prefix: "pack-" });
+  try {
+    await Deno.mkdir(out, { recursive: true });
+    const made = `${scratch}/modules.tgz`;
+    await runDeno(ROOT, ["pack", "--quiet", "--no-source-maps", `--output=${made}`, ...flags]);
+    await extract(made, scratch);
+    const dir = `${scratch}/package`;
+    await Deno.mkdir(`${dir}/bin`);
+    await addProgram(`${dir}/${PROGRAM}`);
+    await amend(`${dir}/package.json`);
+    const args = ["pack", "--ignore-scripts", "--json", `--pack-destination=${scratch}`];
+    const [{ filename }] = JSON.parse(await runNpm(dir, args)) as [{ filename: string }];
+    const tarball = `${out}/${filename.replace("@", "").replace("/", "-")}`;
+    await Deno.copyFile(`${scratch}/${filename.replace("@", "").replace("/", "-")}`, tarball);
+    return tarball;
+  } finally {
+    await Deno.remove(scratch, { recursive: true });
+  }
+}
+
+async function extract(tarball: string, dir: string): Promise<void> {
+  const args = ["-xzf", tarball, "-C", dir];
+  const { success, stderr } = await new Deno.Command("tar", { args }).output();
+  if (!success) throw new ToolError(`tar failed: ${new TextDecoder().decode(stderr).trim()}`);
+}
+
+async function addProgram(path: string): Promise<void> {
+  await runDeno(ROOT, [
+    ...["bundle", "--quiet", "--frozen", "--platform=deno", `--output=${path}`],
+    "cli_node.ts",
+  ]);
+  await Deno.writeTextFile(
+    path,
+    `#!/usr/bin/env node\n${withoutForeignPaths(await Deno.readTextFile(path))}`,
+  );
+  await Deno.chmod(path, 0o755);
+}
+
+async function amend(path: string): Promise<void> {
+  const made = JSON.parse(await Deno.readTextFile(path));
+  await Deno.writeTextFile(path, `${JSON.stringify({ ...made, ...ADDITIONS }, null, 2)}\n`);
+}
+
+if (import.meta.main) {
+  try {
+    console.log(await pack(`${ROOT}dist`, Deno.args));
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error;
+    console.error(`pack: ${error.message}`);
+    Deno.exit(69);
+  }
+}
