@@ -315,7 +315,7 @@ Deno.test("a refused event is dead, seen by status, brought back by requeue, and
   assertMatch(text.stdout, /^dead +1$/m);
   assertMatch(
     text.stdout,
-    /^destination +waiting {2}dead {2}next attempt\nhttp_127\.0\.0\.1_\d+ +0 +1 {2}-\n$/m,
+    /^destination +waiting {2}in flight {2}dead {2}next attempt {2}state\nhttp_\S+ +0 +0 +1 {2}- +-\n$/m,
   );
   const { dead, destinations } = JSON.parse(json.stdout);
   assertEquals([dead, destinations[0].dead, destinations[0].nextAttempt], [1, 1, null]);

@@ -389,7 +389,7 @@ Deno.test("status() counts events by state and by destination", async () => {
     writing: 0,
     ready: 1,
     claimed: 1,
-    claimedRead: 1,
+    claimedUnread: 0,
     deferred: 2,
     dead: 1,
     responses: 0,

@@ -20,7 +20,7 @@ export interface DestinationStatus {
   readonly destination: string;
   /** Events in `defer/`. */
   readonly waiting: number;
-  /** Events in `cur/`, as far as they were read; see {@linkcode QueueStatus.claimedRead}. */
+  /** Events in `cur/`, as far as they were read; see {@linkcode QueueStatus.claimedUnread}. */
   readonly inFlight: number;
   /** Dead letters. */
   readonly dead: number;
@@ -47,8 +47,8 @@ export interface QueueStatus {
   readonly ready: number;
   /** In `cur/`. */
   readonly claimed: number;
-  /** How many of those were read for their destination: at most 1,000, or 64 MiB. */
-  readonly claimedRead: number;
+  /** How many of those count for no destination, because they were not read: more than 1,000 events, or 64 MiB, never are. */
+  readonly claimedUnread: number;
   /** In `defer/`. */
   readonly deferred: number;
   /** In `doa/`. */
@@ -93,7 +93,7 @@ export type StatusProgress = (names: number) => void | Promise<void>;
 class Census {
   readonly destinations = new Map<string, Tally>();
   unreachable = 0;
-  claimedRead = 0;
+  claimedUnread = 0;
   readonly #queue: Queue;
   readonly #onProgress: StatusProgress | undefined;
   #looked = 0;
@@ -260,15 +260,18 @@ class Census {
   /** `cur/`. Which destination an event is for is only in the event itself. */
   async claimed(): Promise<number> {
     let count = 0;
-    let bytesLeft = MOST_CLAIM_BYTES;
+    let [readsLeft, bytesLeft] = [MOST_CLAIMS_READ, MOST_CLAIM_BYTES];
     for await (const { name, isFolder } of this.names("cur")) {
       if (isFolder) continue;
       count++;
-      if (this.claimedRead >= MOST_CLAIMS_READ || bytesLeft <= 0) continue;
+      if (readsLeft === 0 || bytesLeft <= 0) {
+        this.claimedUnread++;
+        continue;
+      }
       const read = await this.#destinationOfClaim(name, bytesLeft);
       if (read === undefined) continue; // settled meanwhile
+      readsLeft--;
       bytesLeft -= read.size;
-      this.claimedRead++;
       this.of(read.destination).inFlight++;
     }
     return count;
@@ -345,8 +348,8 @@ export async function status(queue: Queue, onProgress?: StatusProgress): Promise
     dead: await census.dead(),
     responses: await census.count("res", (name) => !name.endsWith(".meta")),
   };
-  const { unreachable, claimedRead } = census;
-  return { ...totals, claimedRead, unreachable, destinations: census.byDestination() };
+  const { unreachable, claimedUnread } = census;
+  return { ...totals, claimedUnread, unreachable, destinations: census.byDestination() };
 }
 
 /**
