@@ -6,43 +6,9 @@ import { splitLines } from "../lib/cli/lines.ts";
 import { main } from "../lib/cli/main.ts";
 import { denoRuntime } from "../lib/runtime/deno.ts";
 import { VERSION } from "../lib/version.ts";
+import { command, eventLine, linesOf, PROGRAM, resultOf, run } from "./program.ts";
 
-const PROGRAM = new URL("../cli.ts", import.meta.url).href;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-
-/** What a program left behind. */
-interface Result {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function command(args: readonly string[], options: Deno.CommandOptions = {}): Deno.Command {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--quiet", "--frozen", "--allow-all", PROGRAM, ...args],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-    ...options,
-    env: { OPTIMIZELYD_BASE_DIR: "", NO_COLOR: "1", ...options.env },
-  });
-}
-
-async function resultOf(child: Deno.ChildProcess): Promise<Result> {
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
-}
-
-/** Run the program to its end. */
-async function run(args: readonly string[], input?: string | Uint8Array): Promise<Result> {
-  if (input === undefined) return await resultOf(command(args).spawn());
-  const child = command(args, { stdin: "piped" }).spawn();
-  const bytes = typeof input === "string" ? new TextEncoder().encode(input) : input;
-  const fed = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeTo(child.stdin);
-  const [result] = await Promise.all([resultOf(child), fed.catch(() => {})]);
-  return result;
-}
 
 /** A directory that is removed with everything in it. */
 async function temporaryDirectory() {
@@ -94,31 +60,6 @@ function endpoint(
     arrived,
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
-}
-
-/** Reads the lines of a stream as they come. */
-function linesOf(stream: ReadableStream<Uint8Array>) {
-  const reader = stream.pipeThrough(new TextDecoderStream() as TransformStream).getReader();
-  let text = "";
-  return {
-    /** Everything up to and including the first line that matches. */
-    async until(pattern: RegExp): Promise<string> {
-      while (!pattern.test(text)) {
-        const { value, done } = await reader.read();
-        if (done) throw new Error(`ended without ${pattern}: ${text}`);
-        text += value;
-      }
-      return text;
-    },
-    async toEnd(): Promise<string> {
-      for (let chunk; !(chunk = await reader.read()).done;) text += chunk.value;
-      return text;
-    },
-  };
-}
-
-function eventLine(url: string, body: unknown): string {
-  return `${JSON.stringify({ url, requestBody: body })}\n`;
 }
 
 /** A process around `main` that a test makes up. */
