@@ -471,3 +471,19 @@ Deno.test("on a terminal client and consume --until-empty show progress and a su
   assertMatch(shown, /Z dead \S+ \S+ 404 attempt=1 [^\r\n]+\n/);
   assertMatch(shown, /1 delivered, 1 dead *\n\r$/);
 });
+
+Deno.test("on a terminal consume --until-empty says what keeps events from being delivered", async () => {
+  await using directory = await temporaryDirectory();
+  await using server = endpoint();
+  const base = ["--base-dir", directory.path];
+  const stdin = { isTerminal: false, readable: new Blob([eventLine(server.url, 1)]).stream() };
+  const run = (args: readonly string[], io: Io) => main([...args, ...base], denoRuntime(), io);
+  assertEquals(await run(["client", "-"], { ...fakeIo(true).io, stdin }), 0);
+  assertEquals(await run(["hold", server.url], fakeIo(true).io), 0);
+  const consumer = fakeIo(true);
+  assertEquals(await run(["--until-empty"], consumer.io), 75);
+  const shown = consumer.stderr.join("");
+  assertMatch(shown, /Z lane http_127\.0\.0\.1_\d+ held *\n/);
+  assertMatch(shown, /0 delivered, 0 dead; what is left waits for held destinations *\n\r$/);
+  assertEquals(server.arrived.length, 0);
+});

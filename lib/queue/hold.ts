@@ -65,7 +65,7 @@ function hintFor(text: string): string | undefined {
   const url = text.includes("@") || text.includes("://") || !/[.:]|^localhost$/.test(text)
     ? undefined
     : asUrl(`https://${text.replace(/^https?_/, "")}`);
-  return url && `did you mean ${url.origin}?`;
+  return url && `did you mean ${url.origin} or http://${url.host}?`;
 }
 
 /**
