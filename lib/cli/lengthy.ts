@@ -43,17 +43,21 @@ export class Lengthy {
     this.#progress ??= new Progress(
       this.#output,
       this.#clock,
-      ({ done }, perSecond, columns) => {
-        if (done === 0) return ""; // not told yet
-        const rate = formatCount(Math.round(perSecond));
-        return `${formatCount(done)} ${this.#what}  ${rate}/s`.slice(0, Math.max(0, columns - 1));
-      },
+      ({ done }, _perSecond, columns) => this.#render(done, columns),
     );
     this.#progress.update({ done, failed: 0, remaining: undefined });
     if (nowMs - this.#turnMs < TURN_MS) return;
     this.#turnMs = nowMs;
     return this.#clock.sleep(0);
   };
+
+  /** The rate is that since the start: the line begins in the middle of the work. */
+  #render(done: number, columns: number): string {
+    if (done === 0) return ""; // not told yet
+    const perSecond = done * 1_000 / (this.#clock.monotonic() - this.#startMs);
+    const text = `${formatCount(done)} ${this.#what}  ${formatCount(Math.round(perSecond))}/s`;
+    return text.slice(0, Math.max(0, columns - 1));
+  }
 
   /** Take the progress line away. Never rejects. */
   async end(): Promise<void> {
