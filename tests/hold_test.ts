@@ -208,3 +208,38 @@ Deno.test("a destination that is down is in status with its error, until it answ
   await Promise.all([child.status, child.stdout.cancel(), log.toEnd()]);
   assertEquals(namesIn(`${dir.path}/defer`), []);
 });
+
+Deno.test("status() reads what is in a destination's folder, whoever put it there", async () => {
+  await using dir = await tempDir();
+  const queue = await openQueue(dir.path, { create: true });
+  const nowMs = Date.now();
+  const put = (destination: string, files: Readonly<Record<string, string>>) => {
+    Deno.mkdirSync(`${dir.path}/defer/${destination}`);
+    for (const [name, text] of Object.entries(files)) {
+      Deno.writeTextFileSync(`${dir.path}/defer/${destination}/${name}`, text);
+    }
+  };
+  const mark = (since: number, error: string) =>
+    JSON.stringify({ since: new Date(since).toISOString(), error });
+  put("http_a_80", {
+    [`.after@${nowMs - 1}`]: "",
+    [`.after@${nowMs + 60_000}`]: "",
+    [`.after@${nowMs + 30_000}`]: "",
+    [`.after@${nowMs + 100 * 3_600_000}`]: "", // no clock can have set it
+    "event": "",
+  });
+  put("http_b_80", {
+    ".open~one-1-x": mark(nowMs - 50_000, "the first"),
+    ".open~two-1-x": mark(nowMs - 10_000, "the latest"),
+  });
+  put("http_c_80", { ".open~one-1-x": "not JSON" });
+  put("http_d_80", { ".hold": "", ".open~one-1-x": "[]", ".keep": "" });
+  put("http_e_80", { ".keep": "" });
+  const [a, b, c, d, ...others] = (await status(queue)).destinations;
+  assertEquals(others, []);
+  assertEquals([a!.throttledUntilMs, a!.nextAttemptMs], [nowMs + 60_000, nowMs + 60_000]);
+  assertEquals([b!.downSinceMs, b!.lastError], [nowMs - 50_000, "the latest"]);
+  assert(Math.abs(c!.downSinceMs! - nowMs) < 60_000);
+  assertEquals([c!.lastError, c!.isHeld], ["unknown", false]);
+  assertEquals([d!.lastError, d!.isHeld], ["unknown", true]);
+});
