@@ -6,7 +6,7 @@
 
 import type { Io, Output } from "./lib/cli/io.ts";
 import { describeFailure, main } from "./lib/cli/main.ts";
-import { denoRuntime } from "./lib/runtime/deno.ts";
+import { consumerDisk, denoRuntime } from "./lib/runtime/deno.ts";
 
 const encoder = new TextEncoder();
 
@@ -97,7 +97,7 @@ export async function run(build: Build = {}): Promise<never> {
     }
     Deno.exit(code);
   });
-  Deno.exit(await main(Deno.args, denoRuntime(), { ...io, ...build }));
+  Deno.exit(await main(Deno.args, denoRuntime(consumerDisk), { ...io, ...build }));
 }
 
 if (import.meta.main) await run();
