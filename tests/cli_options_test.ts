@@ -69,6 +69,7 @@ Deno.test("no arguments mean consume with the documented defaults", () => {
       pollMs: 1_000,
       group: false,
       logFormat: "text",
+      merge: undefined,
       accept: undefined,
     },
   });
@@ -99,6 +100,7 @@ Deno.test("every option of consume is read, before and after the command", () =>
       pollMs: 50,
       group: true,
       logFormat: "json",
+      merge: undefined,
       accept: undefined,
     },
   };

@@ -56,11 +56,13 @@ async function setUp(answer: Answer = NO_CONTENT) {
   };
 }
 
-/** Bodies captured from the SDKs: each of the three versions, decisions, conversions, and batches of the SDK's own. */
-const CAPTURED = [...Deno.readDirSync("tests/fixtures/events")].map(({ name }) => {
-  const text = Deno.readTextFileSync(`tests/fixtures/events/${name}`);
-  return scanObject(text).get("params")!;
-}).sort();
+/** Bodies captured from the SDKs: of each of three versions, a decision, a conversion, and a batch of the SDK's own. */
+const CAPTURED = [4, 5, 6].map((version) =>
+  ["impression", "conversion", "batch10"].map((kind) => {
+    const text = Deno.readTextFileSync(`tests/fixtures/events/v${version}-node-${kind}.json`);
+    return scanObject(text).get("params")!;
+  })
+);
 
 /** A captured body of another visitor: every event of it has a uuid of its own. */
 function bodyOf(captured: string, n: number): string {
@@ -87,10 +89,9 @@ const uuidsIn = (text: string) => [...text.matchAll(/"uuid":\s*"([^"]*)"/g)].map
 
 /** 300 events in six contexts: three versions of the SDK, two revisions of the datafile; and their bodies. */
 function sixContexts(q: Awaited<ReturnType<typeof setUp>>): string[] {
-  const kinds = CAPTURED.filter((body) => !/"batch10/.test(body));
   return Array.from({ length: 300 }, (_, n) => {
-    const captured = kinds[n % kinds.length]!;
-    const revision = `"revision": "${n % 2}"`;
+    const captured = CAPTURED[n % 3]![Math.floor(n / 6) % 3]!;
+    const revision = `"revision": "${Math.floor(n / 3) % 2}"`;
     const body = bodyOf(captured, n).replace(/"revision":\s*"\d+"/, revision);
     q.put(`event-${n}.json`, body);
     return body;
@@ -125,13 +126,13 @@ Deno.test("300 events in six contexts that come while others are sent become at 
       for (const uuid of uuidsIn(body)) uuids.add(uuid);
       return new Response(null, { status: 204 });
     });
-    const delivered = new Promise<void>((resolve) => {
-      const trace = () => q.left().length === 0 && q.endpoint.taken.length > 0 && resolve();
-      q.consumer({ threads, mergeWaitMs: 20, trace }).run("forever", stop.signal);
-    });
+    let delivered = 0;
+    const trace = ({ type }: TraceEvent) => {
+      if (type === "delivered" && ++delivered === 300) stop.abort();
+    };
+    const running = q.consumer({ threads, mergeWaitMs: 20, trace }).run("forever", stop.signal);
     const bodies = sixContexts(q);
-    await delivered;
-    stop.abort();
+    await running;
     assertEquals(uuids.size, bodies.flatMap(uuidsIn).length);
     assert(q.endpoint.taken.length <= 30, `${q.endpoint.taken.length} requests`);
   }
@@ -187,7 +188,7 @@ Deno.test("a deferral defers all, each with its own count of attempts and its ow
     ["a 1 3 503", "b 5 3 503", "c 1 3 503"],
   );
   const dueOf = (id: string) => deferred.find((event) => event.id === id)!.dueMs;
-  assert(dueOf("b") - dueOf("a") > 200 && dueOf("a") !== dueOf("c"));
+  assert(dueOf("b") - dueOf("a") > 200);
   assertEquals((await q.consumer(options).run("until-empty")).delivered, 3);
 });
 
@@ -219,7 +220,7 @@ Deno.test("a batch has at most as many events and bytes as it may; a larger even
   q.put("large", `{"pad":"é","visitors":["${"x".repeat(2_000)}"]}`);
   await q.consumer({ mergeBytes: 1_000 }).run("once");
   const later = q.endpoint.taken.slice(3).map(({ body }) => utf8Bytes(body));
-  assertEquals(later.length, 6 + 1);
+  assert(later.length === 6 || later.length === 7); // the large one may end a batch early
   assertEquals(later.filter((bytes) => bytes > 1_000).length, 1);
 });
 
@@ -322,17 +323,16 @@ Deno.test("a stop waits for a merged request in flight, and after the grace time
 });
 
 Deno.test("events that wait in defer/ merge with each other and with new ones", async () => {
-  await using q = await setUp((_, taken) =>
-    new Response(null, { status: taken.length === 1 ? 503 : 204 })
-  );
-  for (let n = 0; n < 40; n++) q.put(`old-${n}`, `{"visitors":[${n}]}`);
-  await q.consumer({ backoffBaseMs: 1, backoffCapMs: 1 }).run("once");
-  assertEquals(q.left().length, 40);
+  await using q = await setUp();
+  const folder = `${q.base}/defer/http_127.0.0.1_${q.endpoint.port}`;
+  Deno.mkdirSync(folder);
+  for (let n = 0; n < 40; n++) {
+    q.put(`old-${n}`, `{"visitors":[${n}]}`);
+    Deno.renameSync(`${q.base}/new/old-${n}`, `${folder}/old-${n}+1@1~edge-1-abcdefgh-${n}`);
+  }
   for (let n = 0; n < 10; n++) q.put(`new-${n}`, `{"visitors":[${n}]}`);
-  const dueMs = Date.now() + 3;
-  while (Date.now() < dueMs);
-  await q.consumer().run("until-empty");
-  assertEquals(q.endpoint.taken.slice(1).map(({ body }) => visitorsIn(body).length), [50]);
+  assertEquals((await q.consumer().run("until-empty")).delivered, 50);
+  assertEquals(q.endpoint.taken.map(({ body }) => visitorsIn(body).length), [50]);
 });
 
 /** Another format, in a few lines: one JSON value a line. */

@@ -11,7 +11,7 @@ import { VERSION } from "../lib/version.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** Where a room of `lib/` may import from, besides itself; `cli → accept, consumer; consumer → delivery, merge, queue → event; accept, sdk → queue`. */
+/** Where a room of `lib/` may import from, besides itself: `cli → accept, consumer → delivery, merge, queue → event`; `accept, sdk → queue`. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   cli: [
     "accept",

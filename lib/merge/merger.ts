@@ -74,14 +74,9 @@ export function scopeOf({ url, method, headers, body }: EventRequest): string | 
   return `${scope}\n${headers.map(([name, value]) => `${name}:${value}`).sort().join("\n")}`;
 }
 
+const utf8 = new TextEncoder();
+
 /** Size of a text in UTF-8, in bytes. */
 export function utf8Bytes(text: string): number {
-  let bytes = text.length;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code < 0x80) continue;
-    // half of a surrogate pair is two of the four bytes of its character
-    bytes += code < 0x800 || (code >= 0xd800 && code <= 0xdfff) ? 1 : 2;
-  }
-  return bytes;
+  return utf8.encode(text).length;
 }
