@@ -57,6 +57,10 @@ export type {
 export type { Ending } from "./lib/consumer/delivery.ts";
 export type { Outcome } from "./lib/delivery/outcome.ts";
 export { checkEvent, encodeEvent, type EventInput } from "./lib/event/encode.ts";
+export type { Header } from "./lib/event/headers.ts";
+export type { EventRequest } from "./lib/event/request.ts";
+export { type Merger, type Part, scopeOf, utf8Bytes } from "./lib/merge/merger.ts";
+export { optimizelyMerger } from "./lib/merge/optimizely.ts";
 export { EnqueueError, type EnqueueOptions, EventExistsError } from "./lib/queue/enqueue.ts";
 export { type Modes, NotAQueueError, type OpenOptions } from "./lib/queue/layout.ts";
 export type { EventName } from "./lib/queue/name.ts";

@@ -71,6 +71,7 @@ Deno.test("no arguments mean consume with the documented defaults", () => {
       pollMs: 1_000,
       group: false,
       logFormat: "text",
+      merge: undefined,
       accept: undefined,
     },
   });
@@ -103,6 +104,7 @@ Deno.test("every option of consume is read, before and after the command", () =>
       pollMs: 50,
       group: true,
       logFormat: "json",
+      merge: undefined,
       accept: undefined,
     },
   };

@@ -11,13 +11,24 @@ import { VERSION } from "../lib/version.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** Where a room of `lib/` may import from, besides itself; `cli → accept, consumer; consumer → delivery, queue → event; accept, sdk → queue`. */
+/** Where a room of `lib/` may import from, besides itself: `cli → accept, consumer → delivery, merge, queue → event`; `accept, sdk → queue`. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
-  cli: ["accept", "consumer", "delivery", "queue", "event", "runtime", "std", "version.ts"],
-  consumer: ["delivery", "queue", "event", "runtime"],
+  cli: [
+    "accept",
+    "consumer",
+    "delivery",
+    "merge",
+    "queue",
+    "event",
+    "runtime",
+    "std",
+    "version.ts",
+  ],
+  consumer: ["delivery", "merge", "queue", "event", "runtime"],
   accept: ["queue", "event", "runtime"],
   sdk: ["queue", "event", "runtime"],
   delivery: ["event", "runtime", "version.ts"],
+  merge: ["event"],
   queue: ["event", "runtime"],
   event: [],
   runtime: [],

@@ -195,7 +195,7 @@ export async function consume(
   runtime: Runtime,
   io: Io,
 ): Promise<ExitCode> {
-  const { mode, group, maxAttempts, logFormat, accept: _, ...options } = invocation.options;
+  const { mode, group, maxAttempts, logFormat, accept: _, merge, ...options } = invocation.options;
   const queue = await Queue.open(baseDir, runtime, { create: true, group });
   const report = mode === "until-empty" && logFormat === "text" && io.stderr.isTerminal
     ? progressReport(queue, runtime, io)
@@ -220,6 +220,7 @@ export async function consume(
     const consumer = new Consumer(queue, {
       ...options,
       ...(maxAttempts === undefined ? {} : { maxAttempts }),
+      ...merge,
       trace: report.trace,
     });
     summary = await Promise.race([consumer.run(mode, stop.signal), cutShort]);

@@ -10,7 +10,10 @@
 import { isLoopback, type ListenAddress, parseAddress } from "../accept/address.ts";
 import type { Mode } from "../consumer/consumer.ts";
 import type { Outcome } from "../delivery/outcome.ts";
+import { LONGEST_MERGE_WAIT_MS } from "../consumer/options.ts";
 import { encodeEventText } from "../event/encode.ts";
+import type { Merger } from "../merge/merger.ts";
+import { optimizelyMerger } from "../merge/optimizely.ts";
 import { LONGEST_LEASE_MS, LONGEST_WAIT_MS } from "../queue/constants.ts";
 import { UsageError } from "./args.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
@@ -50,8 +53,22 @@ export interface ConsumeOptions {
   readonly group: boolean;
   /** How events are logged. @default "text" */
   readonly logFormat: "text" | "json";
+  /** How several events become one request; `undefined` for each on its own. @default undefined */
+  readonly merge: MergeOptions | undefined;
   /** Where to take events over HTTP; `undefined` for nowhere. @default undefined */
   readonly accept: AcceptOptions | undefined;
+}
+
+/** How several events become one request. */
+export interface MergeOptions {
+  /** The format of merged requests. */
+  readonly merge: Merger;
+  /** How long an event waits for others when the queue is short. @default 0 */
+  readonly mergeWaitMs: number;
+  /** Most events in a request. @default 50 */
+  readonly mergeCount: number;
+  /** Largest merged body, in bytes. @default 3,000,000 */
+  readonly mergeBytes: number;
 }
 
 /** How events are taken over HTTP. */
@@ -142,11 +159,15 @@ const LARGEST_FILE_BYTES = 256 * 2 ** 20;
  * @throws {UsageError} On what isn't a size within its limits.
  */
 export function readMaxBytes(given: Given): number {
-  const text = given.get("max-bytes")?.[0] ?? "4MiB";
+  return readSize(given, "max-bytes", "4MiB");
+}
+
+function readSize(given: Given, name: string, standard: string): number {
+  const text = given.get(name)?.[0] ?? standard;
   const [, digits, unit] = /^(\d{1,12})(KiB|MiB)?$/.exec(text) ?? [];
   const bytes = Number(digits) * SIZE_UNITS.get(unit ?? "")!;
   if (bytes >= 1 && bytes <= LARGEST_FILE_BYTES) return bytes;
-  throw wrong("max-bytes", "a number of bytes from 1 to 256MiB, such as 512KiB or 4MiB", text);
+  throw wrong(name, "a number of bytes from 1 to 256MiB, such as 512KiB or 4MiB", text);
 }
 
 const OUTCOMES: ReadonlyMap<string, Outcome> = new Map([
@@ -225,6 +246,22 @@ function readAccept(given: Given): AcceptOptions | undefined {
   return { address, forwardTo: readForwardTo(given) };
 }
 
+function readMerge(given: Given): MergeOptions | undefined {
+  const name = given.get("merge")?.[0];
+  if (name === undefined) {
+    const orphan = ["merge-wait", "merge-count", "merge-bytes"].find((option) => given.has(option));
+    if (orphan !== undefined) throw new UsageError(`--${orphan} needs --merge as well`);
+    return undefined;
+  }
+  if (name !== "optimizely") throw wrong("merge", "optimizely", name);
+  return {
+    merge: optimizelyMerger(),
+    mergeWaitMs: readDuration(given, "merge-wait", 0, LONGEST_MERGE_WAIT_MS) ?? 0,
+    mergeCount: readInteger(given, "merge-count", 1, 10_000) ?? 50,
+    mergeBytes: readSize(given, "merge-bytes", "3000000"),
+  };
+}
+
 function readLogFormat(given: Given): "text" | "json" {
   const text = given.get("log-format")?.[0] ?? "text";
   if (text === "text" || text === "json") return text;
@@ -278,6 +315,7 @@ export function readConsumeOptions(given: Given): ConsumeOptions {
     pollMs: readDuration(given, "poll", 10, HOUR_MS) ?? 1_000,
     group: given.has("group"),
     logFormat: readLogFormat(given),
+    merge: readMerge(given),
     accept: readAccept(given),
   };
 }

@@ -84,6 +84,13 @@ Options:
                        of a change (default: 1s)
   --group              a queue that is created is the group's as well
   --log-format FORMAT  text or json (default: text)
+  --merge optimizely   send several events in one request, where all but their
+                       visitors is equal (default: no)
+  --merge-wait DURATION
+                       let an event wait for others while the queue is short
+                       (default: 0s)
+  --merge-count N      most events in a request (default: 50)
+  --merge-bytes SIZE   largest merged body, in bytes (default: 3000000)
   --accept HOST:PORT   also take events over HTTP, posted to /v1/events there by
                        an SDK that only lets a URL be set (default: no)
   --accept-from-anywhere

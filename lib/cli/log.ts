@@ -15,11 +15,12 @@ import { printable, quoted, word } from "./printable.ts";
 
 const isoTime = (ms: number) => new Date(ms).toISOString();
 
-/** `id destination status attempt=N Nms` of the three events that end an attempt. */
+/** `id destination status attempt=N Nms`, and `merged=N` where a request was shared, of the three events that end an attempt. */
 function attemptColumns(event: TraceEvent & { type: "delivered" | "deferred" | "dead" }): string {
   const destination = event.destination === undefined ? "-" : word(event.destination);
   return `${word(event.id)} ${destination} ${event.status ?? "-"} ` +
-    `attempt=${event.attempt} ${Math.round(event.ms)}ms`;
+    `attempt=${event.attempt} ${Math.round(event.ms)}ms` +
+    (event.merged === undefined ? "" : ` merged=${event.merged}`);
 }
 
 function textColumns(event: TraceEvent): string {
@@ -58,8 +59,9 @@ function jsonMembers(event: TraceEvent): Record<string, unknown> {
     case "delivered":
     case "deferred":
     case "dead": {
-      const { id, destination, status, attempt, ms } = event;
-      const members = { id, destination, outcome: event.type, status, attempt, ms: Math.round(ms) };
+      const { id, destination, status, attempt, merged } = event;
+      const ms = Math.round(event.ms);
+      const members = { id, destination, outcome: event.type, status, attempt, ms, merged };
       if (event.type === "delivered") return members;
       if (event.type === "dead") return { ...members, reason: event.reason };
       return { ...members, due: isoTime(event.dueMs), reason: event.reason };

@@ -20,8 +20,9 @@ import { SHARED_FOLDER } from "../queue/queue.ts";
 import { type Clock, errorCode } from "../runtime/runtime.ts";
 import { type Waiting, WaitingEvents } from "../queue/waiting.ts";
 import { ReadyEvents } from "./backlog.ts";
-import { Delivery, type Ended, type Ending, type Prepared } from "./delivery.ts";
+import { Delivery, type Ending, type MergedEnded, type Prepared } from "./delivery.ts";
 import { Gate } from "./gate.ts";
+import { Gathering } from "./gathering.ts";
 import { Intake } from "./intake.ts";
 import { Lanes, type Station } from "./lanes.ts";
 import { type ConsumerOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
@@ -69,6 +70,7 @@ export class Consumer {
   readonly #options: ResolvedOptions;
   readonly #gate: Gate;
   readonly #lanes: Lanes;
+  readonly #gathering: Gathering | undefined;
   readonly #delivery: Delivery;
   readonly #resistance: Resistance;
   readonly #abandoned: AbandonedClaims;
@@ -107,7 +109,11 @@ export class Consumer {
     this.#clock = queue.place.runtime.clock;
     this.#options = resolved;
     this.#gate = new Gate(most);
-    this.#lanes = new Lanes({ most, fixed: perDestination || undefined, ratePerSecond });
+    this.#gathering = resolved.merge && new Gathering(resolved);
+    this.#lanes = new Lanes(
+      { most, fixed: perDestination || undefined, ratePerSecond },
+      this.#gathering?.mostOfLane,
+    );
     this.#waiting = new WaitingEvents(
       queue,
       resolved.pollMs,
@@ -142,6 +148,7 @@ export class Consumer {
   async run(mode: Mode = "forever", signal?: AbortSignal): Promise<Summary> {
     this.#mode = mode;
     this.#abandoned.looksOnce = mode === "once";
+    if (mode === "once" && this.#gathering) this.#gathering.waitMs = 0; // nobody else is coming
     const owner = await this.#acquireOwner();
     const stop = () => this.#beginStop();
     signal?.addEventListener("abort", stop);
@@ -291,6 +298,7 @@ export class Consumer {
 
   /** Send what lanes let through, and take in more, until neither can. */
   async #work(): Promise<void> {
+    if (this.#gathering) return await this.#workMerging(this.#gathering);
     while (!this.#stop.signal.aborted) {
       await this.#gate.room();
       if (this.#stop.signal.aborted) return;
@@ -300,6 +308,100 @@ export class Consumer {
       if (!await this.#takeIn() && !sent) return;
       if (this.#clock.monotonic() >= this.#lookAtMs) await this.#look();
     }
+  }
+
+  /** As {@linkcode Consumer.#work}, but events are taken in before they are sent, so that they can be sent together. */
+  async #workMerging(gathering: Gathering): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await this.#gate.room();
+      const sent = await this.#sendBatches(gathering, false);
+      const took = await this.#gather(gathering);
+      if (!took && !sent) {
+        this.#wakeLanes();
+        if (!await this.#sendBatches(gathering, true)) return;
+      }
+      if (this.#clock.monotonic() >= this.#lookAtMs) await this.#look();
+    }
+  }
+
+  /** Take in as many events as go into one batch; `false` when there are none. */
+  async #gather({ count }: Gathering): Promise<boolean> {
+    let taken = 0;
+    while (taken < count && !this.#stop.signal.aborted && await this.#takeIn()) taken++;
+    // Claiming may never go back to the event loop, and requests in flight need it.
+    if (taken === count && this.#gate.inside > 0) await this.#clock.sleep(0);
+    return taken > 0;
+  }
+
+  /** @param isDry Whether no more can be taken in right now. */
+  async #sendBatches(gathering: Gathering, isDry: boolean): Promise<boolean> {
+    let sent = false;
+    while (!this.#stop.signal.aborted && this.#gate.inside < this.#gate.limit) {
+      const station = this.#lanes.next(this.#clock.monotonic());
+      if (!station) break;
+      const mayBeMore = await this.#fill(station, gathering);
+      const nowMs = this.#clock.monotonic();
+      if (!this.#lanes.admits(station, nowMs)) {
+        if (station.lane.isClosedOff(nowMs)) await this.#parkAll(station);
+        continue;
+      }
+      const isWaited = isDry && !mayBeMore || this.#lanes.isFull(station);
+      const events = station.lane.isDown
+        ? station.queue.slice(0, 1) // a probe
+        : gathering.pick(station.queue, nowMs, isWaited);
+      if (mayBeMore || events) this.#lanes.wake(station);
+      if (!events || events.length === 0) continue;
+      this.#lanes.take(station, events);
+      await this.#startBatch(station, events, gathering);
+      sent = true;
+    }
+    return sent;
+  }
+
+  /** Take what is due in a lane's backlog into its memory, a batch at most; whether there may be more. */
+  async #fill(station: Station, { count }: Gathering): Promise<boolean> {
+    const waiting = this.#waiting.get(station.destination);
+    const most = station.lane.isDown ? 1 - station.queue.length : count;
+    for (let n = 0; n < most; n++) {
+      if (!waiting || this.#waiting.nextDueMs(waiting) > this.#intake.beforeMs) return false;
+      if (this.#lanes.isFull(station) || this.#isFull()) return false;
+      const event = await this.#fetch(waiting);
+      if (!event) return false;
+      if (event.destination === station.destination) this.#lanes.enqueue(station, event);
+      else await this.#route(event);
+    }
+    return most > 0;
+  }
+
+  /** Whether memory has as many events as it may. */
+  #isFull(): boolean {
+    const { queued, queuedBytes } = this.#lanes;
+    return this.#gathering?.isFull(queued, queuedBytes) ?? queued >= this.#options.threads;
+  }
+
+  async #startBatch(
+    station: Station,
+    events: readonly Prepared[],
+    gathering: Gathering,
+  ): Promise<void> {
+    if (events.length === 1) return await this.#start(station, events[0]!);
+    if (await this.#isCalledOff(station)) {
+      for (const event of events) await this.#park(station, event);
+      return;
+    }
+    this.#send(station, async () => {
+      const { endings, attempt, refused }: MergedEnded = await this.#delivery.sendMerged(events);
+      const concluded = this.#conclude(station, attempt);
+      // Without going back to the event loop: the lane must not be forgotten meanwhile, nor a stop miss them.
+      const halves = refused ? gathering.split(refused) : [];
+      const released = [];
+      for (const event of halves) {
+        if (this.#stop.signal.aborted) released.push(this.#delivery.release(event));
+        else this.#lanes.enqueue(station, event);
+      }
+      await concluded;
+      for (const ending of [...endings, ...await Promise.all(released)]) this.#count(ending);
+    });
   }
 
   /** One event of the next lane in turn, from memory and from `defer/` alternately. */
@@ -345,7 +447,7 @@ export class Consumer {
 
   /** Claim one event that no lane knows of yet, and hand it to its lane. */
   async #takeIn(): Promise<boolean> {
-    if (this.#lanes.queued >= this.#options.threads) return false;
+    if (this.#isFull()) return false;
     if (this.#lanes.isWorthWaiting(this.#clock.monotonic())) return false;
     const candidate = await this.#intake.next();
     if (!candidate) return false;
@@ -373,7 +475,8 @@ export class Consumer {
     const nowMs = this.#clock.monotonic();
     const station = this.#lanes.of(event.destination, nowMs);
     if (
-      this.#lanes.admits(station, nowMs) && this.#gate.inside < this.#gate.limit &&
+      !this.#gathering && this.#lanes.admits(station, nowMs) &&
+      this.#gate.inside < this.#gate.limit &&
       station.queue.length === 0
     ) {
       return await this.#start(station, event);
@@ -386,11 +489,18 @@ export class Consumer {
 
   async #start(station: Station, event: Prepared): Promise<void> {
     if (await this.#isCalledOff(station)) return await this.#park(station, event);
+    this.#send(station, async () => {
+      const { ending, attempt } = await this.#delivery.send(event);
+      await this.#conclude(station, attempt);
+      this.#count(ending);
+    });
+  }
+
+  #send(station: Station, sendAndSettle: () => Promise<void>): void {
     const change = this.#lanes.started(station, this.#clock.monotonic());
     if (change) this.#changed(station, change);
     this.#gate.enter();
-    this.#delivery.send(event)
-      .then((ended) => this.#conclude(station, ended))
+    sendAndSettle()
       .catch((error) => this.#failed(error))
       .finally(() => {
         this.#gate.leave();
@@ -411,7 +521,7 @@ export class Consumer {
     return station.lane.readyMs(nowMs) > nowMs;
   }
 
-  async #conclude(station: Station, { ending, attempt }: Ended): Promise<void> {
+  async #conclude(station: Station, attempt: Attempt | undefined): Promise<void> {
     const verdict = verdictOf(attempt);
     const { random } = this.#queue.place.runtime;
     const change = this.#lanes.ended(
@@ -433,7 +543,6 @@ export class Consumer {
     } catch (error) {
       this.#trouble("mark", error, "other consumers and `status` don't hear of it");
     }
-    this.#count(ending);
   }
 
   /** The endpoint asked to be left alone: nobody sends there before. */
@@ -644,9 +753,15 @@ export class Consumer {
     }
   }
 
+  /** Until when what a lane has in memory waits for others, Unix ms. */
+  #gatheredMs({ queue }: Station): number {
+    if (!this.#gathering) return 0;
+    return this.#clock.now() + this.#gathering.dueMs(queue) - this.#clock.monotonic();
+  }
+
   *#lanesWithWork(): Iterable<{ station: Station; dueMs: number }> {
     for (const station of this.#lanes.stations) {
-      if (station.queue.length > 0) yield { station, dueMs: 0 };
+      if (station.queue.length > 0) yield { station, dueMs: this.#gatheredMs(station) };
     }
     for (const waiting of this.#waiting.destinations) {
       const station = this.#lanes.get(waiting.destination);

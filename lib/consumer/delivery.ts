@@ -21,6 +21,7 @@ import {
 import { uuidTimeMs } from "../queue/uuid.ts";
 import { errorCode, type Stat } from "../runtime/runtime.ts";
 import type { ResolvedOptions } from "./options.ts";
+import type { Gathered } from "./gathering.ts";
 import type { LeaseLost } from "./trace.ts";
 
 /** How an event's way ended. */
@@ -64,6 +65,8 @@ export interface Prepared {
   readonly destination: string;
   /** Of its file. */
   readonly stat: Stat;
+  /** What merging knows of it; `undefined` when it goes alone. */
+  readonly gathered?: Gathered;
 }
 
 /** How a prepared event's way ended. */
@@ -73,6 +76,19 @@ export interface Ended {
   /** What came of the attempt, when there was one. */
   readonly attempt?: Attempt;
 }
+
+/** How the ways of events ended that shared a request. */
+export interface MergedEnded {
+  /** One for each event whose way has ended. */
+  readonly endings: readonly Ending[];
+  /** What came of the attempt, when there was one. */
+  readonly attempt?: Attempt;
+  /** The endpoint refused the request; these are claimed still, and which of them is to blame is to be found out. */
+  readonly refused?: readonly Prepared[];
+}
+
+/** How often leases are renewed that ran down while others were. */
+const MOST_RENEWALS = 3;
 
 /** Takes claimed events to their ends. */
 export class Delivery {
@@ -140,6 +156,69 @@ export class Delivery {
       this.#held.delete(prepared.name);
       if (claim) this.#held.delete(claim.name);
     }
+  }
+
+  /**
+   * Send prepared events that share a request, and settle each claim on its own.
+   *
+   * None dies for another's sake: a refusal of several settles nothing.
+   */
+  async sendMerged(events: readonly Prepared[]): Promise<MergedEnded> {
+    let refused: readonly Prepared[] | undefined;
+    const held = new Set(events.map(({ claim }) => claim.name));
+    try {
+      const { ready, endings } = await this.#allLeased(events, held);
+      if (ready.length === 0) return { endings };
+      if (this.#stopping) {
+        const released = ready.map(({ claim }) => this.#giveBack(claim));
+        return { endings: [...endings, ...await Promise.all(released)] };
+      }
+      const attempt = await this.#sendAsOne(ready);
+      if (attempt.outcome === "refused" && attempt.status !== undefined && ready.length > 1) {
+        return { endings, attempt, refused: refused = ready };
+      }
+      const settled = ready.map(({ claim, destination, stat }) =>
+        this.#settle(claim, destination, attempt, stat, ready.length)
+      );
+      return { endings: [...endings, ...await Promise.all(settled)], attempt };
+    } finally {
+      for (const { claim } of refused ?? []) held.delete(claim.name);
+      for (const name of held) this.#held.delete(name);
+    }
+  }
+
+  /** Those whose leases all outlive an attempt that begins now, and how the ways of the others ended. */
+  async #allLeased(
+    events: readonly Prepared[],
+    held: Set<string>,
+  ): Promise<{ readonly ready: readonly Prepared[]; readonly endings: readonly Ending[] }> {
+    const endings: Ending[] = [];
+    let ready = events;
+    for (let times = 0; times < MOST_RENEWALS; times++) {
+      if (ready.every(({ claim }) => this.#outlivesAttempt(claim))) return { ready, endings };
+      const renewed = await Promise.all(ready.map(async (event) => {
+        const claim = await this.#leased(event.claim);
+        if (claim) held.add(claim.name);
+        return claim && { ...event, claim };
+      }));
+      ready = renewed.filter((event) => event !== undefined);
+      while (endings.length < events.length - ready.length) endings.push("lost");
+    }
+    const late = ready.filter(({ claim }) => !this.#outlivesAttempt(claim));
+    const released = late.map(({ claim }) =>
+      this.#release(claim, "its lease can't be renewed in time", this.#now(), false)
+    );
+    endings.push(...await Promise.all(released));
+    return { ready: ready.filter((event) => !late.includes(event)), endings };
+  }
+
+  async #sendAsOne(events: readonly Prepared[]): Promise<Attempt> {
+    const [{ request, claim }] = events as [Prepared];
+    if (events.length === 1) return await this.#sender.send(request, claim.id);
+    const { sha256 } = this.#queue.place.runtime;
+    const parts = events.map(({ gathered }) => gathered!.part);
+    const key = await sha256(events.map(({ claim: { id } }) => id).sort().join("\n"));
+    return await this.#sender.send(this.#options.merge!.merge(request, parts), key);
   }
 
   /** Put a prepared event back, unsent: the consumer is stopping. */
@@ -235,7 +314,7 @@ export class Delivery {
       const { request } = parsed;
       const folder = this.#destination(request.url);
       const destination = typeof folder === "string" ? folder : await folder;
-      return { claim, request, destination, stat };
+      return { claim, request, destination, stat, ...this.#gathered(request) };
     }
     const reason = parsed.kind === "refused" ? parsed.reason : forbidden(parsed.request.url);
     return await this.#bury(claim, {
@@ -243,6 +322,13 @@ export class Delivery {
       reason,
       destination: url && await this.#destination(url),
     });
+  }
+
+  #gathered(request: EventRequest): { readonly gathered?: Gathered } {
+    const part = this.#options.merge?.partOf(request);
+    if (!part) return {};
+    const sinceMs = this.#queue.place.runtime.clock.monotonic();
+    return { gathered: { part, group: part.key, sinceMs } };
   }
 
   #isBeingWritten(stat: Stat): boolean {
@@ -281,10 +367,9 @@ export class Delivery {
 
   /** The claim, with a lease that outlives an attempt; `undefined` when it was lost. */
   async #leased(claim: Claim): Promise<Claim | undefined> {
-    const { timeoutMs, leaseMs } = this.#options;
-    if (this.#now() + timeoutMs + LEASE_MARGIN_MS <= claim.leaseEndMs) return claim;
+    if (this.#outlivesAttempt(claim)) return claim;
     try {
-      const renewed = await this.#queue.renew(claim, leaseMs);
+      const renewed = await this.#queue.renew(claim, this.#options.leaseMs);
       if (renewed) this.#held.add(renewed.name);
       else this.#lost(claim, "renew");
       return renewed;
@@ -299,14 +384,27 @@ export class Delivery {
     }
   }
 
-  async #settle(claim: Claim, folder: string, attempt: Attempt, stat: Stat): Promise<Ending> {
+  #outlivesAttempt({ leaseEndMs }: Claim): boolean {
+    return this.#now() + this.#options.timeoutMs + LEASE_MARGIN_MS <= leaseEndMs;
+  }
+
+  /** @param merged How many events shared the attempt. */
+  async #settle(
+    claim: Claim,
+    folder: string,
+    attempt: Attempt,
+    stat: Stat,
+    merged = 1,
+  ): Promise<Ending> {
     if (attempt.outcome === "aborted") {
       return await this.#release(claim, "the consumer is stopping", this.#now(), true);
     }
     if (attempt.outcome === "refused") {
-      return await this.#bury(claim, reasonOf(attempt, "refused", folder), attempt.ms);
+      return await this.#bury(claim, reasonOf(attempt, "refused", folder), attempt.ms, merged);
     }
-    if (attempt.outcome === "deferred") return await this.#retry(claim, folder, attempt, stat);
+    if (attempt.outcome === "deferred") {
+      return await this.#retry(claim, folder, attempt, stat, merged);
+    }
     if (attempt.response) {
       try {
         await this.#queue.storeResponse(claim, attempt.response);
@@ -317,10 +415,15 @@ export class Delivery {
         return await this.#retry(claim, folder, { ...failed, outcome: "deferred", reason }, stat);
       }
     }
-    return await this.#complete(claim, folder, attempt);
+    return await this.#complete(claim, folder, attempt, merged);
   }
 
-  async #complete(claim: Claim, destination: string, attempt: Attempt): Promise<Ending> {
+  async #complete(
+    claim: Claim,
+    destination: string,
+    attempt: Attempt,
+    merged: number,
+  ): Promise<Ending> {
     const { id } = claim;
     this.#options.trace({
       type: "delivered",
@@ -329,6 +432,7 @@ export class Delivery {
       status: attempt.status ?? 0,
       attempt: claim.attempt,
       ms: attempt.ms,
+      ...(merged > 1 ? { merged } : {}),
     });
     await this.#remove(claim);
     return "delivered";
@@ -354,18 +458,25 @@ export class Delivery {
     for (const claim of [...this.#delivered.values()]) await this.#remove(claim);
   }
 
-  async #retry(claim: Claim, destination: string, attempt: Attempt, stat: Stat): Promise<Ending> {
+  async #retry(
+    claim: Claim,
+    destination: string,
+    attempt: Attempt,
+    stat: Stat,
+    merged = 1,
+  ): Promise<Ending> {
     const { maxAttempts, maxAgeMs } = this.#options;
     const ageMs = this.#ageMs(claim, stat);
     const givenUp = givesUp({ attempt: claim.attempt, ageMs, maxAttempts, maxAgeMs });
     if (givenUp === undefined) {
-      return await this.#defer(claim, destination, attempt.reason, attempt);
+      return await this.#defer(claim, destination, attempt.reason, attempt, merged);
     }
     const reason = `${givenUp}; the last answer: ${attempt.reason}`;
     return await this.#bury(
       claim,
       { ...reasonOf(attempt, "deferred", destination), reason },
       attempt.ms,
+      merged,
     );
   }
 
@@ -378,6 +489,7 @@ export class Delivery {
     destination: string,
     reason: string,
     attempt?: Attempt,
+    merged = 1,
   ): Promise<Ending> {
     const dueMs = this.#now() + this.#delayMs(claim, attempt?.retryAfterMs);
     const settlement = await this.#queue.defer(claim, destination, dueMs, true);
@@ -390,6 +502,7 @@ export class Delivery {
         ms: attempt?.ms ?? 0,
         reason,
         dueMs,
+        ...(merged > 1 ? { merged } : {}),
       };
       this.#options.trace({
         type: "deferred",
@@ -405,7 +518,7 @@ export class Delivery {
     return retryDelayMs({ attempt: claim.attempt, random, baseMs, capMs, retryAfterMs });
   }
 
-  async #bury(claim: Claim, why: Reason, ms = 0): Promise<Ending> {
+  async #bury(claim: Claim, why: Reason, ms = 0, merged = 1): Promise<Ending> {
     const dueMs = this.#now() + this.#options.backoffCapMs;
     const settlement = await this.#queue.bury(claim, why, dueMs);
     return this.#settled(claim, "bury", settlement, "dead", () => {
@@ -418,6 +531,7 @@ export class Delivery {
         reason,
         ...(status === undefined ? {} : { status }),
         ...(destination === undefined ? {} : { destination }),
+        ...(merged > 1 ? { merged } : {}),
       });
     });
   }

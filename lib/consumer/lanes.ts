@@ -38,20 +38,32 @@ export interface Station {
 /** All lanes. */
 export class Lanes {
   readonly #limits: LaneLimits;
+  readonly #longestQueue: number;
   readonly #stations = new Map<string, Station>();
   readonly #busy = new Set<Station>();
   readonly #runnable = new Set<Station>();
   #queued = 0;
+  #queuedBytes = 0;
   #unproven = 0;
 
-  /** No lane yet. */
-  constructor(limits: LaneLimits) {
+  /**
+   * No lane yet.
+   *
+   * @param longestQueue Events in memory of one lane at most.
+   */
+  constructor(limits: LaneLimits, longestQueue: number = LONGEST_QUEUE) {
     this.#limits = limits;
+    this.#longestQueue = longestQueue;
   }
 
   /** Events in memory. */
   get queued(): number {
     return this.#queued;
+  }
+
+  /** Size of their files. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
   }
 
   /** All of them. */
@@ -103,7 +115,7 @@ export class Lanes {
 
   /** Whether a lane takes no more events into memory. */
   isFull(station: Station): boolean {
-    return station.queue.length >= LONGEST_QUEUE;
+    return station.queue.length >= this.#longestQueue;
   }
 
   /**
@@ -122,6 +134,7 @@ export class Lanes {
   enqueue(station: Station, event: Prepared): void {
     station.queue.push(event);
     this.#queued++;
+    this.#queuedBytes += event.stat.size;
     this.#busy.add(station);
     this.#runnable.add(station);
   }
@@ -129,17 +142,31 @@ export class Lanes {
   /** The oldest event in memory of a lane. */
   dequeue(station: Station): Prepared | undefined {
     const event = station.queue.shift();
-    if (event) this.#queued--;
+    if (event) this.#gone([event]);
     this.#rest(station);
     return event;
+  }
+
+  /** Some of the events in memory of a lane. */
+  take(station: Station, events: readonly Prepared[]): void {
+    const taken = new Set(events);
+    const left = station.queue.filter((event) => !taken.has(event));
+    station.queue.splice(0, Infinity, ...left);
+    this.#gone(events);
+    this.#rest(station);
   }
 
   /** All events in memory of a lane. */
   empty(station: Station): Prepared[] {
     const events = station.queue.splice(0);
-    this.#queued -= events.length;
+    this.#gone(events);
     this.#rest(station);
     return events;
+  }
+
+  #gone(events: readonly Prepared[]): void {
+    this.#queued -= events.length;
+    for (const { stat } of events) this.#queuedBytes -= stat.size;
   }
 
   /** A lane may have something to send. */

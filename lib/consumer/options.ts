@@ -5,6 +5,7 @@
  */
 
 import type { Outcome } from "../delivery/outcome.ts";
+import type { Merger } from "../merge/merger.ts";
 import { LEASE_MARGIN_MS, LONGEST_LEASE_MS, LONGEST_WAIT_MS } from "../queue/constants.ts";
 import type { Trace } from "./trace.ts";
 
@@ -34,6 +35,14 @@ export interface ConsumerOptions {
   readonly maxBytes?: number;
   /** Exceptions from the status table. @default {none} */
   readonly onStatus?: ReadonlyMap<number, Outcome>;
+  /** Makes one request of several events to one destination that allow it. @default {undefined} (each event is a request) */
+  readonly merge?: Merger | undefined;
+  /** Most events in a merged request. @default {50} */
+  readonly mergeCount?: number;
+  /** Largest body of a merged request, in bytes; an event that is larger goes alone. @default {3_000_000} */
+  readonly mergeBytes?: number;
+  /** How long an event waits for others when the queue is short; at most 60 s. @default {0} */
+  readonly mergeWaitMs?: number;
   /** How often the folders are looked at when nothing tells of a change. @default {1_000} */
   readonly pollMs?: number;
   /** Told of everything that happens. */
@@ -45,6 +54,9 @@ export type ResolvedOptions = Required<ConsumerOptions>;
 
 /** A lease must leave this much beside the timeout for everything that isn't the request. */
 const SHORTEST_SPARE_MS = 2 * LEASE_MARGIN_MS;
+
+/** Longest wait for others to merge with. */
+export const LONGEST_MERGE_WAIT_MS = 60_000;
 
 function requireThat(holds: boolean, what: string, must: string, value: unknown): void {
   if (!holds) {
@@ -81,6 +93,10 @@ export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
     graceMs: options.graceMs ?? 10_000,
     maxBytes: options.maxBytes ?? 4 * 1024 * 1024,
     onStatus: options.onStatus ?? new Map(),
+    merge: options.merge,
+    mergeCount: options.mergeCount ?? 50,
+    mergeBytes: options.mergeBytes ?? 3_000_000,
+    mergeWaitMs: options.mergeWaitMs ?? 0,
     pollMs: options.pollMs ?? 1_000,
     trace: options.trace ?? (() => {}),
   };
@@ -96,6 +112,15 @@ export function resolveOptions(options: ConsumerOptions): ResolvedOptions {
   requireWhole(resolved.graceMs, "graceMs", 0);
   requireWhole(resolved.maxBytes, "maxBytes", 1);
   requireWhole(resolved.pollMs, "pollMs", 1);
+  requireWhole(resolved.mergeCount, "mergeCount", 1);
+  requireWhole(resolved.mergeBytes, "mergeBytes", 1);
+  requireWhole(resolved.mergeWaitMs, "mergeWaitMs", 0);
+  requireThat(
+    resolved.mergeWaitMs <= LONGEST_MERGE_WAIT_MS,
+    "mergeWaitMs",
+    `at most 60 s (${LONGEST_MERGE_WAIT_MS})`,
+    resolved.mergeWaitMs,
+  );
   requireWhole(resolved.backoffBaseMs, "backoffBaseMs", 1);
   requireWhole(resolved.maxAgeMs, "maxAgeMs", 1);
   if (resolved.maxAttempts !== Infinity) requireWhole(resolved.maxAttempts, "maxAttempts", 1);

@@ -20,6 +20,8 @@ export interface Delivered {
   readonly attempt: number;
   /** Duration of the attempt. */
   readonly ms: number;
+  /** How many events shared the request, when it was more than one. */
+  readonly merged?: number;
 }
 
 /** An attempt failed in a way that may pass; the event waits until `dueMs`. */
@@ -36,6 +38,8 @@ export interface Deferred {
   readonly attempt: number;
   /** Duration of the attempt. */
   readonly ms: number;
+  /** How many events shared the request, when it was more than one. */
+  readonly merged?: number;
   /** Why. */
   readonly reason: string;
   /** When it is tried again, Unix ms. */
@@ -56,6 +60,8 @@ export interface Died {
   readonly attempt: number;
   /** Duration of the last attempt; 0 when nothing was sent. */
   readonly ms: number;
+  /** How many events shared the request, when it was more than one. */
+  readonly merged?: number;
   /** Why. */
   readonly reason: string;
 }

@@ -47,6 +47,26 @@ export function scanObject(text: string): Map<string, string> {
 }
 
 /**
+ * Where the value of an object's first member with this decoded key stands in its text; `undefined` when there is none.
+ *
+ * `text` must be one that `JSON.parse` accepts as an object.
+ */
+export function memberSpan(
+  text: string,
+  wanted: string,
+): readonly [start: number, end: number] | undefined {
+  let keyAt = text.indexOf('"');
+  while (keyAt !== -1) {
+    const keyEnd = stringEnd(text, keyAt);
+    const valueAt = skipBlanks(text, text.indexOf(":", keyEnd) + 1);
+    const valueEnd = endOfValue(text, valueAt);
+    if (decodeKey(text.slice(keyAt, keyEnd)) === wanted) return [valueAt, valueEnd];
+    keyAt = text.indexOf('"', valueEnd);
+  }
+  return undefined;
+}
+
+/**
  * Whether `text` stops before its JSON value does: it is blank, or a bracket or string was never closed.
  *
  * This tells a file that is still being written from one that is broken, for text that `JSON.parse` has refused.
@@ -66,7 +86,7 @@ export function endsEarly(text: string): boolean {
 }
 
 /** The index after the quote that closes the string opened at `open`; 0 when none does. */
-function stringEnd(text: string, open: number): number {
+export function stringEnd(text: string, open: number): number {
   let close = text.indexOf('"', open + 1);
   while (text.charCodeAt(close - 1) === BACKSLASH && isEscaped(text, close)) {
     close = text.indexOf('"', close + 1);
@@ -85,7 +105,8 @@ function decodeKey(quoted: string): string {
   return quoted.includes("\\") ? JSON.parse(quoted) : quoted.slice(1, -1);
 }
 
-function skipBlanks(text: string, at: number): number {
+/** The first index from `at` on that isn't a blank. */
+export function skipBlanks(text: string, at: number): number {
   while (isBlank(text.charCodeAt(at))) at++;
   return at;
 }

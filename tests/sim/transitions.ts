@@ -8,6 +8,7 @@
  */
 
 import type { ConsumerOptions } from "../../lib/consumer/options.ts";
+import { optimizelyMerger } from "../../lib/merge/optimizely.ts";
 import type { Mode } from "../../lib/consumer/consumer.ts";
 import type { SimProcess } from "./process.ts";
 import { BASE, eventText, type Stage } from "./workload.ts";
@@ -365,6 +366,41 @@ const mending: Scenario = {
   },
 };
 
+const merging: Scenario = {
+  name: "events in one request, whose consumer dies in the middle of it, and another on its host",
+  races: true,
+  drains: true,
+  consumer: { merge: optimizelyMerger() },
+  prepare(stage) {
+    stage.plantQueue();
+    for (const name of ["a", "b", "c"]) stage.plant(`new/${name}.json`, eventText(name, "merges"));
+  },
+  async run(stage) {
+    const dying = stage.world.process();
+    const running = stage.consumer(await stage.open({ process: dying }), this.consumer).run("once");
+    await Promise.race([running, pause(stage, SECOND_MS / 2).then(() => dying.kill())]);
+    await consume(stage, this, "until-empty");
+  },
+};
+
+const splitting: Scenario = {
+  name: "events in one request, which is refused for one of them; one deferred before",
+  drains: true,
+  consumer: { merge: optimizelyMerger(), maxAttempts: 3 },
+  prepare(stage) {
+    stage.plantQueue();
+    const folder = "defer/http_merges.test_80";
+    stage.world.disk.plant(`${BASE}/${folder}`, { kind: "directory" });
+    stage.plant(`${folder}/old+1@${START_MS}~edge-1-abcdefgh-9`, eventText("old", "merges"));
+    for (const name of ["a", "poison", "b"]) {
+      stage.plant(`new/${name}.json`, eventText(name, "merges"));
+    }
+  },
+  async run(stage) {
+    await consume(stage, this, "until-empty");
+  },
+};
+
 /** All of them. */
 export const SCENARIOS: readonly Scenario[] = [
   firstEvent,
@@ -384,4 +420,6 @@ export const SCENARIOS: readonly Scenario[] = [
   sharing,
   twice,
   mending,
+  merging,
+  splitting,
 ];

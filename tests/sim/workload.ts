@@ -54,10 +54,16 @@ export type Manner =
   /** Takes it and never answers the first time, then 200. */
   | "hangs"
   /** Answers a GET with a body that is to be kept. */
-  | "keeps";
+  | "keeps"
+  /** Takes several events in one request: 400 if one of them is called `poison`, else 200 after a second. */
+  | "merges";
+
+/** The path of the URL that several events share; of others it is their marker. */
+const TOGETHER = "together";
 
 /** The reply of the scripted endpoint. */
-export function replyOf({ url, nth }: Pick<SimRequest, "url" | "nth">): Reply {
+export function replyOf(request: Pick<SimRequest, "url" | "nth" | "body">): Reply {
+  const { url, nth } = request;
   const { hostname, pathname } = new URL(url);
   switch (hostname.split(".")[0] as Manner) {
     case "flaky":
@@ -72,6 +78,8 @@ export function replyOf({ url, nth }: Pick<SimRequest, "url" | "nth">): Reply {
       return nth === 0 ? { fails: "hang" } : {};
     case "keeps":
       return { body: responseOf(pathname.slice(1)) };
+    case "merges":
+      return markersOf(request).includes("poison") ? { status: 400 } : { delayMs: 1_000 };
     default:
       return {};
   }
@@ -87,15 +95,34 @@ export function bodyOf(marker: string): string {
   return `{ "of": "${marker}", "n": 1.0 }`;
 }
 
+/** The JSON text of several events in one request. */
+export function mergedBodyOf(markers: readonly string[]): string {
+  return `{"account":1.0, "visitors":[${markers.map(bodyOf).join(",")}]}`;
+}
+
 /** The text of an event file. */
 export function eventText(marker: string, manner: Manner): string {
+  if (manner === "merges") {
+    return `{"url":"http://merges.test/${TOGETHER}","requestBody":${mergedBodyOf([marker])}}\n`;
+  }
   const url = `"url":"http://${manner}.test/${marker}"`;
   return manner === "keeps" ? `{${url}}\n` : `{${url},"requestBody":${bodyOf(marker)}}\n`;
 }
 
 /** The marker in the text of an event file, a part of one too. */
 export function markerIn(text: string): string | undefined {
-  return /\.test\/([\w-]+)/.exec(text)?.[1];
+  const marker = /\.test\/([\w-]+)/.exec(text)?.[1];
+  return marker === TOGETHER ? markersIn(text)[0] : marker;
+}
+
+function markersIn(body: string): string[] {
+  return [...body.matchAll(/"of": "([\w-]+)"/g)].map(([, marker]) => marker!);
+}
+
+/** The markers of the events in a request. */
+export function markersOf({ url, body }: Pick<SimRequest, "url" | "body">): string[] {
+  const marker = new URL(url).pathname.slice(1);
+  return marker === TOGETHER ? markersIn(body) : [marker];
 }
 
 /** What was known at one moment, for the judgement of what comes after. */
@@ -167,7 +194,7 @@ export class Ledger {
   note(world: World, before: Note = NOTHING): Note {
     const answered = world.network.taken
       .filter((request) => request.answered && isSuccess(request.reply))
-      .map((request) => new URL(request.url).pathname.slice(1));
+      .flatMap(markersOf);
     return {
       acknowledged: [...new Set([...before.acknowledged, ...this.#acknowledged])],
       handedOver: [...new Set([...before.handedOver, ...this.#handedOver])],
@@ -362,9 +389,10 @@ export class Stage {
     this.ledger = ledger;
     this.referee = new Referee(this.world, ledger);
     this.world.network.script = (request) => {
-      const marker = new URL(request.url).pathname.slice(1);
-      ledger.sent[marker] = (ledger.sent[marker] ?? 0) + 1;
-      return replyOf(request);
+      const [markers, reply] = [markersOf(request), replyOf(request)];
+      if (markers.length > 1 && reply.status === 400) return reply; // no attempt at any of them: it is split
+      for (const marker of markers) ledger.sent[marker] = (ledger.sent[marker] ?? 0) + 1;
+      return reply;
     };
   }
 
@@ -533,13 +561,16 @@ function judgeRequests(
   const successes = new Map<string, number>();
   const mayRepeat = stage.ledger.trace.some(({ type }) => type === "lease-lost");
   for (const { url, body, reply, answered } of stage.world.network.taken) {
-    const marker = new URL(url).pathname.slice(1);
-    const isGet = url.includes("//keeps.");
-    if (body !== (isGet ? "" : bodyOf(marker))) found.push(`sent other bytes: ${marker}`);
+    const markers = markersOf({ url, body });
+    const [isGet, isMerged] = [url.includes("//keeps."), url.includes("//merges.")];
+    const whole = isGet ? "" : isMerged ? mergedBodyOf(markers) : bodyOf(markers[0]!);
+    if (body !== whole) found.push(`sent other bytes: ${markers}`);
     if (!answered || !isSuccess(reply)) continue;
-    if (isGet && !hasResponse(files, marker)) found.push(`its response is missing: ${marker}`);
-    if (isGet && responseRefused) continue;
-    successes.set(marker, (successes.get(marker) ?? 0) + 1);
+    for (const marker of markers) {
+      if (isGet && !hasResponse(files, marker)) found.push(`its response is missing: ${marker}`);
+      if (isGet && responseRefused) continue;
+      successes.set(marker, (successes.get(marker) ?? 0) + 1);
+    }
   }
   for (const [marker, count] of successes) {
     if (count > 1 && !mayRepeat) found.push(`delivered ${count} times: ${marker}`);

@@ -1,0 +1,72 @@
+/**
+ * `deno task bench:merge`: events a second with `--merge optimizely` and without, one after the other in each round.
+ *
+ * The consumer and the endpoint are processes of their own. The endpoint answers after `--delay` ms and counts requests; events are
+ * counted by the consumer's emptied queue, timed from the arrival of the first request to that of the last. The target is five
+ * times as many events a second with merging.
+ *
+ * @module
+ */
+
+import { type Disk, fill, hasTmpfs, leftIn, makeQueue, syncAll } from "./fill.ts";
+import { measure, readSettings } from "./options.ts";
+import { type Endpoint, startConsumer, startEndpoint } from "./programs.ts";
+import { list, median, print, progress, verdict } from "./report.ts";
+
+const TARGET = 5;
+
+interface Rate {
+  readonly eventsPerSecond: number;
+  readonly requests: number;
+}
+
+async function drain(
+  disk: Disk,
+  endpoint: Endpoint,
+  events: number,
+  threads: number,
+  options: readonly string[],
+): Promise<Rate> {
+  await using queue = await makeQueue(disk);
+  fill(queue.path, endpoint.url, events);
+  await syncAll();
+  await endpoint.reset();
+  await using consumer = startConsumer(queue.path, threads, "--until-empty", ...options);
+  const code = await consumer.code;
+  const { events: requests, firstMs, lastMs } = await endpoint.count();
+  if (code !== 0 || leftIn(queue.path) > 0) {
+    throw new Error(`the consumer ended with ${code}, ${leftIn(queue.path)} events are left`);
+  }
+  return { eventsPerSecond: events * 1_000 / (lastMs - firstMs), requests };
+}
+
+await measure(async () => {
+  const { numbers } = readSettings(
+    Deno.args,
+    { events: 20_000, threads: 64, rounds: 3, delay: 20 },
+    [],
+  );
+  const { events, threads, rounds, delay } = numbers;
+  const disk = hasTmpfs() ? "tmpfs" : "disk";
+  await using endpoint = await startEndpoint(delay);
+  print(`${events} events on the ${disk}, ${threads} threads, answers after ${delay} ms`);
+  const [merged, single]: [Rate[], Rate[]] = [[], []];
+  for (let round = 1; round <= rounds; round++) {
+    progress(`round ${round} of ${rounds}`);
+    single.push(await drain(disk, endpoint, events, threads, []));
+    merged.push(await drain(disk, endpoint, events, threads, ["--merge", "optimizely"]));
+  }
+  for (const [name, rates] of [["each alone", single], ["merged", merged]] as const) {
+    const perSecond = rates.map(({ eventsPerSecond }) => eventsPerSecond);
+    print(
+      `${name.padEnd(12)} ${median(perSecond).toFixed(0).padStart(8)} events/s (${
+        list(perSecond)
+      }) in ${median(rates.map(({ requests }) => requests))} requests`,
+    );
+  }
+  const ratios = merged.map((rate, at) => rate.eventsPerSecond / single[at]!.eventsPerSecond);
+  const ratio = median(ratios);
+  print(
+    `ratio ${ratio.toFixed(1)} (${list(ratios, 1)}), target ${TARGET}: ${verdict(ratio >= TARGET)}`,
+  );
+});
