@@ -1,11 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
-import { Lane, type LaneLimits } from "../lib/delivery/lane.ts";
+import { Lane, type LaneLimits, type Verdict } from "../lib/delivery/lane.ts";
 
 const LIMITS: LaneLimits = { most: 64, fixed: undefined, ratePerSecond: Infinity };
 
+let events = 0;
+
+function end(lane: Lane, verdict: Verdict, ms: number, nowMs: number, random = 0) {
+  return lane.end(verdict, ms, nowMs, random, `event-${++events}`);
+}
+
 function fail(lane: Lane, nowMs: number): string | undefined {
   lane.start(nowMs);
-  return lane.end("failure", 1, nowMs, 0);
+  return end(lane, "failure", 1, nowMs);
 }
 
 function opened(nowMs = 0): Lane {
@@ -18,18 +24,27 @@ Deno.test("a lane opens after five failures in a row, and a success in between s
   const lane = new Lane(LIMITS, 0);
   for (let n = 0; n < 4; n++) assertEquals(fail(lane, 0), undefined);
   lane.start(0);
-  lane.end("success", 1, 0, 0);
+  end(lane, "success", 1, 0);
   for (let n = 0; n < 4; n++) assertEquals(fail(lane, 0), undefined);
   assertEquals(lane.readyMs(0), 0);
   assertEquals(fail(lane, 0), "opened");
   assert(lane.readyMs(0) > 0 && lane.isClosedOff(0));
 });
 
+Deno.test("one event that fails for ever doesn't open a lane, two do", () => {
+  const lane = new Lane(LIMITS, 0);
+  for (let n = 0; n < 20; n++) {
+    lane.start(0);
+    assertEquals(lane.end("failure", 1, 0, 0, "poison"), undefined);
+  }
+  assertEquals(fail(lane, 0), "opened");
+});
+
 Deno.test("refusals of single events never open a lane", () => {
   const lane = new Lane(LIMITS, 0);
   for (let n = 0; n < 100; n++) {
     lane.start(0);
-    assertEquals(lane.end("nothing", 1, 0, 0), undefined);
+    assertEquals(end(lane, "nothing", 1, 0), undefined);
   }
   assertEquals(lane.isClosedOff(0), false);
 });
@@ -43,7 +58,7 @@ Deno.test("an open lane lets one probe through after pauses that double up to a 
     now = at;
     assertEquals(lane.start(now), "probing");
     assertEquals(lane.readyMs(now), Infinity, "one probe at a time");
-    assertEquals(lane.end("failure", 1, now, 0), undefined);
+    assertEquals(end(lane, "failure", 1, now), undefined);
   }
   assertEquals(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60].map((s) => s * 1_000));
 });
@@ -52,7 +67,7 @@ Deno.test("chance lengthens a pause by up to a quarter", () => {
   const lane = new Lane(LIMITS, 0);
   for (let n = 0; n < 5; n++) {
     lane.start(0);
-    lane.end("failure", 1, 0, 0.999);
+    end(lane, "failure", 1, 0, 0.999);
   }
   assert(lane.readyMs(0) > 1_240 && lane.readyMs(0) <= 1_250);
 });
@@ -61,7 +76,7 @@ Deno.test("a probe that is refused as an event is followed by another at once", 
   const lane = opened();
   const now = lane.readyMs(0);
   lane.start(now);
-  assertEquals(lane.end("nothing", 1, now, 0), undefined);
+  assertEquals(end(lane, "nothing", 1, now), undefined);
   assertEquals(lane.readyMs(now), now);
   assertEquals(lane.start(now), "probing");
 });
@@ -70,13 +85,13 @@ Deno.test("a lane that recovers and soon fails again goes on with the longer pau
   const lane = opened();
   let now = lane.readyMs(0);
   lane.start(now);
-  assertEquals(lane.end("success", 1, now, 0), "recovered");
+  assertEquals(end(lane, "success", 1, now), "recovered");
   now += 10_000;
   for (let n = 0; n < 5; n++) fail(lane, now);
   assertEquals(lane.readyMs(now) - now, 2_000);
   now = lane.readyMs(now);
   lane.start(now);
-  lane.end("success", 1, now, 0);
+  end(lane, "success", 1, now);
   now += 61_000;
   for (let n = 0; n < 5; n++) fail(lane, now);
   assertEquals(lane.readyMs(now) - now, 1_000);
@@ -86,7 +101,7 @@ Deno.test("after an outage the rate doubles every five seconds from ten a second
   const lane = opened();
   const start = lane.readyMs(0);
   lane.start(start);
-  lane.end("success", 1, start, 0);
+  end(lane, "success", 1, start);
   const perSecond: number[] = new Array(60).fill(0);
   let sent = 0;
   for (let now = start; sent < 10_000 && now < start + 60_000;) {
@@ -94,7 +109,7 @@ Deno.test("after an outage the rate doubles every five seconds from ten a second
     now = Math.max(at, now);
     if (now >= start + 60_000) break;
     lane.start(now);
-    lane.end("success", 1, now, 0);
+    end(lane, "success", 1, now);
     perSecond[Math.floor((now - start) / 1_000)]!++;
     sent++;
   }
@@ -111,13 +126,13 @@ Deno.test("concurrency grows while answers come as fast as before, and stands st
   assertEquals(lane.limit, 4);
   for (let n = 0; n < 60; n++) {
     lane.start(n);
-    lane.end("success", 50, n, 0);
+    end(lane, "success", 50, n);
   }
   assertEquals(lane.limit, 64);
   const slow = new Lane(LIMITS, 0);
   for (let n = 0; n < 60; n++) {
     slow.start(n);
-    slow.end("success", n === 0 ? 50 : 1_000, n, 0);
+    end(slow, "success", n === 0 ? 50 : 1_000, n);
   }
   assertEquals(slow.limit, 5);
 });
@@ -126,19 +141,19 @@ Deno.test("time-outs, 429 and 503 halve the concurrency, once a round", () => {
   const lane = new Lane(LIMITS, 0);
   for (let n = 0; n < 60; n++) {
     lane.start(0);
-    lane.end("success", 50, 0, 0);
+    end(lane, "success", 50, 0);
   }
   for (let n = 0; n < 3; n++) {
     lane.start(0);
-    lane.end("overload", 100, 1_000, 0);
+    end(lane, "overload", 100, 1_000);
   }
   assertEquals(lane.limit, 32);
   lane.start(1_100);
-  lane.end("overload", 100, 1_200, 0);
+  end(lane, "overload", 100, 1_200);
   assertEquals(lane.limit, 16);
   for (let n = 0; n < 16; n++) {
     lane.start(2_000);
-    lane.end("success", 50, 2_000, 0);
+    end(lane, "success", 50, 2_000);
   }
   assertEquals(lane.limit, 16, "from now on one a round");
 });
@@ -146,10 +161,10 @@ Deno.test("time-outs, 429 and 503 halve the concurrency, once a round", () => {
 Deno.test("a fixed concurrency stays", () => {
   const lane = new Lane({ ...LIMITS, fixed: 8 }, 0);
   lane.start(0);
-  lane.end("overload", 10, 1_000, 0);
+  end(lane, "overload", 10, 1_000);
   for (let n = 0; n < 20; n++) {
     lane.start(0);
-    lane.end("success", 1, 1_000, 0);
+    end(lane, "success", 1, 1_000);
   }
   assertEquals(lane.limit, 8);
 });
@@ -160,7 +175,7 @@ Deno.test("a rate limit spreads requests evenly, with a tenth of a second's wort
   for (let now = 0; at.length < 500;) {
     now = lane.readyMs(now);
     lane.start(now);
-    lane.end("success", 1, now, 0);
+    end(lane, "success", 1, now);
     at.push(now);
   }
   for (let n = 110; n < 500; n++) assert(at[n]! - at[n - 110]! >= 990, `${n}`);

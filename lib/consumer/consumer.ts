@@ -53,6 +53,12 @@ const BUSY_CLAIMS = 64;
 /** How many events that wait for a destination which is down are looked at, a poll and destination, for whether they are too old. */
 const EXPIRE_AT_ONCE = 64;
 
+/** With thousands of lanes, looking through all of them after each request would take longer than the requests. */
+const LANES_LOOK_MS = 10;
+
+/** A bucket's events became due within this time from its name on. */
+const BUCKET_WINDOW_MS = 60_000;
+
 /** Most paths remembered as told. */
 const MOST_TOLD = 10_000;
 
@@ -94,6 +100,9 @@ export class Consumer {
   #unwatch: (() => void) | undefined;
   #claimsSinceRest = 0;
   #lookAtMs = 0;
+  /** When the lanes were looked through last, and when the first of them could send something, monotonic ms. */
+  #lanesSeenMs = -Infinity;
+  #lanesFirstMs = 0;
   #diskIsFull = false;
   #bug: { error: unknown } | undefined;
 
@@ -287,7 +296,8 @@ export class Consumer {
     if (!station?.lane.isDown || station.lane.isHeld) return;
     for (let n = 0; n < EXPIRE_AT_ONCE; n++) {
       const nowMs = this.#clock.now();
-      if (this.#waiting.oldestMs(waiting) + this.#options.maxAgeMs > nowMs) return;
+      const youngestMs = this.#waiting.oldestMs(waiting) + BUCKET_WINDOW_MS;
+      if (youngestMs + this.#options.maxAgeMs > nowMs) return;
       const prepared = await this.#fetch(waiting);
       if (!prepared) return;
       const ending = await this.#delivery.expire(prepared, station.lastError);
@@ -391,7 +401,7 @@ export class Consumer {
     }
     this.#send(station, async () => {
       const { endings, attempt, refused }: MergedEnded = await this.#delivery.sendMerged(events);
-      const concluded = this.#conclude(station, attempt);
+      const concluded = this.#conclude(station, events[0]!.claim.id, attempt);
       // Without going back to the event loop: the lane must not be forgotten meanwhile, nor a stop miss them.
       const halves = refused ? gathering.split(refused) : [];
       const released = [];
@@ -447,8 +457,13 @@ export class Consumer {
 
   /** Claim one event that no lane knows of yet, and hand it to its lane. */
   async #takeIn(): Promise<boolean> {
-    if (this.#isFull()) return false;
-    if (this.#lanes.isWorthWaiting(this.#clock.monotonic())) return false;
+    const nowMs = this.#clock.monotonic();
+    if (this.#isFull()) {
+      const hung = this.#lanes.hung(nowMs);
+      if (!hung || this.#mode === "once") return false;
+      await this.#parkAll(hung);
+    }
+    if (this.#lanes.waitsUntilMs(nowMs) > nowMs) return false;
     const candidate = await this.#intake.next();
     if (!candidate) return false;
     const prepared = await this.#claimed(candidate);
@@ -491,7 +506,7 @@ export class Consumer {
     if (await this.#isCalledOff(station)) return await this.#park(station, event);
     this.#send(station, async () => {
       const { ending, attempt } = await this.#delivery.send(event);
-      await this.#conclude(station, attempt);
+      await this.#conclude(station, event.claim.id, attempt);
       this.#count(ending);
     });
   }
@@ -521,7 +536,11 @@ export class Consumer {
     return station.lane.readyMs(nowMs) > nowMs;
   }
 
-  async #conclude(station: Station, attempt: Attempt | undefined): Promise<void> {
+  async #conclude(
+    station: Station,
+    id: string,
+    attempt: Attempt | undefined,
+  ): Promise<void> {
     const verdict = verdictOf(attempt);
     const { random } = this.#queue.place.runtime;
     const change = this.#lanes.ended(
@@ -530,6 +549,7 @@ export class Consumer {
       verdict,
       attempt?.ms ?? 0,
       random(),
+      id,
     );
     if (verdict === "failure" || verdict === "overload") station.lastError = attempt!.reason;
     try {
@@ -725,38 +745,46 @@ export class Consumer {
       return this.#intake.wake(); // what came after the look and before the watch is found by one more look
     }
     const nap = this.#nap = new AbortController();
-    const untilMs = Math.min(this.#lookAtMs, this.#intake.restUntilMs, this.#lanesReadyMs(nowMs));
+    const untilMs = Math.min(this.#lookAtMs, this.#takeInMs(nowMs), this.#lanesReadyMs(nowMs));
     if (!this.#stop.signal.aborted && !this.#woken) {
       await this.#clock.sleep(Math.max(0, untilMs - nowMs), nap.signal);
     }
     this.#nap = undefined;
-    this.#wakeLanes();
+    const awakeMs = this.#clock.monotonic();
+    if (awakeMs >= this.#lanesFirstMs) this.#lanesReadyMs(awakeMs);
   }
 
-  /** When the first lane may send something that waits, monotonic ms. */
+  /** When more may be taken in as far as time goes, monotonic ms; the end of a request may allow it sooner. */
+  #takeInMs(nowMs: number): number {
+    if (this.#isFull()) return Infinity;
+    return Math.max(this.#lanes.waitsUntilMs(nowMs), this.#intake.restUntilMs);
+  }
+
+  /** When the first lane may send something that waits, or the lanes are to be looked through again, monotonic ms. */
   #lanesReadyMs(nowMs: number): number {
-    let first = Infinity;
+    const againMs = this.#lanesSeenMs + LANES_LOOK_MS;
+    if (nowMs < againMs && nowMs < this.#lanesFirstMs) return Math.min(againMs, this.#lanesFirstMs);
+    this.#lanesSeenMs = nowMs;
+    this.#lanesFirstMs = Infinity;
+    const aheadMs = nowMs - this.#clock.now();
     for (const { station, dueMs } of this.#lanesWithWork()) {
-      first = Math.min(
-        first,
-        Math.max(station.lane.readyMs(nowMs), nowMs + dueMs - this.#clock.now()),
-      );
+      const atMs = Math.max(this.#lanes.readyMs(station, nowMs), aheadMs + dueMs);
+      this.#lanesFirstMs = Math.min(this.#lanesFirstMs, atMs);
+      if (atMs <= nowMs) this.#lanes.wake(station);
     }
-    return first;
-  }
-
-  /** Lanes whose time may have come. */
-  #wakeLanes(): void {
-    const nowMs = this.#clock.now();
-    for (const { station, dueMs } of this.#lanesWithWork()) {
-      if (dueMs <= nowMs) this.#lanes.wake(station);
-    }
+    return this.#lanesFirstMs;
   }
 
   /** Until when what a lane has in memory waits for others, Unix ms. */
   #gatheredMs({ queue }: Station): number {
     if (!this.#gathering) return 0;
     return this.#clock.now() + this.#gathering.dueMs(queue) - this.#clock.monotonic();
+  }
+
+  /** Wake every lane that may send something that waits. */
+  #wakeLanes(): void {
+    this.#lanesSeenMs = -Infinity;
+    this.#lanesReadyMs(this.#clock.monotonic());
   }
 
   *#lanesWithWork(): Iterable<{ station: Station; dueMs: number }> {

@@ -2,7 +2,8 @@
  * The lanes of a consumer, and whose turn it is.
  *
  * Round robin between lanes that have something to send and may send it. A lane gets at most half of the threads while another has
- * work; and lanes on which nobody has answered yet share one half, so that many dead destinations leave room for the living.
+ * work. Lanes on which nobody has answered yet get one request at a time then, and share one half of the threads; those of them that
+ * have failed share a quarter: many dead destinations leave room for the living, and for those nobody has tried.
  *
  * @module
  */
@@ -16,8 +17,14 @@ const MOST_LANES = 2_000;
 /** Events claimed and waiting in memory for one lane. */
 const LONGEST_QUEUE = 16;
 
-/** A lane that is full, and on which nobody has answered for this long, is not waited for. */
-const STALLED_MS = 1_000;
+/** What waits in memory for a lane on which nobody has answered for this long gives way to others. */
+const HUNG_MS = 1_000;
+
+/**
+ * A lane that is full, and on which nobody has answered for this long, is not waited for: what comes after its events may be for
+ * others, and there is time to look.
+ */
+const STALLED_MS = 20;
 
 /** One destination's lane and what waits for it in memory. */
 export interface Station {
@@ -44,7 +51,12 @@ export class Lanes {
   readonly #runnable = new Set<Station>();
   #queued = 0;
   #queuedBytes = 0;
+  /** Of these, for lanes that are not proven. */
+  #unprovenQueued = 0;
+  /** When a request to one of those ended last, monotonic ms. */
+  #unprovenEndMs = -Infinity;
   #unproven = 0;
+  #suspect = 0;
 
   /**
    * No lane yet.
@@ -102,39 +114,72 @@ export class Lanes {
 
   /** Whether one more request may go out on a lane right now. */
   admits(station: Station, nowMs: number): boolean {
+    return this.readyMs(station, nowMs) <= nowMs;
+  }
+
+  /**
+   * When one more request may go out on a lane as far as time goes: `nowMs` for now, `Infinity` while only an answer, of this lane or
+   * another, or an operator can change that.
+   */
+  readyMs(station: Station, nowMs: number): number {
     const { lane } = station;
-    if (lane.readyMs(nowMs) > nowMs) return false;
-    if (!this.#othersWork(station)) return lane.inFlight < this.#limits.most;
+    if (!this.#othersWork(station)) {
+      return lane.inFlight < this.#limits.most ? lane.readyMs(nowMs) : Infinity;
+    }
+    return this.#hasRoomFor(lane) ? lane.readyMs(nowMs) : Infinity;
+  }
+
+  /** Whether a lane may have one more request in flight while others have work. */
+  #hasRoomFor(lane: Lane): boolean {
     const half = Math.ceil(this.#limits.most / 2);
-    return lane.inFlight < half && (lane.isProven || this.#unproven < half);
+    if (lane.isProven) return lane.inFlight < half;
+    if (lane.inFlight > 0 || this.#unproven >= half) return false;
+    return !lane.isSuspect || this.#suspect < Math.ceil(half / 2);
   }
 
   #othersWork(station: Station): boolean {
     return this.#busy.size > (this.#busy.has(station) ? 1 : 0);
   }
 
-  /** Whether a lane takes no more events into memory. */
+  /** Whether a lane takes no more events into memory: one that isn't proven takes few while others have work. */
   isFull(station: Station): boolean {
-    return station.queue.length >= this.#longestQueue;
+    if (station.queue.length >= this.#longestQueue) return true;
+    if (station.lane.isProven || !this.#othersWork(station)) return false;
+    return station.queue.length > 0 || this.#isFullOfUnproven();
+  }
+
+  #isFullOfUnproven(): boolean {
+    return this.#unprovenQueued >= this.#limits.most / 4;
+  }
+
+  /** The lane that has waited longest for an answer while events wait for it in memory, if that is long. */
+  hung(nowMs: number): Station | undefined {
+    let longest: Station | undefined;
+    for (const station of this.#busy) {
+      if (station.queue.length === 0 || nowMs - station.lastEndMs < HUNG_MS) continue;
+      if (longest === undefined || station.lastEndMs < longest.lastEndMs) longest = station;
+    }
+    return longest;
   }
 
   /**
-   * Whether to wait for the one lane that has work instead of parking its events: it is full, but answers come.
-   *
-   * @param nowMs Monotonic ms.
+   * Until when to wait instead of parking what is taken in, monotonic ms: the one lane that has work is full, but answers come; or so
+   * do all the lanes that aren't proven, which fail fast. The past when there is nothing to wait for.
    */
-  isWorthWaiting(nowMs: number): boolean {
-    if (this.#busy.size !== 1) return false;
+  waitsUntilMs(nowMs: number): number {
+    if (this.#busy.size !== 1) {
+      return this.#isFullOfUnproven() ? this.#unprovenEndMs + STALLED_MS : 0;
+    }
     const [station] = this.#busy;
-    if (!this.isFull(station!) || station!.lane.isClosedOff(nowMs)) return false;
-    return station!.lane.readyMs(nowMs) === Infinity && nowMs - station!.lastEndMs < STALLED_MS;
+    const { lane, lastEndMs } = station!;
+    if (!this.isFull(station!) || lane.isClosedOff(nowMs)) return 0;
+    return lane.readyMs(nowMs) === Infinity ? lastEndMs + STALLED_MS : 0;
   }
 
   /** Keep a claimed event in memory until its lane may send it. */
   enqueue(station: Station, event: Prepared): void {
     station.queue.push(event);
-    this.#queued++;
-    this.#queuedBytes += event.stat.size;
+    this.#countQueued(station, [event], 1);
     this.#busy.add(station);
     this.#runnable.add(station);
   }
@@ -142,7 +187,7 @@ export class Lanes {
   /** The oldest event in memory of a lane. */
   dequeue(station: Station): Prepared | undefined {
     const event = station.queue.shift();
-    if (event) this.#gone([event]);
+    if (event) this.#countQueued(station, [event], -1);
     this.#rest(station);
     return event;
   }
@@ -152,21 +197,16 @@ export class Lanes {
     const taken = new Set(events);
     const left = station.queue.filter((event) => !taken.has(event));
     station.queue.splice(0, Infinity, ...left);
-    this.#gone(events);
+    this.#countQueued(station, events, -1);
     this.#rest(station);
   }
 
   /** All events in memory of a lane. */
   empty(station: Station): Prepared[] {
     const events = station.queue.splice(0);
-    this.#gone(events);
+    this.#countQueued(station, events, -1);
     this.#rest(station);
     return events;
-  }
-
-  #gone(events: readonly Prepared[]): void {
-    this.#queued -= events.length;
-    for (const { stat } of events) this.#queuedBytes -= stat.size;
   }
 
   /** A lane may have something to send. */
@@ -194,9 +234,10 @@ export class Lanes {
 
   /** A request has ended. */
   ended(station: Station, nowMs: number, ...verdict: EndArguments): ReturnType<Lane["end"]> {
-    const [what, ms, random] = verdict;
+    const [what, ms, random, event] = verdict;
+    if (!station.lane.isProven) this.#unprovenEndMs = nowMs;
     this.#count(station, -1);
-    const change = station.lane.end(what, ms, nowMs, random);
+    const change = station.lane.end(what, ms, nowMs, random, event);
     this.#count(station, 1);
     station.lastEndMs = nowMs;
     this.#rest(station);
@@ -204,9 +245,19 @@ export class Lanes {
     return change;
   }
 
-  /** Keep the number of requests in flight on lanes that are not proven. */
-  #count({ lane }: Station, sign: 1 | -1): void {
-    if (!lane.isProven) this.#unproven += sign * lane.inFlight;
+  #countQueued({ lane }: Station, events: readonly Prepared[], sign: 1 | -1): void {
+    this.#queued += sign * events.length;
+    for (const { stat } of events) this.#queuedBytes += sign * stat.size;
+    if (!lane.isProven) this.#unprovenQueued += sign * events.length;
+  }
+
+  /** Keep the numbers of requests in flight and events in memory on lanes that are not proven, and on suspect ones. */
+  #count({ lane, queue }: Station, sign: 1 | -1): void {
+    if (!lane.isProven) {
+      this.#unproven += sign * lane.inFlight;
+      this.#unprovenQueued += sign * queue.length;
+    }
+    if (lane.isSuspect) this.#suspect += sign * lane.inFlight;
   }
 
   #rest(station: Station): void {
@@ -214,4 +265,9 @@ export class Lanes {
   }
 }
 
-type EndArguments = readonly [verdict: Parameters<Lane["end"]>[0], ms: number, random: number];
+type EndArguments = readonly [
+  verdict: Parameters<Lane["end"]>[0],
+  ms: number,
+  random: number,
+  event: string,
+];

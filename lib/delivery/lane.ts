@@ -3,8 +3,9 @@
  *
  * Four limits, each of which alone can say no:
  *
- * - **Breaker.** Five failures of the destination in a row open it: nothing is sent but one probe at a time, after pauses that
- *   double from 1 s to 60 s. The first success closes it. Refusals of single events say nothing about their destination.
+ * - **Breaker.** Five failures of the destination in a row, of more than one event, open it: nothing is sent but one probe at a time,
+ *   after pauses that double from 1 s to 60 s. The first success closes it. Refusals of single events say nothing about their
+ *   destination, and neither does one event that fails for ever: it has pauses of its own.
  * - **Ramp.** After an outage the rate starts at 10 a second and doubles every 5 s, so that the backlog doesn't arrive at once.
  * - **Concurrency.** Starts at 4. Each answer that comes as fast as before adds one request in flight, and once that had to be cut, one
  *   for each round of answers. A time-out, 429 or 503 halves it, once a round. A fixed number switches this off.
@@ -117,6 +118,8 @@ export class Lane {
   readonly #limits: LaneLimits;
   #state: "closed" | "open" | "probing" = "closed";
   #failures = 0;
+  /** Whose failure was the first in a row; `null` once others have failed as well. */
+  #failedEvent: string | null | undefined;
   #trips = 0;
   #probeAtMs = 0;
   #closedAtMs = 0;
@@ -129,7 +132,7 @@ export class Lane {
   #ramp: { bucket: Bucket; untilMs: number } | undefined;
   readonly #rate: Bucket | undefined;
   #inFlight = 0;
-  #isProven = false;
+  #hasAnswered = false;
   /** Held by an operator: nothing is sent. */
   isHeld = false;
 
@@ -147,9 +150,14 @@ export class Lane {
     return this.#inFlight;
   }
 
-  /** Whether it has answered well since it last failed. */
+  /** Whether it has answered well, and not failed again and again since. */
   get isProven(): boolean {
-    return this.#isProven;
+    return this.#hasAnswered && this.#failures < FAILURES_TO_OPEN;
+  }
+
+  /** Whether it isn't proven, and has failed. */
+  get isSuspect(): boolean {
+    return this.#failures > 0 && !this.isProven;
   }
 
   /** Whether events are better parked than waited with: nothing but a probe will be sent for a while. */
@@ -201,8 +209,15 @@ export class Lane {
    *
    * @param ms How long it took.
    * @param random Uniform in [0, 1).
+   * @param event Which event it was.
    */
-  end(verdict: Verdict, ms: number, nowMs: number, random: number): LaneChange | undefined {
+  end(
+    verdict: Verdict,
+    ms: number,
+    nowMs: number,
+    random: number,
+    event: string,
+  ): LaneChange | undefined {
     this.#inFlight--;
     if (verdict === "success") return this.#succeed(ms, nowMs);
     if (verdict === "nothing") {
@@ -210,10 +225,11 @@ export class Lane {
       return undefined;
     }
     if (verdict === "overload") this.#cut(ms, nowMs);
-    this.#isProven = false;
     this.#failures++;
+    if (this.#failures === 1) this.#failedEvent = event;
+    else if (this.#failedEvent !== event) this.#failedEvent = null;
     const tripped = this.#state === "closed"
-      ? this.#failures >= FAILURES_TO_OPEN
+      ? this.#failures >= FAILURES_TO_OPEN && this.#failedEvent === null
       : this.#state === "probing";
     if (!tripped) return undefined;
     const wasClosed = this.#state === "closed";
@@ -227,7 +243,7 @@ export class Lane {
 
   #succeed(ms: number, nowMs: number): LaneChange | undefined {
     this.#failures = 0;
-    this.#isProven = true;
+    this.#hasAnswered = true;
     this.#grow(ms, nowMs);
     if (this.#state === "closed") return undefined;
     this.#state = "closed";

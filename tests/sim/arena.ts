@@ -13,7 +13,7 @@
  * @module
  */
 
-import { Consumer, type Mode } from "../../lib/consumer/consumer.ts";
+import { Consumer, type Mode, type Summary } from "../../lib/consumer/consumer.ts";
 import type { ConsumerOptions } from "../../lib/consumer/options.ts";
 import type { TraceEvent } from "../../lib/consumer/trace.ts";
 import { parseName } from "../../lib/queue/name.ts";
@@ -147,7 +147,7 @@ export class Arena {
     mode: Mode,
     options: ConsumerOptions = QUICK,
     signal?: AbortSignal,
-  ): Promise<void> {
+  ): Promise<Summary> {
     const trace = (event: TraceEvent) => {
       if (!process.alive) return;
       this.reports.push({ process, event });
@@ -158,7 +158,7 @@ export class Arena {
     };
     const consumer = new Consumer(await this.open(process), { ...options, trace });
     try {
-      await consumer.run(mode, signal);
+      return await consumer.run(mode, signal);
     } finally {
       for (const [name, held] of this.#held) {
         if (held.process === process) this.#held.delete(name); // nobody works on it now
