@@ -15,6 +15,10 @@ import {
 import { scanObject } from "../lib/event/json.ts";
 import { canonicalJson } from "../lib/merge/canonical.ts";
 import { type Answer, startEndpoint, type Taken } from "./endpoint.ts";
+import { runOnce } from "./sim/crash_sweep.ts";
+import { SCENARIOS } from "./sim/transitions.ts";
+import { eventText, judge, markersOf, PRODUCT, Stage } from "./sim/workload.ts";
+import { START_MS } from "./sim/world.ts";
 import { filesBelow, namesIn, tempDir } from "./temp_dir.ts";
 
 const NO_CONTENT: Answer = () => new Response(null, { status: 204 });
@@ -333,6 +337,79 @@ Deno.test("events that wait in defer/ merge with each other and with new ones", 
   for (let n = 0; n < 10; n++) q.put(`new-${n}`, `{"visitors":[${n}]}`);
   assertEquals((await q.consumer().run("until-empty")).delivered, 50);
   assertEquals(q.endpoint.taken.map(({ body }) => visitorsIn(body).length), [50]);
+});
+
+Deno.test("a consumer killed in the middle of a merged request loses nothing, and the next one merges again", async () => {
+  const scenario = SCENARIOS.find(({ name }) => name.startsWith("events in one request, whose"))!;
+  const stage = await runOnce(PRODUCT, scenario); // crash_sweep_test.ts strikes at its every verb
+  const { taken } = stage.world.network;
+  const sent = taken.map((request) => [request.answered, ...markersOf(request).sort()]);
+  assertEquals(sent, [[false, "a", "b", "c"], [true, "a", "b", "c"]]);
+  assertEquals(taken[0]!.key, taken[1]!.key);
+  assertEquals(judge(stage), []);
+  assertEquals(stage.undelivered(), []);
+});
+
+Deno.test("a merged request starts only while every lease outlives it; one that was lost is left out", async () => {
+  const stage = new Stage(PRODUCT, { latencyMs: ({ verb }) => verb === "read" ? 4_000 : 0 });
+  stage.plantQueue();
+  for (const name of ["a", "b", "c"]) stage.plant(`new/${name}.json`, eventText(name, "merges"));
+  const { world } = stage;
+  const leases: number[] = [];
+  await world.run(async () => {
+    const queue = await stage.open();
+    const answer = world.network.script;
+    world.network.script = (request) => {
+      for (const path of Object.keys(world.disk.image().files())) {
+        const [, endMs] = /\/cur\/.*@(\d+)~/.exec(path) ?? [];
+        if (endMs !== undefined) leases.push(Number(endMs) - START_MS - request.atMs);
+      }
+      return answer(request);
+    };
+    // somebody with a clock far ahead takes one over while the others are read
+    const other = await stage.open({ process: world.process({ host: "far" }) });
+    const stealing = world.time.sleep(9_000, stage).then(async () => {
+      const names = Object.keys(world.disk.image().files()).map((path) => path.slice("/q/".length));
+      const first = names.find((path) => /^cur\/a\+/.test(path))!;
+      await other.takeOver(first.slice("cur/".length), 600_000);
+    });
+    const options = { merge: optimizelyMerger(), leaseMs: 40_000 };
+    await Promise.all([stage.consumer(queue, options).run("once"), stealing]);
+  });
+  assertEquals(world.network.taken.map((request) => markersOf(request).sort()), [["b", "c"]]);
+  assertEquals(stage.ledger.trace.filter(({ type }) => type === "lease-lost").length, 1);
+  for (const leftMs of leases) assert(leftMs >= 35_000, `${leftMs}`);
+});
+
+Deno.test("a destination that is down is probed with single events, and gets merged requests once it works", async () => {
+  const stage = new Stage(PRODUCT);
+  stage.plantQueue();
+  for (let n = 0; n < 60; n++) stage.plant(`new/${n}.json`, eventText(`e${n}`, "merges"));
+  const { world } = stage;
+  const sizes: { readonly atMs: number; readonly size: number }[] = [];
+  await world.run(async () => {
+    const queue = await stage.open();
+    world.network.script = (request) => {
+      sizes.push({ atMs: request.atMs, size: markersOf(request).length });
+      return { status: request.atMs < 20_000 ? 503 : 200 };
+    };
+    const options = { merge: optimizelyMerger(), mergeCount: 10, backoffCapMs: 2_000 };
+    await stage.consumer(queue, options).run("until-empty");
+  });
+  const opened = stage.ledger.trace.findIndex(({ type }) => type === "lane");
+  assert(opened > 0);
+  const probes = sizes.filter(({ atMs }) => atMs > 3_000 && atMs < 20_000);
+  assert(probes.length > 1 && probes.every(({ size }) => size === 1), JSON.stringify(sizes));
+  const after = sizes.filter(({ atMs }) => atMs >= 20_000).map(({ size }) => size);
+  assertEquals([after[0], after.reduce((sum, size) => sum + size)], [1, 60]);
+  assert(after.slice(1).every((size) => size >= 9), `${after}`);
+  const unlucky = stage.ledger.trace.filter((event) =>
+    event.type === "delivered" && event.attempt > 4
+  );
+  assert(
+    unlucky.length <= probes.length,
+    "who waits for a destination that is down uses up no attempts",
+  );
 });
 
 /** Another format, in a few lines: one JSON value a line. */

@@ -359,8 +359,8 @@ export class Consumer {
       const events = station.lane.isDown
         ? station.queue.slice(0, 1) // a probe
         : gathering.pick(station.queue, nowMs, isWaited);
-      if (mayBeMore || events) this.#lanes.wake(station);
-      if (!events || events.length === 0) continue;
+      if (mayBeMore || events.length > 0) this.#lanes.wake(station);
+      if (events.length === 0) continue;
       this.#lanes.take(station, events);
       await this.#startBatch(station, events, gathering);
       sent = true;

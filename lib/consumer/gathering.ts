@@ -67,12 +67,12 @@ export class Gathering {
   }
 
   /**
-   * The next batch of a lane; `undefined` while it had better wait for more.
+   * The next batch of a lane; empty while it had better wait for more.
    *
    * @param queue What the lane has in memory, the oldest first.
    * @param isDry Whether no more can be taken in right now.
    */
-  pick(queue: readonly Prepared[], nowMs: number, isDry: boolean): Prepared[] | undefined {
+  pick(queue: readonly Prepared[], nowMs: number, isDry: boolean): readonly Prepared[] {
     const waitMs = isDry ? this.waitMs : Math.max(this.waitMs, LONGEST_GATHER_MS);
     const dueGroup = queue.find(({ gathered }) => gathered && nowMs - gathered.sinceMs >= waitMs)
       ?.gathered?.group;
@@ -88,7 +88,7 @@ export class Gathering {
       batch.bytes += part.bytes;
       if (batch.events.length >= this.#count) return batch.events;
     }
-    return dueGroup === undefined ? undefined : batches.get(dueGroup)!.events;
+    return dueGroup === undefined ? [] : batches.get(dueGroup)!.events;
   }
 
   /** When what a lane has in memory goes out although nothing joins it, monotonic ms. */
