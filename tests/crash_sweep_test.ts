@@ -22,6 +22,9 @@ const MOVES = [
   "makeDir defer",
   "cur → defer",
   "removeDir defer",
+  // what a destination's folder says: open, after
+  "create defer owner",
+  "remove defer owner",
   // bury, requeue
   "create doa .why",
   "cur → doa",
@@ -46,17 +49,33 @@ const MOVES = [
 ];
 
 /** What the consumers report meanwhile. */
-const REPORTS = ["dead", "deferred", "delivered", "id-replaced", "released", "taken-over"];
+const REPORTS = [
+  "dead",
+  "deferred",
+  "delivered",
+  "id-replaced",
+  "lane",
+  "released",
+  "taken-over",
+];
+
+/** What they say about lanes. */
+const CHANGES = ["opened", "probing", "recovered", "throttled", "held", "resumed"];
 
 Deno.test("the scenarios take every transition of the format", async () => {
   const moves = new Set<string>();
   const reports = new Set<string>();
+  const changes = new Set<string>();
   for (const scenario of SCENARIOS) {
     const stage = await runOnce(PRODUCT, scenario);
     for (const move of stage.referee.moves) moves.add(move);
-    for (const { type } of stage.ledger.trace) reports.add(type);
+    for (const event of stage.ledger.trace) {
+      reports.add(event.type);
+      if (event.type === "lane") changes.add(event.change);
+    }
   }
   assertEquals(MOVES.filter((move) => !moves.has(move)), []);
+  assertEquals(CHANGES.filter((change) => !changes.has(change)), []);
   assertEquals(REPORTS.filter((type) => !reports.has(type as never)), []);
 });
 

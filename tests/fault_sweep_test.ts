@@ -38,6 +38,7 @@ const EVENTS: readonly (readonly [name: string, manner: Manner])[] = [
 /** A consumer on a disk whose verbs fail as `onVerb` says for ten minutes, and are well for an hour. */
 async function throughTrouble(onVerb: World["onVerb"], stage: Stage): Promise<string[]> {
   const { world } = stage;
+  stage.referee.isDiskFaulty = true;
   world.onVerb = onVerb;
   const stop = new AbortController();
   let hasEnded = false;

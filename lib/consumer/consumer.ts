@@ -636,7 +636,7 @@ export class Consumer {
     try {
       if (!isShared(await this.#queue.folderOf(destination))) return 0;
     } catch (error) {
-      if (errorCode(error) === undefined) throw error;
+      this.#trouble("list", error, "asked again for the folder of the event");
     }
     const nowMs = this.#clock.monotonic();
     return Math.min(Math.max(lane.readyMs(nowMs) - nowMs, this.#options.pollMs), 60_000);

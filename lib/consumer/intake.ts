@@ -7,7 +7,7 @@
 
 import type { Candidate } from "../queue/listing.ts";
 import { SHARED_FOLDER } from "../queue/queue.ts";
-import { LOOSE, type WaitingEvents } from "../queue/waiting.ts";
+import { LOOSE, type Waiting, type WaitingEvents } from "../queue/waiting.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { Source } from "./backlog.ts";
 
@@ -44,6 +44,7 @@ export class Intake {
   #listingMs = 0;
   #passes = 0;
   #isPassOver = false;
+  #isSharedsTurn = false;
   /** Whether something may have come since this pass began. */
   #isWoken = false;
 
@@ -81,7 +82,13 @@ export class Intake {
   /** Until when there is nothing to take in, monotonic ms; the past when there may be. */
   get restUntilMs(): number {
     if (this.#startMs !== Infinity && this.hasFinished) return Infinity;
-    return Math.min(this.#restUntilMs, Math.max(this.#recoverAtMs, this.#clock.monotonic() + 1));
+    const nowMs = this.#clock.monotonic();
+    const aheadMs = nowMs - this.#clock.now();
+    let untilMs = Math.min(this.#restUntilMs, Math.max(this.#recoverAtMs, nowMs + 1));
+    for (const waiting of this.#shared()) {
+      untilMs = Math.min(untilMs, aheadMs + this.#waiting.nextDueMs(waiting));
+    }
+    return untilMs;
   }
 
   /** Something may have come: rest no longer. */
@@ -96,8 +103,15 @@ export class Intake {
     else this.#gone++;
   }
 
-  /** The next candidate; `undefined` while resting. */
+  /** The next candidate, of a shared folder and of the others in turn; `undefined` while resting. */
   async next(): Promise<Candidate | undefined> {
+    this.#isSharedsTurn = !this.#isSharedsTurn;
+    const first = this.#isSharedsTurn ? await this.#nextShared() : await this.#nextReady();
+    if (first) return first;
+    return this.#isSharedsTurn ? await this.#nextReady() : await this.#nextShared();
+  }
+
+  async #nextReady(): Promise<Candidate | undefined> {
     for (;;) {
       if (this.#at < this.#slice.length) return this.#slice[this.#at++];
       const nowMs = this.#clock.monotonic();
@@ -115,7 +129,6 @@ export class Intake {
       }
       if (this.#ready.passEnded) this.#isWoken = false;
       this.#isPassOver = await this.#load(() => this.#ready.next()) && this.#ready.passEnded;
-      await this.#loadShared();
     }
   }
 
@@ -137,20 +150,25 @@ export class Intake {
     }
   }
 
-  /** What is due in shared folders joins the slice at hand. */
-  async #loadShared(): Promise<void> {
+  /** One that is due in a shared folder: no more, since a folder may be listed again before its candidates are claimed. */
+  async #nextShared(): Promise<Candidate | undefined> {
+    for (const waiting of this.#shared()) {
+      if (this.#waiting.nextDueMs(waiting) > this.beforeMs) continue;
+      try {
+        const candidate = await this.#waiting.next(waiting, this.beforeMs);
+        this.#report.listed();
+        if (candidate) return candidate;
+      } catch (error) {
+        this.#report.notListed(error);
+      }
+    }
+    return undefined;
+  }
+
+  *#shared(): Iterable<Waiting> {
     for (const name of [SHARED_FOLDER, LOOSE]) {
       const waiting = this.#waiting.get(name);
-      if (!waiting || this.#waiting.nextDueMs(waiting) > this.beforeMs) continue;
-      await this.#load(async () => {
-        const slice = this.#slice.slice(this.#at);
-        for (let n = 0; n < 256; n++) {
-          const candidate = await this.#waiting.next(waiting, this.beforeMs);
-          if (!candidate) break;
-          slice.push(candidate);
-        }
-        return slice;
-      });
+      if (waiting) yield waiting;
     }
   }
 

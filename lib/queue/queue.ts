@@ -122,6 +122,9 @@ export interface StoredResponse {
 /** The folder below `defer/` that destinations share when there are too many, and where events wait whose own isn't known. */
 export const SHARED_FOLDER = "others";
 
+/** What the disk refuses to park is left alone in `new/` for this long: it would be claimed again at once. */
+const REFUSED_PAUSE_MS = 1_000;
+
 const encoder = new TextEncoder();
 
 function bytesOf(event: EventInput | Uint8Array): Uint8Array {
@@ -373,7 +376,9 @@ export class Queue {
       const shared = await this.folderOf(destination);
       return folder = `defer/${shared}/${this.#buckets.next(shared, dueMs)}`;
     };
-    const settlement = await this.#settle(claim, choose, name, dueMs, sent);
+    const nowMs = this.place.runtime.clock.now();
+    const returnMs = sent ? dueMs : Math.max(dueMs, nowMs + REFUSED_PAUSE_MS);
+    const settlement = await this.#settle(claim, choose, name, returnMs, sent);
     return settlement.settled === "done" && folder ? { ...settlement, folder } : settlement;
   }
 

@@ -272,7 +272,7 @@ export class WaitingEvents {
     let first = waiting.due.length > 0 || waiting.draining ? 0 : Infinity;
     for (const bucket of waiting.buckets.values()) first = Math.min(first, dueOf(bucket, nowMs));
     const restMs = waiting.restUntilMs - clock.monotonic();
-    return restMs > 0 ? Math.max(first, nowMs + restMs) : first;
+    return restMs > 0 ? Math.max(first, nowMs + Math.ceil(restMs)) : first;
   }
 
   /** When the first of a destination's buckets was begun, Unix ms; `Infinity` for none. */

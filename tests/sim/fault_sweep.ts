@@ -97,6 +97,7 @@ export async function runWithFault(
   let count = 0;
   let failed: Call | undefined;
   let hasStarted = false;
+  referee.isDiskFaulty = true;
   const starting = new Set<unknown>();
   const consuming = new Set<unknown>();
   world.onVerb = (call) => {

@@ -7,8 +7,9 @@
  * @module
  */
 
-import type { ConsumerOptions } from "../../lib/consumer/options.ts";
 import { optimizelyMerger } from "../../lib/merge/optimizely.ts";
+
+import type { ConsumerOptions } from "../../lib/consumer/options.ts";
 import type { Mode } from "../../lib/consumer/consumer.ts";
 import type { SimProcess } from "./process.ts";
 import { BASE, eventText, type Stage } from "./workload.ts";
@@ -366,6 +367,97 @@ const mending: Scenario = {
   },
 };
 
+const parking: Scenario = {
+  name:
+    "a destination that is down for a while: marked, its events parked, probed, taken out again, unmarked",
+  drains: true,
+  consumer: { threads: 4 },
+  prepare(stage) {
+    stage.plantQueue();
+    for (let n = 0; n < 7; n++) stage.plant(`new/p${n}.json`, eventText(`nap-${n}`, "naps"));
+    stage.plant("new/other.json", eventText("other", "ok"));
+  },
+  async run(stage) {
+    await consume(stage, this, "until-empty");
+  },
+};
+
+const throttling: Scenario = {
+  name:
+    "a destination that asks to be left alone, its events in two minutes' buckets, and a restart meanwhile",
+  drains: true,
+  prepare(stage) {
+    stage.plantQueue();
+    for (let n = 0; n < 6; n++) stage.plant(`new/t${n}.json`, eventText(`busy-${n}`, "busy"));
+  },
+  async run(stage) {
+    await consumeFor(stage, this, 20 * SECOND_MS);
+    await consume(stage, this, "until-empty");
+  },
+};
+
+const holding: Scenario = {
+  name: "a destination that is held, with what waits there, and resumed",
+  drains: true,
+  prepare(stage) {
+    stage.plantQueue();
+    const folder = "defer/http_ok.test_80";
+    stage.world.disk.plant(`${BASE}/${folder}`, { kind: "directory" });
+    stage.world.disk.plant(`${BASE}/${folder}/.hold`, { text: "" });
+    const bucket = `${folder}/${(START_MS - HOUR_MS).toString(36).padStart(9, "0")}-edge-0`;
+    stage.world.disk.plant(`${BASE}/${bucket}`, { kind: "directory" });
+    const name = `waits+1@${START_MS - HOUR_MS}~edge-1-abcdefgh-9.json`;
+    stage.plant(`${bucket}/${name}`, eventText("waits", "ok"));
+    stage.plant("new/comes.json", eventText("comes", "ok"));
+    stage.plant("new/free.json", eventText("free", "flaky"));
+  },
+  async run(stage) {
+    await consume(stage, this, "until-empty");
+    const resuming = pause(stage, 3 * SECOND_MS).then(() => stage.resumeAll());
+    await Promise.all([consumeFor(stage, this, 6 * SECOND_MS), resuming]);
+    await consume(stage, this, "until-empty");
+  },
+};
+
+const expiring: Scenario = {
+  name: "events that wait too long for a destination that is down",
+  drains: true,
+  consumer: { threads: 4, maxAgeMs: HOUR_MS, maxAttempts: 2 },
+  prepare(stage) {
+    stage.plantQueue();
+    const folder = "defer/http_down.test_80";
+    const oldMs = START_MS - 2 * HOUR_MS;
+    const bucket = `${folder}/${oldMs.toString(36).padStart(9, "0")}-edge-0`;
+    stage.world.disk.plant(`${BASE}/${folder}`, { kind: "directory" });
+    stage.world.disk.plant(`${BASE}/${bucket}`, { kind: "directory" });
+    for (let n = 0; n < 8; n++) {
+      const name = `old-${n}+0@${oldMs}~edge-1-abcdefgh-${n}.json`;
+      stage.plant(`${bucket}/${name}`, eventText(`old-${n}`, "down"), oldMs);
+    }
+  },
+  async run(stage) {
+    await consume(stage, this, "until-empty");
+  },
+};
+
+const mixing: Scenario = {
+  name: "events of several destinations in one folder, and in none",
+  drains: true,
+  prepare(stage) {
+    stage.plantQueue();
+    const bucket = `defer/others/${(START_MS - HOUR_MS).toString(36).padStart(9, "0")}-edge-0`;
+    stage.world.disk.plant(`${BASE}/defer/others`, { kind: "directory" });
+    stage.world.disk.plant(`${BASE}/${bucket}`, { kind: "directory" });
+    const state = (n: number) => `+1@${START_MS - HOUR_MS}~edge-1-abcdefgh-${n}.json`;
+    stage.plant(`${bucket}/a${state(1)}`, eventText("shared-1", "ok"));
+    stage.plant(`${bucket}/b${state(2)}`, eventText("shared-2", "flaky"));
+    stage.plant(`defer/c${state(3)}`, eventText("loose", "ok"));
+  },
+  async run(stage) {
+    await consume(stage, this, "until-empty");
+  },
+};
+
 const merging: Scenario = {
   name: "events in one request, whose consumer dies in the middle of it, and another on its host",
   races: true,
@@ -420,6 +512,11 @@ export const SCENARIOS: readonly Scenario[] = [
   sharing,
   twice,
   mending,
+  parking,
+  throttling,
+  holding,
+  expiring,
+  mixing,
   merging,
   splitting,
 ];

@@ -11,6 +11,7 @@
 import { Consumer } from "../../lib/consumer/consumer.ts";
 import type { ConsumerOptions } from "../../lib/consumer/options.ts";
 import type { TraceEvent } from "../../lib/consumer/trace.ts";
+import { LONGEST_WAIT_MS } from "../../lib/queue/constants.ts";
 import { parseName, parseOwnerFile, parseTag } from "../../lib/queue/name.ts";
 import type { OpenOptions } from "../../lib/queue/layout.ts";
 import { Queue } from "../../lib/queue/queue.ts";
@@ -55,6 +56,10 @@ export type Manner =
   | "hangs"
   /** Answers a GET with a body that is to be kept. */
   | "keeps"
+  /** 503 for the first 5 s of a world, then 200. */
+  | "naps"
+  /** 429 with `Retry-After: 90` in the first second of a world, then 200. */
+  | "busy"
   /** Takes several events in one request: 400 if one of them is called `poison`, else 200 after a second. */
   | "merges";
 
@@ -62,8 +67,8 @@ export type Manner =
 const TOGETHER = "together";
 
 /** The reply of the scripted endpoint. */
-export function replyOf(request: Pick<SimRequest, "url" | "nth" | "body">): Reply {
-  const { url, nth } = request;
+export function replyOf(request: Pick<SimRequest, "url" | "nth" | "body" | "atMs">): Reply {
+  const { url, nth, atMs } = request;
   const { hostname, pathname } = new URL(url);
   switch (hostname.split(".")[0] as Manner) {
     case "flaky":
@@ -76,6 +81,10 @@ export function replyOf(request: Pick<SimRequest, "url" | "nth" | "body">): Repl
       return { delayMs: 20_000 };
     case "hangs":
       return nth === 0 ? { fails: "hang" } : {};
+    case "naps":
+      return { status: atMs < 5_000 ? 503 : 200 };
+    case "busy":
+      return atMs < 1_000 ? { status: 429, headers: { "Retry-After": "90" } } : {};
     case "keeps":
       return { body: responseOf(pathname.slice(1)) };
     case "merges":
@@ -221,9 +230,11 @@ function sum(a: Readonly<Record<string, number>>, b: Readonly<Record<string, num
  * - rename onto a name that is there;
  * - claim under a name that was used before;
  * - take over a claim whose owner lives and whose lease runs;
+ * - claim what is not due;
  * - settle a claim of somebody else's;
  * - remove an event that was not answered 2xx, or whose response is not in `res/`;
- * - count an attempt in any other way than one up at the claim and down to 0 by requeueing.
+ * - count an attempt in any other way than one up at the claim, one down when it was parked unsent, and down to 0 by requeueing;
+ * - send to a destination that is held, or asked to be left alone, as its folder says.
  */
 export class Referee {
   readonly violations: string[] = [];
@@ -234,10 +245,23 @@ export class Referee {
   readonly #names = new Set<string>();
   readonly #processes = new Map<string, SimProcess>();
   readonly #foreign = new Set<SimProcess>();
+  /** How often an event had been sent when it was claimed, and whether its file was read since, by claimed name. */
+  readonly #claims = new Map<string, { readonly sent: number; isRead: boolean }>();
+  /** Until when an answer has asked to leave a host alone, and since when. */
+  readonly #asked = new Map<string, { readonly sinceMs: number; readonly untilMs: number }>();
+  #fails = false;
+  /** Whether a disk that refuses may have hidden from the product what a destination's folder says. */
+  isDiskFaulty = false;
 
   constructor(world: World, ledger: Ledger) {
     this.#world = world;
     this.#ledger = ledger;
+    const faultOf = world.faultOf.bind(world);
+    world.faultOf = (call) => {
+      const fault = faultOf(call);
+      this.#fails = fault !== undefined;
+      return fault;
+    };
     world.onPoint((call, phase) => this.#watch(call, phase));
   }
 
@@ -255,6 +279,10 @@ export class Referee {
     if (this.#foreign.has(call.process)) return;
     this.#processes.set(call.process.name, call.process);
     if (phase === "after" && call.verb === "rename") this.#renamed(call);
+    if (phase === "after" && call.verb === "read" && !this.#fails) {
+      const claim = this.#claims.get(placeOf(call.path).name);
+      if (claim) claim.isRead = true;
+    }
     if (phase !== "before") return;
     const found = call.verb === "rename"
       ? this.#rename(call, call.path, call.to!)
@@ -292,14 +320,49 @@ export class Referee {
     if ((move === "new → cur" || move === "defer → cur") && change !== 1) {
       return "claims without counting the attempt";
     }
-    if ((move === "cur → defer" || move === "cur → doa") && change !== 0) {
-      return "settles with another count of attempts";
+    if (move === "cur → defer" || move === "cur → doa") {
+      const claim = this.#claims.get(from.name);
+      const isUnsent = move === "cur → defer" && claim?.isRead &&
+        claim.sent === this.#sentOf(this.#textOf(path));
+      const expected = isUnsent && !this.isDiskFaulty ? [-1] : isUnsent ? [-1, 0] : [0];
+      if (!expected.includes(change)) return "settles with another count of attempts";
     }
     if (move === "cur → cur" && change !== 0 && was.timeMs !== undefined) {
       return "takes over or renews with another count of attempts";
     }
+    if (target.folder === "cur" && from.folder !== "cur") {
+      const aheadMs = (was.timeMs ?? 0) - call.process.host.now();
+      if (aheadMs > 0 && aheadMs <= LONGEST_WAIT_MS) return "claims before its time";
+    }
     if (from.folder !== "cur") return undefined;
     return this.#touchesClaim(call, from.name, target.folder === "cur");
+  }
+
+  /** A request arrives: what does the folder of its destination say, and what did the endpoint? */
+  sent(url: string, { headers }: Reply): void {
+    if (this.isDiskFaulty) return;
+    const { protocol, hostname } = new URL(url);
+    const { nowMs } = this.#world;
+    const { sinceMs = 0, untilMs = 0 } = this.#asked.get(hostname) ?? {};
+    if (nowMs > sinceMs && nowMs < untilMs) {
+      this.violations.push(`sends to ${hostname}, which asked to be left alone`);
+    }
+    const seconds = Number(headers?.["Retry-After"] ?? 0);
+    if (seconds > 0) {
+      this.#asked.set(hostname, { sinceMs: nowMs, untilMs: nowMs + 1_000 * seconds });
+    }
+    const folder = `${BASE}/defer/${protocol.slice(0, -1)}_${hostname}_80/`;
+    for (const path of Object.keys(this.#world.disk.image().files())) {
+      if (!path.startsWith(`${folder}.`)) continue;
+      const [, untilMs] = /\/\.after@(\d+)$/.exec(path) ?? [];
+      if (path.endsWith("/.hold") || Number(untilMs) > this.#world.nowMs) {
+        this.violations.push(`sends although there is ${path}`);
+      }
+    }
+  }
+
+  #sentOf(text: string): number {
+    return this.#ledger.sent[markerIn(text) ?? ""] ?? 0;
   }
 
   #touchesClaim({ process }: Call, name: string, isTakeover: boolean): string | undefined {
@@ -333,6 +396,9 @@ export class Referee {
     const [from, target] = [placeOf(path), placeOf(to!)];
     if (target.folder !== "cur" || this.#inode(to!) === undefined) return;
     this.#names.add(target.name);
+    const before = from.folder === "cur" ? this.#claims.get(from.name) : undefined;
+    const sent = before?.sent ?? this.#sentOf(this.#textOf(to!));
+    this.#claims.set(target.name, { sent, isRead: before?.isRead ?? false });
     if (from.folder !== "cur" || from.name.startsWith(".")) return;
     const { tag } = parseName(from.name);
     if (tag !== undefined && parseTag(tag)?.owner.startsWith(`${process.name}-`)) return;
@@ -392,6 +458,7 @@ export class Stage {
       const [markers, reply] = [markersOf(request), replyOf(request)];
       if (markers.length > 1 && reply.status === 400) return reply; // no attempt at any of them: it is split
       for (const marker of markers) ledger.sent[marker] = (ledger.sent[marker] ?? 0) + 1;
+      this.referee.sent(request.url, reply);
       return reply;
     };
   }
@@ -419,6 +486,15 @@ export class Stage {
     const actor = process ?? this.world.process(host === undefined ? {} : { host });
     this.#processes.push(actor);
     return this.product.Queue.open(BASE, actor.runtime, rest);
+  }
+
+  /** Somebody ends all holds. */
+  async resumeAll(): Promise<void> {
+    const operator = this.world.process({ host: "console" });
+    this.referee.exempt(operator);
+    for (const path of Object.keys(this.world.disk.image().files())) {
+      if (path.endsWith("/.hold")) await operator.runtime.disk.remove(path);
+    }
   }
 
   /** Kill every process of the product. */
@@ -481,6 +557,9 @@ export async function recover(stage: Stage, options: RecoveryOptions = {}): Prom
   for (const pid of [900, 901]) {
     await world.run(async () => {
       const queue = await stage.open({ create: true, process: world.process({ host, pid }) });
+      const consumer = stage.consumer(queue, options.consumer);
+      if ((await consumer.run("until-empty")).empty) return;
+      await stage.resumeAll();
       await stage.consumer(queue, options.consumer).run("until-empty");
     });
     await world.advance(PAST_SWEEP_MS);
@@ -515,7 +594,8 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
     const { folder, name } = placeOf(path);
     if (name.startsWith(".")) {
       const isOthers = folder === "cur" && parseOwnerFile(name)?.host !== host;
-      if (!isOthers) found.push(`an owner file is left over: ${path}`);
+      const isStillDown = name.startsWith(".open~") && path.includes("/http_down.test_80/");
+      if (!isOthers && !isStillDown) found.push(`an owner file is left over: ${path}`);
     } else if (folder === "new" || folder === "cur" || folder === "defer") {
       found.push(`left after the drain: ${path}`);
     } else if (folder === "tmp") {
