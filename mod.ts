@@ -73,8 +73,14 @@ export {
   type Settlement,
   type StoredResponse,
 } from "./lib/queue/queue.ts";
+export { hold, type HoldChange, resume } from "./lib/queue/hold.ts";
 export { requeue, type Requeued } from "./lib/queue/requeue.ts";
-export { type DestinationStatus, type QueueStatus, status } from "./lib/queue/status.ts";
+export {
+  type DestinationStatus,
+  type QueueStatus,
+  status,
+  type StatusProgress,
+} from "./lib/queue/status.ts";
 export { asyncDisk, blockingDisk, denoRuntime } from "./lib/runtime/deno.ts";
 export { nodeDisk, nodeRuntime } from "./lib/runtime/node.ts";
 export type {

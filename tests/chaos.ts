@@ -7,7 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import { parseName } from "../lib/queue/name.ts";
 import { FOLDERS } from "../lib/queue/layout.ts";
 import { type Endpoint, HANG, startEndpoint } from "./endpoint.ts";
-import { namesIn, type TempDir, tempDir } from "./temp_dir.ts";
+import { filesBelow, namesIn, type TempDir, tempDir } from "./temp_dir.ts";
 
 const PROGRAM = new URL("../cli.ts", import.meta.url).href;
 
@@ -161,7 +161,10 @@ export async function stopInTheMiddle(
 
   const times = arrivals(server);
   assertEquals(namesIn(`${queue.path}/cur`), []);
-  const left = namesIn(`${queue.path}/new`).map(parseName);
+  // what a full lane had no room for is parked
+  const left = [...namesIn(`${queue.path}/new`), ...filesBelow(`${queue.path}/defer`)].map(
+    parseName,
+  );
   for (const { id, attempt } of left) assertEquals(attempt, times.get(id) ?? 0, id);
   const unanswered = left.filter(({ id }) => times.has(id)).length;
   assertEquals(unanswered, hangs ? threads : 0);

@@ -57,6 +57,8 @@ Deno.test("no arguments mean consume with the documented defaults", () => {
     options: {
       mode: "forever",
       threads: 64,
+      perDestination: 0,
+      ratePerSecond: Infinity,
       timeoutMs: 30_000,
       leaseMs: 60_000,
       maxAttempts: undefined,
@@ -80,7 +82,7 @@ Deno.test("every option of consume is read, before and after the command", () =>
     ..."--threads 8 --until-empty --timeout=5s --lease 20s --max-attempts 7".split(" "),
     ..."--max-age 1d --backoff-base 2s --backoff-cap 1h --grace 0s --max-bytes 512KiB".split(" "),
     ..."--on-status 404=defer,409=deliver,503=refuse --poll 50ms --group".split(" "),
-    ..."--log-format json --base-dir q".split(" "),
+    ..."--log-format json --base-dir q --per-destination 4 --rate 30/m".split(" "),
   ];
   const expected: Invocation = {
     command: "consume",
@@ -88,6 +90,8 @@ Deno.test("every option of consume is read, before and after the command", () =>
     options: {
       mode: "until-empty",
       threads: 8,
+      perDestination: 4,
+      ratePerSecond: 0.5,
       timeoutMs: 5_000,
       leaseMs: 20_000,
       maxAttempts: 7,
@@ -157,7 +161,7 @@ Deno.test("a flag takes no value and eats no word", () => {
   assertEquals(
     refusal("--once", "true"),
     'unknown command "true"; ' +
-      "the commands are consume, client, status, requeue",
+      "the commands are consume, client, status, requeue, hold, resume",
   );
 });
 
@@ -278,8 +282,72 @@ Deno.test("status and requeue are read", () => {
 
 Deno.test("an unknown command is refused, with the one that was probably meant", () => {
   assertEquals(refusal("cleint"), 'unknown command "cleint"; did you mean client?');
-  assertEquals(refusal("hold", "x"), "hold is not available in this version yet");
-  assertEquals(refusal("resume", "x"), "resume is not available in this version yet");
+  assertEquals(refusal("resum"), 'unknown command "resum"; did you mean resume?');
+});
+
+Deno.test("hold and resume take one destination, as a URL or as its folder's name", () => {
+  for (const command of ["hold", "resume"] as const) {
+    for (
+      const destination of [
+        "https://logx.optimizely.com",
+        "HTTP://User:secret@A.example:8080/v1?x#y",
+        "https_logx.optimizely.com_443",
+        "http_127.0.0.1_8080",
+        "http_my_host_80",
+        "http_xn--bcher-kva.example_80",
+        "https____1__443_0123456789ab",
+      ]
+    ) {
+      assertEquals(parseCommandLine([command, destination, "--base-dir", "q"]), {
+        command,
+        baseDir: "q",
+        destination,
+      });
+    }
+    assertMatch(refusal(command), /needs a destination: a URL such as/);
+    assertMatch(refusal(command, "http://a/", "http://b/"), /one destination, but there is "http:/);
+  }
+});
+
+Deno.test("a destination that can't be one is refused, with what would be right", () => {
+  for (
+    const text of [
+      ...["", "x", "..", "../doa", "a/b", ".hold", "https_a.example", "https_A.example_443"],
+      ...["http_a_99999", "http_a_080", "http_0x7f.1_80", "https_a_443/", "ftp_a_21"],
+      ...["ftp://a/", "file:///etc/passwd", "http://", "http://a:99999/", "http://a..b/"],
+    ]
+  ) {
+    assertMatch(refusal("hold", text), /^the destination must be a URL such as https:\/\/a\.ex/);
+  }
+  assertMatch(
+    refusal("hold", "logx.optimizely.com"),
+    /, current value is "logx.*"; did you mean https:\/\/logx\.optimizely\.com or http:\/\/logx\.optimizely\.com\?$/,
+  );
+  assertMatch(
+    refusal("hold", "https_a.example"),
+    /did you mean https:\/\/a\.example or http:\/\/a\.example\?$/,
+  );
+  assertMatch(refusal("hold", "others"), /others is shared: name one of its destinations by URL$/);
+  assertEquals(refusal("hold", "ftp://user:secret@a/").includes("secret"), false);
+});
+
+Deno.test("--rate is requests and their time, --per-destination at most --threads", () => {
+  for (const [text, rate] of [["100/s", 100], ["30/m", 0.5], ["1/h", 1 / 3600]] as const) {
+    assertEquals(consume("--rate", text).options.ratePerSecond, rate);
+  }
+  for (const text of ["100", "0/s", "1.5/s", "-1/s", "1/d", "/s", "1 /s", "1000001/s", "1/ss"]) {
+    assertEquals(
+      refusal(`--rate=${text}`),
+      "--rate must be a whole number from 1 to 1000000 and its time, such as 100/s, 30/m or 500/h, " +
+        `current value is "${text}"`,
+    );
+  }
+  assertEquals(consume("--threads=5", "--per-destination=5").options.perDestination, 5);
+  assertEquals(
+    refusal("--per-destination", "65"),
+    "--per-destination must be at most --threads, current values are 65 and 64",
+  );
+  assertMatch(refusal("--per-destination", "0"), /a whole number from 1 to 10000/);
 });
 
 Deno.test("help and version are answered before values are looked at, not before spelling", () => {

@@ -2,9 +2,12 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { help } from "../lib/cli/help.ts";
 import type { Output } from "../lib/cli/io.ts";
 import { LineWriter } from "../lib/cli/line_writer.ts";
-import { formatTrace } from "../lib/cli/log.ts";
+import { Lengthy } from "../lib/cli/lengthy.ts";
+import { formatEnd, formatTrace } from "../lib/cli/log.ts";
 import { COMMANDS, OPTIONS } from "../lib/cli/options.ts";
 import { formatCount, formatEstimate, Progress, renderProgress } from "../lib/cli/progress.ts";
+import { statusText } from "../lib/cli/status.ts";
+import type { DestinationStatus, QueueStatus } from "../lib/queue/status.ts";
 import type { TraceEvent } from "../lib/consumer/trace.ts";
 
 const NOW_MS = Date.UTC(2026, 10, 21, 21, 48, 24, 123);
@@ -27,6 +30,7 @@ function oneOfEach(text: string): readonly TraceEvent[] {
     { type: "id-replaced", id: text, name: text },
     { type: "skipped", path: text, reason: text },
     { type: "disk-trouble", verb: text, code: text, reason: text, id: text },
+    { type: "lane", destination: text, change: "opened", reason: text, untilMs: DUE_MS },
   ];
 }
 
@@ -67,9 +71,13 @@ async function settled(): Promise<void> {
 
 /** A stream that remembers each write. */
 class Recorder implements Output {
-  readonly isTerminal = true;
+  readonly isTerminal: boolean;
   readonly writes: string[] = [];
   width = 80;
+
+  constructor(isTerminal = true) {
+    this.isTerminal = isTerminal;
+  }
 
   columns(): number {
     return this.width;
@@ -101,6 +109,7 @@ Deno.test("formatTrace() writes each variant as one text line", () => {
     '2026-11-21T21:48:24.123Z id-replaced x name="x"',
     '2026-11-21T21:48:24.123Z skipped x reason="x"',
     '2026-11-21T21:48:24.123Z disk-trouble x verb="x" code=x reason="x"',
+    '2026-11-21T21:48:24.123Z lane x opened until=2026-11-21T21:48:25.123Z reason="x"',
   ]);
 });
 
@@ -121,6 +130,39 @@ Deno.test("formatTrace() writes - for what is missing in text and leaves it out 
   });
 });
 
+Deno.test("formatTrace() writes each change of a lane with what is known of it", () => {
+  const changes = ["opened", "probing", "recovered", "throttled", "held", "resumed"] as const;
+  for (const change of changes) {
+    const event: TraceEvent = { type: "lane", destination: "http_h_80", change };
+    assertEquals(
+      formatTrace(event, NOW_MS, "text"),
+      `2026-11-21T21:48:24.123Z lane http_h_80 ${change}`,
+    );
+    assertEquals(JSON.parse(formatTrace(event, NOW_MS, "json")), {
+      time: "2026-11-21T21:48:24.123Z",
+      event: "lane",
+      destination: "http_h_80",
+      change,
+    });
+  }
+});
+
+Deno.test("formatEnd() says when only events of held destinations are left", () => {
+  const counts = { delivered: 5, deferred: 1, dead: 0, released: 0 };
+  const summary = { ...counts, parked: 2, lost: 0, kept: 0, crowded: 0, empty: false };
+  assertEquals(
+    formatEnd(summary, true, NOW_MS, "text"),
+    "2026-11-21T21:48:24.123Z ended delivered=5 deferred=1 dead=0 released=0 left=held",
+  );
+  assertMatch(formatEnd(summary, false, NOW_MS, "text"), / released=0$/);
+  const time = "2026-11-21T21:48:24.123Z";
+  assertEquals(
+    JSON.parse(formatEnd(summary, true, NOW_MS, "json")),
+    { time, event: "ended", ...counts, left: "held" },
+  );
+  assertEquals("left" in JSON.parse(formatEnd(summary, false, NOW_MS, "json")), false);
+});
+
 Deno.test("formatTrace() writes JSON lines whose members come back as they were", () => {
   for (const event of oneOfEach(HOSTILE)) {
     const parsed = JSON.parse(formatTrace(event, NOW_MS, "json"));
@@ -128,6 +170,7 @@ Deno.test("formatTrace() writes JSON lines whose members come back as they were"
     assertEquals(parsed.event, event.type);
     for (const [key, value] of Object.entries(event)) {
       if (key === "dueMs") assertEquals(parsed.due, "2026-11-21T21:48:25.123Z");
+      else if (key === "untilMs") assertEquals(parsed.until, "2026-11-21T21:48:25.123Z");
       else if (key === "ms") assertEquals(parsed.ms, 35);
       else if (key !== "type") assertEquals(parsed[key], value);
     }
@@ -231,6 +274,10 @@ Deno.test("renderProgress() shows what is known and is never wider than the term
     "12,345 done  3 failed  0/s",
   );
   assertEquals(renderProgress(known, 0, 80), "12,345 done  3 failed  0/s  87,655 remaining");
+  assertEquals(
+    renderProgress({ ...known, trouble: "1 destination down, 2 held" }, 1_890, 100),
+    "12,345 done  3 failed  1,890/s  87,655 remaining  1 destination down, 2 held",
+  );
   for (const columns of [0, 1, 20, 40]) {
     assert(renderProgress(known, 1_890, columns).length <= Math.max(0, columns - 1));
   }
@@ -282,6 +329,113 @@ Deno.test("Progress prints lines above itself and doesn't redraw what hasn't cha
   assertEquals(output.screen(), ["short", "a second line", "done", ""]);
 });
 
+Deno.test("Lengthy is silent for a second, shows a count, and leaves nothing behind", async () => {
+  const [output, clock] = [new Recorder(), new ManualClock()];
+  const lengthy = new Lengthy(output, clock, "names counted");
+  await lengthy.report(1);
+  await clock.advance(900);
+  await lengthy.report(1_000);
+  assertEquals(output.writes, []);
+  await clock.advance(200);
+  const turn = lengthy.report(5_000);
+  await clock.advance(100);
+  await turn;
+  assertMatch(output.screen()[0]!, /^5,000 names counted {2}4,\d{3}\/s$/);
+  await lengthy.end();
+  assertEquals(output.screen(), [""]);
+});
+
+Deno.test("Lengthy never shows anything where there is no terminal", async () => {
+  const [output, clock] = [new Recorder(false), new ManualClock()];
+  const lengthy = new Lengthy(output, clock, "requeued");
+  await clock.advance(5_000);
+  await lengthy.report(5_000);
+  await lengthy.end();
+  assertEquals(output.writes, []);
+});
+
+/** Of a destination about which there is nothing to say. */
+const QUIET: DestinationStatus = {
+  destination: "http_a_80",
+  waiting: 0,
+  inFlight: 0,
+  dead: 0,
+  isHeld: false,
+  throttledUntilMs: undefined,
+  downSinceMs: undefined,
+  lastError: undefined,
+  nextAttemptMs: undefined,
+};
+
+const TOTALS: Omit<QueueStatus, "destinations"> = {
+  writing: 0,
+  ready: 1,
+  claimed: 5,
+  claimedUnread: 0,
+  deferred: 1_204,
+  dead: 3,
+  responses: 0,
+  unreachable: 0,
+};
+
+Deno.test("the table of destinations says who is in trouble, since when and why", () => {
+  const text = statusText({
+    ...TOTALS,
+    claimedUnread: 2,
+    destinations: [
+      { ...QUIET, inFlight: 3, dead: 1 },
+      {
+        ...QUIET,
+        destination: "https_down.example_443",
+        waiting: 1_204,
+        isHeld: true,
+        downSinceMs: NOW_MS - 303_000,
+        lastError: "the endpoint answered 503\u001b[2J",
+      },
+      {
+        ...QUIET,
+        destination: "https_busy.example_443",
+        waiting: 1,
+        throttledUntilMs: NOW_MS + 100_000,
+        nextAttemptMs: NOW_MS + 100_000,
+      },
+    ],
+  }, NOW_MS);
+  assertEquals(text.slice(text.indexOf("destination")).split("\n"), [
+    "destination             waiting  in flight  dead  next attempt  state",
+    "http_a_80                     0          3     1  -             -",
+    "https_down.example_443    1,204          0     0  -             held, down",
+    "  down since 2026-11-21T21:43:21Z (5m 03s): the endpoint answered 503\\u001b[2J",
+    "https_busy.example_443        1          0     0  in 1m 40s     throttled",
+    "  throttled by its Retry-After until 2026-11-21T21:50:04Z (1m 40s more)",
+    "",
+    "in flight leaves out 2 claimed events not looked into",
+    "",
+  ]);
+});
+
+Deno.test("status stays within 100 columns but for the names of destinations", () => {
+  const name = `https_${"long-".repeat(18)}_443_0123456789ab`;
+  const text = statusText({
+    ...TOTALS,
+    destinations: [name, "http_a_80"].map((destination) => ({
+      ...QUIET,
+      destination,
+      waiting: 1_000_000,
+      inFlight: 10_000,
+      dead: 1_000_000,
+      isHeld: true,
+      downSinceMs: NOW_MS,
+      throttledUntilMs: NOW_MS + 1,
+      lastError: "x".repeat(1_000),
+      nextAttemptMs: NOW_MS - 1,
+    })),
+  }, NOW_MS);
+  for (const line of text.split("\n")) assert(line === name || line.length <= 100, line);
+  assertStringIncludes(text, `\n${name}\n `);
+  assertMatch(text, / next probe {4}held, down, throttled\n/);
+});
+
 Deno.test("the help names every option of its command and no other, in at most 80 columns", () => {
   for (const topic of [undefined, ...COMMANDS]) {
     const text = help(topic);
@@ -296,11 +450,10 @@ Deno.test("the help names every option of its command and no other, in at most 8
   }
 });
 
-Deno.test("the overall help names every command and exit code, and none that doesn't exist", () => {
+Deno.test("the overall help names every command and exit code", () => {
   const text = help(undefined);
   for (const command of COMMANDS) assertStringIncludes(text, command);
   for (const code of [64, 65, 73, 74, 75, 77]) assertMatch(text, new RegExp(`^  ${code}  `, "m"));
-  assertEquals(/hold|resume/.test(text), false);
 });
 
 Deno.test("the permissions of the build end the help", () => {

@@ -6,43 +6,9 @@ import { splitLines } from "../lib/cli/lines.ts";
 import { main } from "../lib/cli/main.ts";
 import { denoRuntime } from "../lib/runtime/deno.ts";
 import { VERSION } from "../lib/version.ts";
+import { command, eventLine, linesOf, PROGRAM, resultOf, run } from "./program.ts";
 
-const PROGRAM = new URL("../cli.ts", import.meta.url).href;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-
-/** What a program left behind. */
-interface Result {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function command(args: readonly string[], options: Deno.CommandOptions = {}): Deno.Command {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--quiet", "--frozen", "--allow-all", PROGRAM, ...args],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-    ...options,
-    env: { OPTIMIZELYD_BASE_DIR: "", NO_COLOR: "1", ...options.env },
-  });
-}
-
-async function resultOf(child: Deno.ChildProcess): Promise<Result> {
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
-}
-
-/** Run the program to its end. */
-async function run(args: readonly string[], input?: string | Uint8Array): Promise<Result> {
-  if (input === undefined) return await resultOf(command(args).spawn());
-  const child = command(args, { stdin: "piped" }).spawn();
-  const bytes = typeof input === "string" ? new TextEncoder().encode(input) : input;
-  const fed = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeTo(child.stdin);
-  const [result] = await Promise.all([resultOf(child), fed.catch(() => {})]);
-  return result;
-}
 
 /** A directory that is removed with everything in it. */
 async function temporaryDirectory() {
@@ -94,31 +60,6 @@ function endpoint(
     arrived,
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
-}
-
-/** Reads the lines of a stream as they come. */
-function linesOf(stream: ReadableStream<Uint8Array>) {
-  const reader = stream.pipeThrough(new TextDecoderStream() as TransformStream).getReader();
-  let text = "";
-  return {
-    /** Everything up to and including the first line that matches. */
-    async until(pattern: RegExp): Promise<string> {
-      while (!pattern.test(text)) {
-        const { value, done } = await reader.read();
-        if (done) throw new Error(`ended without ${pattern}: ${text}`);
-        text += value;
-      }
-      return text;
-    },
-    async toEnd(): Promise<string> {
-      for (let chunk; !(chunk = await reader.read()).done;) text += chunk.value;
-      return text;
-    },
-  };
-}
-
-function eventLine(url: string, body: unknown): string {
-  return `${JSON.stringify({ url, requestBody: body })}\n`;
 }
 
 /** A process around `main` that a test makes up. */
@@ -315,7 +256,7 @@ Deno.test("a refused event is dead, seen by status, brought back by requeue, and
   assertMatch(text.stdout, /^dead +1$/m);
   assertMatch(
     text.stdout,
-    /^destination +waiting {2}dead {2}next attempt\nhttp_127\.0\.0\.1_\d+ +0 +1 {2}-\n$/m,
+    /^destination +waiting {2}in flight {2}dead {2}next attempt {2}state\nhttp_\S+ +0 +0 +1 {2}- +-\n$/m,
   );
   const { dead, destinations } = JSON.parse(json.stdout);
   assertEquals([dead, destinations[0].dead, destinations[0].nextAttempt], [1, 1, null]);
@@ -529,4 +470,20 @@ Deno.test("on a terminal client and consume --until-empty show progress and a su
   assertMatch(shown, /^\r0 done {2}0 failed {2}0\/s/);
   assertMatch(shown, /Z dead \S+ \S+ 404 attempt=1 [^\r\n]+\n/);
   assertMatch(shown, /1 delivered, 1 dead *\n\r$/);
+});
+
+Deno.test("on a terminal consume --until-empty says what keeps events from being delivered", async () => {
+  await using directory = await temporaryDirectory();
+  await using server = endpoint();
+  const base = ["--base-dir", directory.path];
+  const stdin = { isTerminal: false, readable: new Blob([eventLine(server.url, 1)]).stream() };
+  const run = (args: readonly string[], io: Io) => main([...args, ...base], denoRuntime(), io);
+  assertEquals(await run(["client", "-"], { ...fakeIo(true).io, stdin }), 0);
+  assertEquals(await run(["hold", server.url], fakeIo(true).io), 0);
+  const consumer = fakeIo(true);
+  assertEquals(await run(["--until-empty"], consumer.io), 75);
+  const shown = consumer.stderr.join("");
+  assertMatch(shown, /Z lane http_127\.0\.0\.1_\d+ held *\n/);
+  assertMatch(shown, /0 delivered, 0 dead; what is left waits for held destinations *\n\r$/);
+  assertEquals(server.arrived.length, 0);
 });

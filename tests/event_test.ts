@@ -532,3 +532,15 @@ Deno.test("destinationFolder() adds a hash of the origin to what is changed or c
   assertEquals(await destinationFolder(long, (text) => Promise.resolve(sha256(text))), cut);
   assertEquals(asked, ["http://[::1]:8080", long.origin]);
 });
+
+Deno.test("parseEvent() reads escaped keys by what they say, however often", () => {
+  const text = '{"\\\\":0,"\\"":0,"\\u0075rl":"http://h/","request\\u0042ody":[1]}';
+  const other = new TextEncoder().encode('{"\\\\":1,"url":"http://o/"}');
+  const bytes = new TextEncoder().encode(text);
+  for (let n = 0; n < 2_000; n++) {
+    parseEvent(other);
+    const parsed = parseEvent(bytes);
+    assert(parsed.kind === "request" && parsed.request.url.href === "http://h/");
+    assertEquals(parsed.request.body, "[1]");
+  }
+});

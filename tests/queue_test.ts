@@ -389,18 +389,29 @@ Deno.test("status() counts events by state and by destination", async () => {
     writing: 0,
     ready: 1,
     claimed: 1,
+    claimedUnread: 0,
     deferred: 2,
     dead: 1,
     responses: 0,
     unreachable: 0,
   });
-  assertEquals(destinations[0], {
+  const healthy = {
+    isHeld: false,
+    throttledUntilMs: undefined,
+    downSinceMs: undefined,
+    lastError: undefined,
+  };
+  assertEquals(destinations[1], {
     destination: "http_a_80",
     waiting: 1,
+    inFlight: 0,
     dead: 1,
+    ...healthy,
     nextAttemptMs: far,
   });
-  assertEquals(destinations[1]!.waiting, 1);
+  assertEquals(destinations[2]!.waiting, 1);
+  assertEquals([destinations[2]!.isHeld, destinations[2]!.nextAttemptMs], [true, undefined]);
+  assertEquals(destinations.map(({ inFlight }) => inFlight), [1, 0, 0]);
   assertEquals(await isEmpty(queue), false);
 });
 

@@ -14,7 +14,7 @@ const ROOT = new URL("../", import.meta.url);
 const README = await Deno.readTextFile(new URL("README.md", ROOT));
 const TASKS: Readonly<Record<string, string>> =
   JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT))).tasks;
-const HELP = [undefined, "consume", "client", "status", "requeue"] as const;
+const HELP = [undefined, "consume", "client", "status", "requeue", "hold", "resume"] as const;
 
 /** The rows of each table, below its head, as cells. */
 function tables(markdown: string): string[][][] {

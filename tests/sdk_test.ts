@@ -133,7 +133,7 @@ Deno.test("the package has no dependencies, no tests, no sources and no paths of
       /^package\/(package\.json|LICENSE|[A-Z]+\.md|bin\/[a-z-]+\.mjs|mod\.(js|d\.ts)|lib\/[\w/]+\.(js|d\.ts))$/,
     );
     const text = Deno.readTextFileSync(file.replace("package", package_));
-    assert(!/file:\/\/\/(?!etc\/)|\/root\/|\/home\/\w+\/|\.cache/.test(text), file);
+    assert(!/file:\/\/\/(?!etc\/)|\/root\/|\/home\/\w+\/|\.cache\//.test(text), file);
   }
 });
 

@@ -29,8 +29,8 @@ interface Report {
   readonly accepting: (url: string, forwardTo: string) => void;
   /** Show that it has been asked to stop. */
   readonly stopping: () => void;
-  /** Show the last; without a summary the end came too early for one. */
-  readonly end: (summary: Summary | undefined) => Promise<void>;
+  /** Show the last; without a summary the end came too early for one. `onlyHeld`: what is left waits for held destinations. */
+  readonly end: (summary: Summary | undefined, onlyHeld: boolean) => Promise<void>;
 }
 
 /** A line for everything. */
@@ -48,15 +48,55 @@ function logReport(
     accepting: (url, forwardTo) =>
       writer.line(formatAccepting(url, forwardTo, clock.now(), logFormat)),
     stopping: () => writer.line(formatStop(graceMs, clock.now(), logFormat)),
-    end: async (summary) => {
-      if (summary) writer.line(formatEnd(summary, clock.now(), logFormat));
+    end: async (summary, onlyHeld) => {
+      if (summary) writer.line(formatEnd(summary, onlyHeld, clock.now(), logFormat));
       await writer.flush();
     },
   };
 }
 
 /** What is neither progress nor failure stays out of the way of a progress line. */
-const QUIET: ReadonlySet<TraceEvent["type"]> = new Set(["delivered", "deferred", "released"]);
+function isQuiet(event: TraceEvent): boolean {
+  if (event.type === "lane") return event.change === "probing";
+  return event.type === "delivered" || event.type === "deferred" || event.type === "released";
+}
+
+/** The destinations that keep events from being delivered, as the consumer reports them. */
+class Troubles {
+  readonly #down = new Set<string>();
+  readonly #held = new Set<string>();
+  readonly #throttled = new Map<string, number>();
+
+  /** Take note of what happened. */
+  note(event: TraceEvent): void {
+    if (event.type === "delivered") this.#throttled.delete(event.destination);
+    if (event.type !== "lane") return;
+    const { destination, change, untilMs } = event;
+    if (change === "opened") this.#down.add(destination);
+    if (change === "recovered") this.#down.delete(destination);
+    if (change === "held") this.#held.add(destination);
+    if (change === "resumed") this.#held.delete(destination);
+    if (change === "throttled" && untilMs) this.#throttled.set(destination, untilMs);
+  }
+
+  /** Such as `2 destinations down, 1 held`; `undefined` when there are none. */
+  text(nowMs: number): string | undefined {
+    for (const [destination, untilMs] of this.#throttled) {
+      if (untilMs <= nowMs) this.#throttled.delete(destination);
+    }
+    const counts = [
+      [this.#down.size, "down"],
+      [this.#held.size, "held"],
+      [this.#throttled.size, "throttled"],
+    ] as const;
+    const found = counts.filter(([count]) => count > 0);
+    if (found.length === 0) return undefined;
+    return found.map(([count, what], at) => {
+      const noun = at > 0 ? "" : count === 1 ? " destination" : " destinations";
+      return `${formatCount(count)}${noun} ${what}`;
+    }).join(", ");
+  }
+}
 
 /** A progress line, and above it a line for everything out of the ordinary. */
 function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
@@ -64,7 +104,9 @@ function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
   const counting = new AbortController();
   let [done, failed, deferred] = [0, 0, 0];
   let left: number | undefined;
-  const show = () => progress.update({ done, failed, remaining: left });
+  const troubles = new Troubles();
+  const show = () =>
+    progress.update({ done, failed, remaining: left, trouble: troubles.text(clock.now()) });
   const onCount = (events: number) => {
     left = events;
     show();
@@ -72,6 +114,8 @@ function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
   const counted = watchBacklog(queue, () => done + failed, onCount, counting.signal);
   return {
     trace: (event) => {
+      troubles.note(event);
+      if (event.type === "lane") show();
       if (event.type === "deferred") deferred++;
       if (event.type === "delivered" || event.type === "dead") {
         if (event.type === "delivered") done++;
@@ -79,15 +123,16 @@ function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
         if (left !== undefined) left = Math.max(0, left - 1);
         show();
       }
-      if (!QUIET.has(event.type)) progress.line(formatTrace(event, clock.now(), "text"));
+      if (!isQuiet(event)) progress.line(formatTrace(event, clock.now(), "text"));
     },
     accepting: () => {}, // never ends, so there is no progress
     stopping: () => progress.line("waiting for requests in flight; once more ends it at once"),
-    end: async (summary) => {
+    end: async (summary, onlyHeld) => {
       counting.abort();
       await counted;
       const putOff = deferred === 0 ? "" : `, put off ${formatCount(deferred)} times`;
-      const text = `${formatCount(done)} delivered, ${formatCount(failed)} dead${putOff}`;
+      const rest = onlyHeld ? "; what is left waits for held destinations" : "";
+      const text = `${formatCount(done)} delivered, ${formatCount(failed)} dead${putOff}${rest}`;
       await progress.finish(summary && text);
     },
   };
@@ -181,7 +226,9 @@ export async function consume(
     summary = await Promise.race([consumer.run(mode, stop.signal), cutShort]);
   } finally {
     await stopAccepting(); // what it still takes is durable, and the next consumer's
-    await within(LINGER_MS, runtime.clock, report.end(summary));
+    const onlyHeld = summary !== undefined && mode === "until-empty" && !summary.empty &&
+      !stop.signal.aborted;
+    await within(LINGER_MS, runtime.clock, report.end(summary, onlyHeld));
     ignoreSignals();
   }
   return summary ? exitCode(mode, stop.signal.aborted, summary) : EXIT.tryAgain;

@@ -25,6 +25,10 @@ export interface ConsumeOptions {
   readonly mode: Mode;
   /** Requests in flight at most. @default 64 */
   readonly threads: number;
+  /** Requests in flight to one destination, always; 0 to adapt. @default 0 */
+  readonly perDestination: number;
+  /** Requests a second to one destination at most; `Infinity` for no limit. @default Infinity */
+  readonly ratePerSecond: number;
   /** Longest duration of one attempt. @default 30 s */
   readonly timeoutMs: number;
   /** How long a claim is exclusive. @default timeoutMs + 30 s */
@@ -83,6 +87,8 @@ const LEAST_LEASE_MARGIN_MS = 10_000;
 /** By how much it does unless told otherwise. */
 const DEFAULT_LEASE_MARGIN_MS = 30_000;
 
+const MOST_THREADS = 10_000;
+
 const HOUR_MS = 3_600_000;
 /** A century; every sum with the current time still fits the names. */
 const LONGEST_AGE_MS = 36_500 * 86_400_000;
@@ -113,6 +119,31 @@ function readDuration(given: Given, name: string, least: number, most: number): 
   }
   if (ms >= least && ms <= most) return ms;
   throw wrong(name, must, text);
+}
+
+const RATE_UNIT_SECONDS: ReadonlyMap<string, number> = new Map([["s", 1], ["m", 60], ["h", 3_600]]);
+const HIGHEST_RATE = 1_000_000;
+
+/** Requests a second. */
+function readRate(given: Given): number {
+  const text = given.get("rate")?.[0];
+  if (text === undefined) return Infinity;
+  const [, digits, unit] = /^(\d{1,7})\/([smh])$/.exec(text) ?? [];
+  const requests = Number(digits);
+  if (requests >= 1 && requests <= HIGHEST_RATE) return requests / RATE_UNIT_SECONDS.get(unit!)!;
+  throw wrong(
+    "rate",
+    `a whole number from 1 to ${HIGHEST_RATE} and its time, such as 100/s, 30/m or 500/h`,
+    text,
+  );
+}
+
+function readPerDestination(given: Given, threads: number): number {
+  const value = readInteger(given, "per-destination", 1, MOST_THREADS) ?? 0;
+  if (value <= threads) return value;
+  throw new UsageError(
+    `--per-destination must be at most --threads, current values are ${value} and ${threads}`,
+  );
 }
 
 const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
@@ -266,9 +297,12 @@ export function readConsumeOptions(given: Given): ConsumeOptions {
         `current values are ${formatDuration(backoffCapMs)} and ${formatDuration(backoffBaseMs)}`,
     );
   }
+  const threads = readInteger(given, "threads", 1, MOST_THREADS) ?? 64;
   return {
     mode: readMode(given),
-    threads: readInteger(given, "threads", 1, 10_000) ?? 64,
+    threads,
+    perDestination: readPerDestination(given, threads),
+    ratePerSecond: readRate(given),
     timeoutMs,
     leaseMs,
     maxAttempts: readInteger(given, "max-attempts", 1, 999_999),

@@ -10,7 +10,7 @@ export const EXIT = {
   ok: 0,
   /** The command line is wrong. */
   usage: 64,
-  /** An event is wrong, or an id is not known. */
+  /** An event is wrong, or an id or a destination is not known. */
   badEvent: 65,
   /** A bug: something happened that nothing here expects. */
   bug: 70,

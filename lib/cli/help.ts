@@ -13,6 +13,8 @@ optimizelyd-maildir delivers events over HTTP from a directory.
   optimizelyd-maildir client [options] [FILE... | -]   put events on the queue
   optimizelyd-maildir status [--json]                  say what is in the queue
   optimizelyd-maildir requeue ID... | --all            dead letters once more
+  optimizelyd-maildir hold DESTINATION                 stop sending to it
+  optimizelyd-maildir resume DESTINATION               start sending to it again
 
 COMMAND --help tells more. Without a command events are delivered.
 
@@ -31,7 +33,7 @@ Results are written to standard output, everything else to standard error.
 Exit codes:
   0   done
   64  the command line is wrong
-  65  an event is wrong, or an id is not known
+  65  an event is wrong, or an id or a destination is not known
   70  a bug in this program
   73  can't create the queue, or the directory is not one
   74  the disk failed
@@ -52,9 +54,14 @@ Options:
   --base-dir DIR       the queue's directory (default: $OPTIMIZELYD_BASE_DIR,
                        else the current directory); created where it is missing
   --threads N          requests in flight at most (default: 64)
+  --per-destination N  requests in flight to one destination, always; at most
+                       --threads (default: it adapts)
+  --rate N/s           requests a second to one destination at most, by this
+                       consumer; also N/m and N/h (default: no limit)
   --once               deliver what is due now, then end: with 0 if nothing is
                        left, else with 75
-  --until-empty        deliver until nothing is left, then end with 0
+  --until-empty        deliver until nothing is left, then end with 0; with 75
+                       when all that is left waits for held destinations
   --timeout DURATION   longest duration of one attempt (default: 30s)
   --lease DURATION     how long an event is this consumer's alone; at least
                        --timeout + 10s, at most 1h (default: --timeout + 30s)
@@ -101,6 +108,7 @@ Examples:
   optimizelyd-maildir --base-dir /var/spool/events
   optimizelyd-maildir --base-dir queue --until-empty --threads 8
   optimizelyd-maildir --on-status 404=defer --max-attempts 10
+  optimizelyd-maildir --rate 100/s
   optimizelyd-maildir --accept 127.0.0.1:8080
 `;
 
@@ -136,7 +144,9 @@ const STATUS = `\
 optimizelyd-maildir status [--json]
 
 Says how many events are in each state and, for each destination, how many wait,
-how many are dead, and when the next attempt is due. Changes nothing.
+are in flight and are dead, when the next attempt is due, and whether it is held
+by an operator, throttled by its own Retry-After, or down, since when and why.
+Changes nothing.
 
 Options:
   --base-dir DIR   the queue's directory (default: $OPTIMIZELYD_BASE_DIR, else
@@ -165,11 +175,51 @@ Examples:
   optimizelyd-maildir requeue --all --base-dir queue
 `;
 
+const HOLD = `\
+optimizelyd-maildir hold DESTINATION
+
+Stops sending to one destination: every consumer of the directory heeds it
+within seconds, also after a restart. Requests in flight are not called off;
+what comes waits in defer/ and uses up no attempts. Others are not affected. A
+destination may be held before it has any events.
+
+DESTINATION is a URL, of which scheme, host and port count, or the name of its
+folder as status and "ls defer/" show it.
+
+Options:
+  --base-dir DIR   the queue's directory (default: $OPTIMIZELYD_BASE_DIR, else
+                   the current directory)
+
+Examples:
+  optimizelyd-maildir hold https://logx.optimizely.com
+  optimizelyd-maildir hold https_logx.optimizely.com_443 --base-dir queue
+`;
+
+const RESUME = `\
+optimizelyd-maildir resume DESTINATION
+
+Starts sending to a destination that is held. One that has no folder in defer/
+is not known: nothing waits for it, and it is not held (65).
+
+DESTINATION is a URL, of which scheme, host and port count, or the name of its
+folder as status and "ls defer/" show it.
+
+Options:
+  --base-dir DIR   the queue's directory (default: $OPTIMIZELYD_BASE_DIR, else
+                   the current directory)
+
+Examples:
+  optimizelyd-maildir resume https://logx.optimizely.com
+  optimizelyd-maildir resume https_logx.optimizely.com_443 --base-dir queue
+`;
+
 const TOPICS: Readonly<Record<Command, string>> = {
   consume: CONSUME,
   client: CLIENT,
   status: STATUS,
   requeue: REQUEUE,
+  hold: HOLD,
+  resume: RESUME,
 };
 
 /**

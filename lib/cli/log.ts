@@ -144,12 +144,23 @@ export function formatStop(graceMs: number, nowMs: number, format: "text" | "jso
   return JSON.stringify({ time, event: "stopping", grace });
 }
 
-/** The log line with which a consumer ends, without its line break: how often each came about. */
-export function formatEnd(summary: Summary, nowMs: number, format: "text" | "json"): string {
+/**
+ * The log line with which a consumer ends, without its line break: how often each came about.
+ *
+ * @param onlyHeld Whether all that is left waits for held destinations, which is why it ends.
+ */
+export function formatEnd(
+  summary: Summary,
+  onlyHeld: boolean,
+  nowMs: number,
+  format: "text" | "json",
+): string {
   const time = isoTime(nowMs);
   const { delivered, deferred, dead, released } = summary;
+  const left = onlyHeld ? "held" : undefined;
   if (format === "json") {
-    return JSON.stringify({ time, event: "ended", delivered, deferred, dead, released });
+    return JSON.stringify({ time, event: "ended", delivered, deferred, dead, released, left });
   }
-  return `${time} ended delivered=${delivered} deferred=${deferred} dead=${dead} released=${released}`;
+  return `${time} ended delivered=${delivered} deferred=${deferred} dead=${dead} ` +
+    `released=${released}${left === undefined ? "" : ` left=${left}`}`;
 }

@@ -16,6 +16,7 @@ import { client } from "./client.ts";
 import { consume } from "./consume.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { help } from "./help.ts";
+import { hold } from "./hold.ts";
 import type { Io } from "./io.ts";
 import { parseCommandLine } from "./options.ts";
 import { printable } from "./printable.ts";
@@ -42,6 +43,9 @@ async function run(args: readonly string[], runtime: Runtime, io: Io): Promise<E
       return await status(invocation, baseDir, runtime, io);
     case "requeue":
       return await requeue(invocation, baseDir, runtime, io);
+    case "hold":
+    case "resume":
+      return await hold(invocation, baseDir, runtime, io);
   }
 }
 

@@ -9,16 +9,14 @@
 
 import { nearest, readArguments, type Spelling, UsageError } from "./args.ts";
 import { type ConsumeOptions, readConsumeOptions, readMaxBytes } from "./consume_options.ts";
+import { readDestination } from "../queue/hold.ts";
 import { printable, quoted } from "./printable.ts";
 
 /** The commands. */
-export const COMMANDS = ["consume", "client", "status", "requeue"] as const;
+export const COMMANDS = ["consume", "client", "status", "requeue", "hold", "resume"] as const;
 
 /** A command's name. */
 export type Command = typeof COMMANDS[number];
-
-/** Commands of the contract that this version doesn't have. */
-const FUTURE_COMMANDS: readonly string[] = ["hold", "resume"];
 
 /** Deliver events. */
 export interface ConsumeInvocation {
@@ -94,6 +92,16 @@ export interface RequeueInvocation {
   readonly ids: readonly string[] | "all";
 }
 
+/** Stop or start sending to a destination. */
+export interface HoldInvocation {
+  /** The variant. */
+  readonly command: "hold" | "resume";
+  /** The queue's directory; `undefined` for the default one. */
+  readonly baseDir: string | undefined;
+  /** The destination: a URL or its folder's name, which can be read. */
+  readonly destination: string;
+}
+
 /** Print the help. */
 export interface HelpInvocation {
   /** The variant. */
@@ -114,6 +122,7 @@ export type Invocation =
   | ClientInvocation
   | StatusInvocation
   | RequeueInvocation
+  | HoldInvocation
   | HelpInvocation
   | VersionInvocation;
 
@@ -133,6 +142,8 @@ export const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
   ["help", { takes: "flag", of: COMMANDS }],
   ["version", { takes: "flag", of: COMMANDS }],
   ["threads", consumeValue],
+  ["per-destination", consumeValue],
+  ["rate", consumeValue],
   ["once", consumeFlag],
   ["until-empty", consumeFlag],
   ["timeout", consumeValue],
@@ -167,9 +178,6 @@ function readCommand(name: string | undefined): Command {
   if (name === undefined) return "consume";
   const command = COMMANDS.find((known) => known === name);
   if (command !== undefined) return command;
-  if (FUTURE_COMMANDS.includes(name)) {
-    throw new UsageError(`${name} is not available in this version yet`);
-  }
   const meant = nearest(name, COMMANDS);
   throw new UsageError(
     `unknown command ${quoted(name)}; ` +
@@ -241,6 +249,28 @@ function readRequeueIds(all: boolean, ids: readonly string[]): readonly string[]
   return [...new Set(ids)];
 }
 
+function readHeld(command: "hold" | "resume", words: readonly string[]): string {
+  const [destination, ...others] = words;
+  if (destination === undefined) {
+    throw new UsageError(
+      `${command} needs a destination: a URL such as https://a.example, or the name of its folder ` +
+        "in defer/ such as https_a.example_443",
+    );
+  }
+  if (others.length > 0) {
+    throw new UsageError(
+      `${command} takes one destination, but there is ${quoted(others[0]!)} too`,
+    );
+  }
+  try {
+    readDestination(destination);
+  } catch (cause) {
+    const message = (cause as Error).message.replace(/^Cannot read the destination: /, "");
+    throw new UsageError(printable(message), { cause });
+  }
+  return destination;
+}
+
 /**
  * Read the command line.
  *
@@ -275,5 +305,8 @@ export function parseCommandLine(args: readonly string[]): Invocation {
       return { command, baseDir, json: given.has("json") };
     case "requeue":
       return { command, baseDir, ids: readRequeueIds(given.has("all"), words) };
+    case "hold":
+    case "resume":
+      return { command, baseDir, destination: readHeld(command, words) };
   }
 }

@@ -18,6 +18,8 @@ export interface Counts {
   readonly failed: number;
   /** What is still to do, as far as known; `undefined` while it isn't. */
   readonly remaining: number | undefined;
+  /** Why some of that doesn't move, such as `1 destination down`. */
+  readonly trouble?: string | undefined;
 }
 
 /** Pause between two drawings. */
@@ -53,11 +55,12 @@ export function renderProgress(counts: Counts, perSecond: number, columns: numbe
     `${formatCount(Math.round(perSecond))}/s`,
   ];
   if (counts.remaining !== undefined) {
-    const estimate = perSecond > 0 && counts.remaining > 0
+    const estimate = perSecond > 0 && counts.remaining > 0 && !counts.trouble
       ? ` (about ${formatEstimate(counts.remaining / perSecond)})`
       : "";
     parts.push(`${formatCount(counts.remaining)} remaining${estimate}`);
   }
+  if (counts.trouble) parts.push(counts.trouble);
   // the last column stays free: many terminals wrap as soon as it is filled
   return parts.join("  ").slice(0, Math.max(0, columns - 1));
 }
@@ -66,6 +69,7 @@ export function renderProgress(counts: Counts, perSecond: number, columns: numbe
 export class Progress {
   readonly #output: Output;
   readonly #clock: Pick<Clock, "monotonic" | "sleep">;
+  readonly #render: typeof renderProgress;
   readonly #stop = new AbortController();
   readonly #drawing: Promise<void>;
   #counts: Counts = { done: 0, failed: 0, remaining: undefined };
@@ -78,10 +82,16 @@ export class Progress {
    * Starts to draw.
    *
    * @param clock Times the drawings and the rate.
+   * @param render What the line says. @default {renderProgress}
    */
-  constructor(output: Output, clock: Pick<Clock, "monotonic" | "sleep">) {
+  constructor(
+    output: Output,
+    clock: Pick<Clock, "monotonic" | "sleep">,
+    render: typeof renderProgress = renderProgress,
+  ) {
     this.#output = output;
     this.#clock = clock;
+    this.#render = render;
     this.#drawing = this.#draw();
   }
 
@@ -114,7 +124,7 @@ export class Progress {
   async #draw(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       const rate = this.#rate();
-      await this.#show(renderProgress(this.#counts, rate, this.#output.columns()));
+      await this.#show(this.#render(this.#counts, rate, this.#output.columns()));
       await this.#clock.sleep(PAUSE_MS, this.#stop.signal);
     }
   }

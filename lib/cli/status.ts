@@ -5,10 +5,11 @@
  */
 
 import { Queue } from "../queue/queue.ts";
-import { type QueueStatus, status as statusOf } from "../queue/status.ts";
+import { type DestinationStatus, type QueueStatus, status as statusOf } from "../queue/status.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import type { Io } from "./io.ts";
+import { Lengthy } from "./lengthy.ts";
 import type { StatusInvocation } from "./options.ts";
 import { printable, word } from "./printable.ts";
 import { formatCount, formatEstimate } from "./progress.ts";
@@ -26,9 +27,78 @@ function table(rows: readonly (readonly (string | number)[])[]): string {
   }).join("");
 }
 
-function nextAttempt(dueMs: number | undefined, nowMs: number): string {
+/** Longest line of text, as far as names of destinations allow. */
+const COLUMNS = 100;
+
+/** A longer name gets a line of its own. */
+const LONGEST_NAME = 40;
+
+const isoTime = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
+
+function nextAttempt(
+  { nextAttemptMs: dueMs, downSinceMs }: DestinationStatus,
+  nowMs: number,
+): string {
   if (dueMs === undefined) return "-";
-  return dueMs <= nowMs ? "now" : `in ${formatEstimate((dueMs - nowMs) / 1_000)}`;
+  if (dueMs > nowMs) return `in ${formatEstimate((dueMs - nowMs) / 1_000)}`;
+  return downSinceMs === undefined ? "now" : "next probe";
+}
+
+/** In one word each, why little or nothing is sent. */
+function stateOf({ isHeld, downSinceMs, throttledUntilMs }: DestinationStatus): string {
+  const states = [
+    ...(isHeld ? ["held"] : []),
+    ...(downSinceMs === undefined ? [] : ["down"]),
+    ...(throttledUntilMs === undefined ? [] : ["throttled"]),
+  ];
+  return states.join(", ") || "-";
+}
+
+/** Lines below a destination's row that say more of its state. */
+function details(destination: DestinationStatus, nowMs: number): readonly string[] {
+  const { downSinceMs, lastError, throttledUntilMs } = destination;
+  const lines: string[] = [];
+  if (downSinceMs !== undefined) {
+    const forSeconds = Math.max(0, nowMs - downSinceMs) / 1_000;
+    lines.push(
+      `down since ${isoTime(downSinceMs)} (${formatEstimate(forSeconds)}): ${
+        printable(lastError ?? "unknown")
+      }`,
+    );
+  }
+  if (throttledUntilMs !== undefined) {
+    const leftSeconds = (throttledUntilMs - nowMs) / 1_000;
+    lines.push(
+      `throttled by its Retry-After until ${isoTime(throttledUntilMs)} (${
+        formatEstimate(leftSeconds)
+      } more)`,
+    );
+  }
+  return lines.map((line) => `  ${line}`).map((line) =>
+    line.length <= COLUMNS ? line : `${line.slice(0, COLUMNS - 3)}...`
+  );
+}
+
+/** The table of destinations, each with its details below. */
+function destinationsText(destinations: readonly DestinationStatus[], nowMs: number): string {
+  const names = destinations.map(({ destination }) => word(destination));
+  const [head, ...rows] = table([
+    ["destination", "waiting", "in flight", "dead", "next attempt", "state"],
+    ...destinations.map((destination, at) => [
+      names[at]!.length <= LONGEST_NAME ? names[at]! : "",
+      destination.waiting,
+      destination.inFlight,
+      destination.dead,
+      nextAttempt(destination, nowMs),
+      stateOf(destination),
+    ]),
+  ]).trimEnd().split("\n");
+  const lines = rows.flatMap((row, at) => [
+    ...(names[at]!.length <= LONGEST_NAME ? [] : [names[at]!]),
+    row,
+    ...details(destinations[at]!, nowMs),
+  ]);
+  return [head, ...lines].map((line) => `${line}\n`).join("");
 }
 
 /** The status for people. */
@@ -43,25 +113,32 @@ export function statusText(status: QueueStatus, nowMs: number): string {
     ...(status.unreachable === 0 ? [] : [["unreachable (name not UTF-8)", status.unreachable]]),
   ]);
   if (status.destinations.length === 0) return totals;
-  const destinations = table([
-    ["destination", "waiting", "dead", "next attempt"],
-    ...status.destinations.map(({ destination, waiting, dead, nextAttemptMs }) => [
-      word(destination),
-      waiting,
-      dead,
-      nextAttempt(nextAttemptMs, nowMs),
-    ]),
-  ]);
-  return `${totals}\n${destinations}`;
+  const note = status.claimedUnread === 0
+    ? ""
+    : `\nin flight leaves out ${
+      formatCount(status.claimedUnread)
+    } claimed events not looked into\n`;
+  return `${totals}\n${destinationsText(status.destinations, nowMs)}${note}`;
 }
+
+const isoOrNull = (ms: number | undefined) => ms === undefined ? null : new Date(ms).toISOString();
 
 /** The status for programs: one JSON object on one line. */
 export function statusJson({ destinations, ...totals }: QueueStatus): string {
   const json = JSON.stringify({
     ...totals,
-    destinations: destinations.map(({ nextAttemptMs, ...destination }) => ({
-      ...destination,
-      nextAttempt: nextAttemptMs === undefined ? null : new Date(nextAttemptMs).toISOString(),
+    destinations: destinations.map((
+      { destination, waiting, inFlight, dead, isHeld, lastError = null, ...times },
+    ) => ({
+      destination,
+      waiting,
+      inFlight,
+      dead,
+      held: isHeld,
+      throttledUntil: isoOrNull(times.throttledUntilMs),
+      downSince: isoOrNull(times.downSinceMs),
+      lastError,
+      nextAttempt: isoOrNull(times.nextAttemptMs),
     })),
   });
   return `${printable(json)}\n`;
@@ -78,7 +155,9 @@ export async function status(
   runtime: Runtime,
   io: Io,
 ): Promise<ExitCode> {
-  const found = await statusOf(await Queue.open(baseDir, runtime));
+  const queue = await Queue.open(baseDir, runtime);
+  const progress = new Lengthy(io.stderr, runtime.clock, "names counted");
+  const found = await statusOf(queue, progress.report).finally(() => progress.end());
   await io.stdout.write(json ? statusJson(found) : statusText(found, runtime.clock.now()));
   return EXIT.ok;
 }

@@ -53,18 +53,6 @@ export interface RefusedEvent {
 /** What an event file turned out to be. */
 export type ParsedEvent = AcceptedEvent | UnfinishedEvent | RefusedEvent;
 
-/** The members that are read; all others are left alone. `null` is as good as absent. */
-interface Members {
-  readonly url?: unknown;
-  readonly requestBody?: unknown;
-  readonly method?: unknown;
-  readonly headers?: unknown;
-  /** The SDKs' word for `method`. */
-  readonly httpVerb?: unknown;
-  /** The SDKs' word for `requestBody`. */
-  readonly params?: unknown;
-}
-
 /** Forbidden by the Fetch standard, https://fetch.spec.whatwg.org/#forbidden-method. */
 const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(["CONNECT", "TRACE", "TRACK"]);
 
@@ -107,26 +95,42 @@ export function parseEvent(bytes: Uint8Array): ParsedEvent {
       `the event must be a JSON object with a url, current value is ${kindOf(members)}`,
     );
   }
-  return readMembers(members, text);
+  return readMembers(scanObject(text));
 }
 
-function readMembers(members: Members, text: string): ParsedEvent {
-  const url = readUrl(members.url);
+/**
+ * The members that are read, all others are left alone: `url`, `method` and `headers`, `requestBody`, and the SDKs' words `httpVerb` and
+ * `params`. `null` is as good as absent.
+ *
+ * They come out of the scanned texts one by one, not out of the object `JSON.parse` made: the engine mistakes escaped keys now and then.
+ */
+function readMembers(texts: ReadonlyMap<string, string>): ParsedEvent {
+  const url = readUrl(valueOf(texts, "url"));
   if (typeof url === "string") return refused(url);
   const user = stripUrl(url);
   const problem = addressProblem(url);
   if (problem !== undefined) return refused(problem, url);
 
-  const texts = scanObject(text);
-  const body = readBody(members, texts);
-  const method = readMethod(members.method ?? members.httpVerb, body !== undefined);
+  const body = textOf(texts, "requestBody") ?? textOf(texts, "params");
+  const verb = valueOf(texts, "method") ?? valueOf(texts, "httpVerb");
+  const method = readMethod(verb, body !== undefined);
   if (!method.ok) return refused(method.reason, url);
-  const headers = readAllHeaders(members.headers, texts.get("headers"), user);
+  const headers = readAllHeaders(valueOf(texts, "headers"), texts.get("headers"), user);
   if (typeof headers === "string") return refused(headers, url);
   return { kind: "request", request: { url, method: method.value, headers, body } };
 }
 
-/** The URL, or what is wrong with it. Quotes nothing of it but its scheme: a broken URL may hide a password anywhere. */
+/** The text of a member, unless it is absent or `null`. */
+function textOf(texts: ReadonlyMap<string, string>, name: string): string | undefined {
+  const text = texts.get(name);
+  return text === "null" ? undefined : text;
+}
+
+function valueOf(texts: ReadonlyMap<string, string>, name: string): unknown {
+  const text = textOf(texts, name);
+  return text === undefined ? undefined : JSON.parse(text);
+}
+
 function readUrl(value: unknown): URL | string {
   if (typeof value !== "string") {
     return `the event's url must be a string, current value is ${kindOf(value)}`;
@@ -139,11 +143,6 @@ function readUrl(value: unknown): URL | string {
   return `the URL's scheme must be http or https, current value is ${
     quote(url.protocol.slice(0, -1))
   }`;
-}
-
-function readBody(members: Members, texts: ReadonlyMap<string, string>): string | undefined {
-  if (isGiven(members.requestBody)) return texts.get("requestBody");
-  return isGiven(members.params) ? texts.get("params") : undefined;
 }
 
 function readMethod(

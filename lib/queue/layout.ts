@@ -53,7 +53,12 @@ function* makeBase(disk: Disk, base: string): Steps<void> {
     yield* makeBase(disk, parentOf(base));
     return yield* makeBase(disk, base);
   }
-  yield* step(disk.syncDir(parentOf(base)));
+  try {
+    yield* step(disk.syncDir(parentOf(base)));
+  } catch (error) {
+    yield* step(disk.removeDir(base)); // a directory that a power cut may take away is no place for events
+    throw error;
+  }
 }
 
 /** The names that decide whether a directory is a queue, or `undefined` when there is no directory. */

@@ -20,13 +20,13 @@ export interface Requeued {
  * Put dead letters back on the queue: those with one of the ids (or file names) given, or all. Several dead letters of one id all
  * come back. Each is durable on return.
  *
- * @param onProgress Told how many are done, after each.
+ * @param onProgress Told how many are done, after each; what it returns is waited for.
  * @throws The disk's error.
  */
 export async function requeue(
   queue: Queue,
   ids: readonly string[] | "all",
-  onProgress: (done: number) => void = () => {},
+  onProgress: (done: number) => void | Promise<void> = () => {},
 ): Promise<Requeued> {
   const { disk } = queue.place.runtime;
   const wanted = ids === "all" ? undefined : new Set(ids);
@@ -42,7 +42,7 @@ export async function requeue(
       }
       if (!await raise(queue, name)) continue;
       requeued.push(id);
-      onProgress(requeued.length);
+      await onProgress(requeued.length);
     }
   } catch (error) {
     if (!isMissing(error)) throw error;

@@ -19,11 +19,13 @@ import { run } from "./steps.ts";
 /** Keeps a destination from being sent to until it is removed. */
 export const HOLD_FILE = ".hold";
 
-const AFTER_FILE = /^\.after@(\d{1,15})$/;
-const OPEN_FILE = /^\.open~[a-z0-9-]+$/;
+/** Until when the endpoint asked to be left alone, Unix ms. */
+export const AFTER_FILE = /^\.after@(\d{1,15})$/;
+/** Some consumer's breaker is open; holds JSON with `since` and `error`. */
+export const OPEN_FILE = /^\.open~[a-z0-9-]+$/;
 
 /** Longest wait an endpoint can ask for, and what clocks may differ: a time further ahead is not believed. */
-const FURTHEST_AFTER_MS = 2 * 60 * 60_000 + 15 * 60_000;
+export const FURTHEST_AFTER_MS = 2 * 60 * 60_000 + 15 * 60_000;
 
 /** An mtime younger than this may stay the same when another name comes: file systems count time in ticks. */
 const MTIME_TICK_MS = 2_000;

@@ -75,9 +75,9 @@ function sized(
 }
 
 function filled(template: string, values: Readonly<Record<string, string | number>>): string {
-  return template.replace(/@([a-z_]+)@/g, (placeholder, name) => {
+  return template.replace(/@([a-z_]+)@/g, (mark, name) => {
     const value = values[name];
-    if (value === undefined) throw new Error(`portable.sh has an unknown ${placeholder}`);
+    if (value === undefined) throw new Error(`portable.sh has an unknown ${mark}`);
     return String(value);
   });
 }
