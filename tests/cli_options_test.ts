@@ -113,6 +113,23 @@ Deno.test("every option of consume is read, before and after the command", () =>
   assertEquals(parseCommandLine([...options, "consume"]), expected);
 });
 
+Deno.test("--merge has its limits, and they mean nothing without it", () => {
+  const read = (...args: string[]) => {
+    const invocation = parseCommandLine(args);
+    return invocation.command === "consume" ? invocation.options.merge : undefined;
+  };
+  const { merge, ...limits } = read("--merge", "optimizely")!;
+  assertEquals(merge.name, "optimizely");
+  assertEquals(limits, { mergeWaitMs: 0, mergeCount: 50, mergeBytes: 3_000_000 });
+  const options = "--merge-wait 200ms --merge-count 10 --merge-bytes 1MiB".split(" ");
+  const { merge: _, ...others } = read("--merge=optimizely", ...options)!;
+  assertEquals(others, { mergeWaitMs: 200, mergeCount: 10, mergeBytes: 1_048_576 });
+  assertThrows(() => read(...options), UsageError, "--merge-wait needs --merge as well");
+  assertThrows(() => read("--merge", "xml"), UsageError, "--merge must be optimizely");
+  const tooLong = ["--merge", "optimizely", "--merge-wait", "2m"];
+  assertThrows(() => read(...tooLong), UsageError, "a duration from 0s to 1m");
+});
+
 Deno.test("the original's arguments mean what they meant", () => {
   for (const args of [["-baseDir", "/q", "-threads", "5"], ["-threads=5", "-baseDir=/q"]]) {
     const { baseDir, options } = consume(...args);

@@ -234,6 +234,11 @@ export class Consumer {
     } catch (error) {
       this.#trouble("list", error, "owner files of the dead are left to the next consumer");
     }
+    try {
+      await this.#waiting.withdrawMarks();
+    } catch (error) {
+      this.#trouble("mark", error, "`status` shows a breaker that is no more");
+    }
     this.#delivery.close();
     if (owner) await releaseOwner(this.#queue, owner);
   }
@@ -267,16 +272,21 @@ export class Consumer {
       this.#trouble("list", error, "looked at again later");
     }
     this.#gate.limit = Math.min(this.#options.threads, this.#gate.limit + 1);
-    for (const waiting of [...this.#waiting.destinations]) {
-      await this.#heed(waiting);
-      await this.#expire(waiting);
+    try {
+      for (const waiting of [...this.#waiting.destinations]) {
+        await this.#heed(waiting);
+        await this.#expire(waiting);
+      }
+    } catch (error) {
+      this.#trouble("mark", error, "done again later");
     }
+    this.#resumeWithoutFolder();
     this.#lookAtMs = this.#clock.monotonic() + this.#options.pollMs;
   }
 
   /** Do what a destination's folder says. */
   async #heed(waiting: Waiting): Promise<void> {
-    const { destination, isHeld, afterMs } = waiting;
+    const { destination, isHeld, afterMs, isMarkedOpen } = waiting;
     if (isShared(destination)) return;
     const nowMs = this.#clock.monotonic();
     const station = this.#lanes.of(destination, nowMs);
@@ -287,7 +297,19 @@ export class Consumer {
       this.#options.trace({ type: "lane", destination, change: isHeld ? "held" : "resumed" });
     }
     if (lane.isClosedOff(nowMs)) await this.#parkAll(station);
+    if (isMarkedOpen && lane.isProven && !lane.isDown) await this.#waiting.unmarkOpen(destination);
     this.#lanes.wake(station);
+  }
+
+  /** The folder of a destination that was held is gone, and with it the hold. */
+  #resumeWithoutFolder(): void {
+    for (const station of this.#lanes.stations) {
+      const { destination, lane } = station;
+      if (!lane.isHeld || this.#waiting.get(destination)) continue;
+      lane.isHeld = false;
+      this.#options.trace({ type: "lane", destination, change: "resumed" });
+      this.#lanes.wake(station);
+    }
   }
 
   /** Give up what has waited too long for a destination that is down. */

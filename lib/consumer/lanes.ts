@@ -195,8 +195,9 @@ export class Lanes {
   /** Some of the events in memory of a lane. */
   take(station: Station, events: readonly Prepared[]): void {
     const taken = new Set(events);
-    const left = station.queue.filter((event) => !taken.has(event));
-    station.queue.splice(0, Infinity, ...left);
+    let kept = 0;
+    for (const event of station.queue) if (!taken.has(event)) station.queue[kept++] = event;
+    station.queue.length = kept;
     this.#countQueued(station, events, -1);
     this.#rest(station);
   }

@@ -211,9 +211,9 @@ export class WaitingEvents {
       if (!present.has(name)) waiting.buckets.delete(name);
       else if (bucket.dueMs > nowMs) await this.#recheck(name, bucket);
     }
-    if (present.size === 1 && !isLoose && !isHeld && !isMarkedOpen && afterMs === 0) {
-      await this.#queue.removeFolder(folder);
-    }
+    if (present.size > 1 || isLoose || isHeld || afterMs > 0) return;
+    if (isMarkedOpen) await this.unmarkOpen(waiting.destination); // nothing waits for it, so it is no trouble
+    await this.#queue.removeFolder(folder);
   }
 
   /** Whoever fills a bucket may have put more into it since it was listed, and died. */
@@ -390,17 +390,37 @@ export class WaitingEvents {
    * @throws The disk's error.
    */
   async unmarkOpen(destination: string): Promise<void> {
-    const waiting = this.#destinations.get(destination);
-    if (waiting) waiting.isMarkedOpen = false;
     const folder = `defer/${destination}`;
     try {
       for await (
         const { name } of this.#queue.place.runtime.disk.list(`${this.#queue.place.base}/${folder}`)
       ) {
-        if (OPEN_FILE.test(name)) await this.#remove(`${folder}/${name}`);
+        if (!OPEN_FILE.test(name)) continue;
+        await this.#queue.place.runtime.disk.remove(this.#queue.path(folder, name));
       }
     } catch (error) {
       if (!isMissing(error)) throw error;
+    }
+    const waiting = this.#destinations.get(destination);
+    if (waiting) waiting.isMarkedOpen = false;
+  }
+
+  /**
+   * This consumer ends, and with it its breakers.
+   *
+   * @throws The disk's error.
+   */
+  async withdrawMarks(): Promise<void> {
+    for (const { destination, isMarkedOpen } of [...this.#destinations.values()]) {
+      if (!isMarkedOpen) continue;
+      try {
+        await this.#queue.place.runtime.disk.remove(
+          this.#queue.path(`defer/${destination}`, `.open~${this.#queue.owner}`),
+        );
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+      }
+      await this.#queue.removeFolder(`defer/${destination}`);
     }
   }
 

@@ -9,6 +9,7 @@
  */
 
 import type { Runtime } from "../../lib/runtime/runtime.ts";
+import { optimizelyMerger } from "../../lib/merge/optimizely.ts";
 import { Arena, QUICK } from "./arena.ts";
 import { randomChoices, seeded } from "./choices.ts";
 import { lostReply } from "./faults.ts";
@@ -16,6 +17,7 @@ import type { Reply, SimRequest } from "./network.ts";
 import type { SimProcess } from "./process.ts";
 import type { Call, Fault } from "./process_disk.ts";
 
+const MERGER = optimizelyMerger();
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -300,7 +302,8 @@ class Stage {
       const consuming = arena.consume(
         process,
         isLast ? "until-empty" : "forever",
-        { ...QUICK, pollMs: 30_000 },
+        // with a merger, events are gathered before they are sent, although none of these has company
+        { ...QUICK, pollMs: 30_000, merge: this.#plan.seed % 4 === 0 ? MERGER : undefined },
         state.stop.signal,
       ).then(() => true, (error) => {
         this.#note(`${process.name} ends: ${error}`);
