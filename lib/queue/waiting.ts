@@ -389,24 +389,29 @@ export class WaitingEvents {
    */
   async unmarkOpen(destination: string): Promise<void> {
     const waiting = this.#destinations.get(destination);
-    if (waiting) waiting.isMarkedOpen = false;
     const folder = `defer/${destination}`;
+    let areGone = true;
     try {
       for await (
         const { name } of this.#queue.place.runtime.disk.list(`${this.#queue.place.base}/${folder}`)
       ) {
-        if (OPEN_FILE.test(name)) await this.#remove(`${folder}/${name}`);
+        if (OPEN_FILE.test(name)) areGone = await this.#remove(`${folder}/${name}`) && areGone;
       }
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
+    if (waiting && areGone) waiting.isMarkedOpen = false; // else the next success tries again
   }
 
-  async #remove(path: string): Promise<void> {
+  /** @returns Whether it is gone. */
+  async #remove(path: string): Promise<boolean> {
     try {
       await this.#queue.place.runtime.disk.remove(`${this.#queue.place.base}/${path}`);
+      return true;
     } catch (error) {
-      if (errorCode(error) === undefined) throw error;
+      const code = errorCode(error);
+      if (code === undefined) throw error;
+      return code === "ENOENT";
     }
   }
 
