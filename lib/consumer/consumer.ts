@@ -53,6 +53,9 @@ const BUSY_CLAIMS = 64;
 /** How many events that wait for a destination which is down are looked at, a poll and destination, for whether they are too old. */
 const EXPIRE_AT_ONCE = 64;
 
+/** Events parked before answers are listened to: on a blocking disk parking alone would never let them in. */
+const PARKED_AT_ONCE = 16;
+
 /** With thousands of lanes, looking through all of them after each request would take longer than the requests. */
 const LANES_LOOK_MS = 10;
 
@@ -99,6 +102,7 @@ export class Consumer {
   #woken = false;
   #unwatch: (() => void) | undefined;
   #claimsSinceRest = 0;
+  #parkedAtOnce = 0;
   #lookAtMs = 0;
   /** When the lanes were looked through last, and when the first of them could send something, monotonic ms. */
   #lanesSeenMs = -Infinity;
@@ -417,7 +421,7 @@ export class Consumer {
     gathering: Gathering,
   ): Promise<void> {
     if (events.length === 1) return await this.#start(station, events[0]!);
-    if (await this.#isCalledOff(station)) {
+    if (this.#abandoned.hasCompany && await this.#isCalledOff(station)) {
       for (const event of events) await this.#park(station, event);
       return;
     }
@@ -525,7 +529,9 @@ export class Consumer {
   }
 
   async #start(station: Station, event: Prepared): Promise<void> {
-    if (await this.#isCalledOff(station)) return await this.#park(station, event);
+    if (this.#abandoned.hasCompany && await this.#isCalledOff(station)) {
+      return await this.#park(station, event);
+    }
     this.#send(station, async () => {
       const { ending, attempt } = await this.#delivery.send(event);
       await this.#conclude(station, event.claim.id, attempt);
@@ -547,7 +553,6 @@ export class Consumer {
 
   /** Whether another consumer, or an operator, has just said that the destination is to be left alone. */
   async #isCalledOff(station: Station): Promise<boolean> {
-    if (!this.#abandoned.hasCompany) return false;
     try {
       const waiting = await this.#waiting.peek(station.destination);
       if (waiting) await this.#heed(waiting);
@@ -652,6 +657,9 @@ export class Consumer {
     );
     this.#count(ending);
     this.#lanes.wake(station);
+    if (++this.#parkedAtOnce < PARKED_AT_ONCE) return;
+    this.#parkedAtOnce = 0;
+    await this.#clock.sleep(0, this.#stop.signal);
   }
 
   async #sharedPauseMs({ destination, lane }: Station): Promise<number> {

@@ -104,7 +104,12 @@ export class Intake {
   }
 
   /** The next candidate, of a shared folder and of the others in turn; `undefined` while resting. */
-  async next(): Promise<Candidate | undefined> {
+  next(): Candidate | undefined | Promise<Candidate | undefined> {
+    if (this.#waiting.get(SHARED_FOLDER) || this.#waiting.get(LOOSE)) return this.#nextInTurn();
+    return this.#at < this.#slice.length ? this.#slice[this.#at++] : this.#nextReady();
+  }
+
+  async #nextInTurn(): Promise<Candidate | undefined> {
     this.#isSharedsTurn = !this.#isSharedsTurn;
     const first = this.#isSharedsTurn ? await this.#nextShared() : await this.#nextReady();
     if (first) return first;

@@ -24,7 +24,7 @@ const HUNG_MS = 1_000;
  * A lane that is full, and on which nobody has answered for this long, is not waited for: what comes after its events may be for
  * others, and there is time to look.
  */
-const STALLED_MS = 20;
+const STALLED_MS = 200;
 
 /** One destination's lane and what waits for it in memory. */
 export interface Station {
@@ -173,7 +173,9 @@ export class Lanes {
     const [station] = this.#busy;
     const { lane, lastEndMs } = station!;
     if (!this.isFull(station!) || lane.isClosedOff(nowMs)) return 0;
-    return lane.readyMs(nowMs) === Infinity ? lastEndMs + STALLED_MS : 0;
+    const readyMs = lane.readyMs(nowMs);
+    if (readyMs <= nowMs) return nowMs + 1; // it has enough to send right now
+    return readyMs === Infinity ? lastEndMs + STALLED_MS : 0;
   }
 
   /** Keep a claimed event in memory until its lane may send it. */

@@ -283,7 +283,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "marks of open breakers left behind",
     file: "queue/waiting.ts",
-    from: "if (OPEN_FILE.test(name)) await this.#remove(`${folder}/${name}`);",
+    from: "if (OPEN_FILE.test(name)) areGone = await this.#remove(`${folder}/${name}`) && areGone;",
     to: "",
     scenarios: ["a destination that is down"],
     by: "run",
