@@ -107,6 +107,8 @@ export class Consumer {
   /** When the lanes were looked through last, and when the first of them could send something, monotonic ms. */
   #lanesSeenMs = -Infinity;
   #lanesFirstMs = 0;
+  /** Whether that was just before resting. */
+  #lanesAreSeen = false;
   #diskIsFull = false;
   #bug: { error: unknown } | undefined;
 
@@ -178,9 +180,12 @@ export class Consumer {
         this.#resistance.notListed(error);
       },
     });
-    const sweeping = this.#sweepDaily();
+    const swept = this.#sweep();
+    const sweeping = swept.then(() => this.#sweepDaily());
     try {
       const empty = await this.#loop();
+      // Who runs once a minute sweeps too, if that doesn't take too long.
+      await Promise.race([swept, this.#clock.sleep(this.#options.graceMs, this.#stop.signal)]);
       this.#beginStop();
       await this.#drain();
       if (this.#bug) throw this.#bug.error;
@@ -775,7 +780,9 @@ export class Consumer {
       return this.#intake.wake(); // what came after the look and before the watch is found by one more look
     }
     const nap = this.#nap = new AbortController();
-    const untilMs = Math.min(this.#lookAtMs, this.#takeInMs(nowMs), this.#lanesReadyMs(nowMs));
+    const lanesMs = this.#lanesAreSeen ? this.#lanesFirstMs : this.#lanesReadyMs(nowMs);
+    const untilMs = Math.min(this.#lookAtMs, this.#takeInMs(nowMs), lanesMs);
+    this.#lanesAreSeen = false;
     if (!this.#stop.signal.aborted && !this.#woken) {
       await this.#clock.sleep(Math.max(0, untilMs - nowMs), nap.signal);
     }
@@ -815,6 +822,7 @@ export class Consumer {
   #wakeLanes(): void {
     this.#lanesSeenMs = -Infinity;
     this.#lanesReadyMs(this.#clock.monotonic());
+    this.#lanesAreSeen = true;
   }
 
   *#lanesWithWork(): Iterable<{ station: Station; dueMs: number }> {
@@ -835,15 +843,19 @@ export class Consumer {
     this.#nap?.abort();
   }
 
+  async #sweep(): Promise<void> {
+    try {
+      await sweep(this.#queue, this.#stop.signal);
+    } catch (error) {
+      this.#trouble("sweep", error, "swept again tomorrow");
+    }
+  }
+
   async #sweepDaily(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      try {
-        await sweep(this.#queue, signal);
-      } catch (error) {
-        this.#trouble("sweep", error, "swept again tomorrow");
-      }
       await this.#clock.sleep(SWEEP_EVERY_MS, signal);
+      if (!signal.aborted) await this.#sweep();
     }
   }
 

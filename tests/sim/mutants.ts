@@ -281,12 +281,12 @@ export const MUTATIONS: readonly Mutation[] = [
     by: "run",
   },
   {
-    name: "marks of open breakers left behind",
+    name: "another's mark of an open breaker left behind",
     file: "queue/waiting.ts",
-    from: "if (OPEN_FILE.test(name)) areGone = await this.#remove(`${folder}/${name}`) && areGone;",
-    to: "",
+    from: "if (!OPEN_FILE.test(name)) continue;",
+    to: "if (name !== `.open~${this.#queue.owner}`) continue;",
     scenarios: ["a destination that is down"],
-    by: "run",
+    by: "kill",
   },
   {
     name: "deferred events sent before their time",
