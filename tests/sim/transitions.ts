@@ -386,6 +386,7 @@ const throttling: Scenario = {
   name:
     "a destination that asks to be left alone, its events in two minutes' buckets, and a restart meanwhile",
   drains: true,
+  consumer: { pollMs: 10_000 }, // each look is a moment to fail in
   prepare(stage) {
     stage.plantQueue();
     for (let n = 0; n < 6; n++) stage.plant(`new/t${n}.json`, eventText(`busy-${n}`, "busy"));
@@ -422,7 +423,7 @@ const holding: Scenario = {
 const expiring: Scenario = {
   name: "events that wait too long for a destination that is down",
   drains: true,
-  consumer: { threads: 4, maxAgeMs: HOUR_MS, maxAttempts: 2 },
+  consumer: { pollMs: 10_000, threads: 4, maxAgeMs: HOUR_MS, maxAttempts: 2 },
   prepare(stage) {
     stage.plantQueue();
     const folder = "defer/http_down.test_80";
