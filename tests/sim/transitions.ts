@@ -423,7 +423,7 @@ const holding: Scenario = {
 const expiring: Scenario = {
   name: "events that wait too long for a destination that is down",
   drains: true,
-  consumer: { pollMs: 10_000, threads: 4, maxAgeMs: HOUR_MS, maxAttempts: 2 },
+  consumer: { threads: 4, maxAgeMs: HOUR_MS, maxAttempts: 2 },
   prepare(stage) {
     stage.plantQueue();
     const folder = "defer/http_down.test_80";
