@@ -7,19 +7,18 @@
  * @module
  */
 
-import type { Candidate, NotAnEvent } from "../queue/listing.ts";
+import type { Attempt } from "../delivery/sender.ts";
+import { verdictOf } from "../delivery/verdict.ts";
+import type { Candidate } from "../queue/listing.ts";
 import { acquireOwner, type OwnerFile, releaseOwner } from "../queue/owner.ts";
 import { isDiskFull } from "../queue/place.ts";
-import type { Claim, Queue } from "../queue/queue.ts";
+import { type Queue, SHARED_FOLDER } from "../queue/queue.ts";
 import { isEmpty } from "../queue/status.ts";
 import { sweep } from "../queue/sweep.ts";
-import type { Verdict } from "../delivery/lane.ts";
-import type { Attempt } from "../delivery/sender.ts";
-import { LOOSE } from "../queue/waiting.ts";
-import { SHARED_FOLDER } from "../queue/queue.ts";
-import { type Clock, errorCode } from "../runtime/runtime.ts";
-import { type Waiting, WaitingEvents } from "../queue/waiting.ts";
+import { LOOSE, type Waiting, WaitingEvents } from "../queue/waiting.ts";
+import type { Clock } from "../runtime/runtime.ts";
 import { ReadyEvents } from "./backlog.ts";
+import { Claimer } from "./claimer.ts";
 import { Delivery, type Ending, type MergedEnded, type Prepared } from "./delivery.ts";
 import { Gate } from "./gate.ts";
 import { Gathering } from "./gathering.ts";
@@ -27,6 +26,7 @@ import { Intake } from "./intake.ts";
 import { Lanes, type Station } from "./lanes.ts";
 import { type ConsumerOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { AbandonedClaims } from "./recovery.ts";
+import { Reporter } from "./reporter.ts";
 import { Resistance } from "./resistance.ts";
 
 /** When a consumer's work is done. */
@@ -62,16 +62,6 @@ const LANES_LOOK_MS = 10;
 /** A bucket's events became due within this time from its name on. */
 const BUCKET_WINDOW_MS = 60_000;
 
-/** Most paths remembered as told. */
-const MOST_TOLD = 10_000;
-
-const NOT_AN_EVENT: Readonly<Record<Exclude<NotAnEvent, "dot file">, string>> = {
-  directory: "a folder, not an event file",
-  symlink: "a symlink, not an event file; it is not followed",
-  other: "a socket, FIFO or device, not an event file",
-  unreachable: "its name is not UTF-8 and can't be reached from here; rename it",
-};
-
 /** Delivers the events of a queue. Several on one queue need no configuration. */
 export class Consumer {
   readonly #queue: Queue;
@@ -82,9 +72,10 @@ export class Consumer {
   readonly #gathering: Gathering | undefined;
   readonly #delivery: Delivery;
   readonly #resistance: Resistance;
+  readonly #reporter: Reporter;
+  readonly #claimer: Claimer;
   readonly #abandoned: AbandonedClaims;
   readonly #waiting: WaitingEvents;
-  readonly #told = new Set<string>();
   readonly #counts: Record<Ending, number> = {
     delivered: 0,
     deferred: 0,
@@ -109,7 +100,6 @@ export class Consumer {
   #lanesFirstMs = 0;
   /** Whether that was just before resting. */
   #lanesAreSeen = false;
-  #diskIsFull = false;
   #bug: { error: unknown } | undefined;
 
   /**
@@ -123,6 +113,7 @@ export class Consumer {
     this.#queue = queue;
     this.#clock = queue.place.runtime.clock;
     this.#options = resolved;
+    this.#reporter = new Reporter(resolved.trace);
     this.#gate = new Gate(most);
     this.#gathering = resolved.merge && new Gathering(resolved);
     this.#lanes = new Lanes(
@@ -132,7 +123,7 @@ export class Consumer {
     this.#waiting = new WaitingEvents(
       queue,
       resolved.pollMs,
-      (path, why) => this.#tellOther(path, why),
+      (path, why) => this.#reporter.other(path, why),
     );
     this.#delivery = new Delivery(
       queue,
@@ -140,11 +131,19 @@ export class Consumer {
       (folder, dueMs) => this.#waiting.added(folder, dueMs),
     );
     this.#resistance = new Resistance(this.#clock);
+    this.#claimer = new Claimer({
+      queue,
+      leaseMs: resolved.leaseMs,
+      gate: this.#gate,
+      resistance: this.#resistance,
+      reporter: this.#reporter,
+      trace: resolved.trace,
+    });
     this.#abandoned = new AbandonedClaims(
       queue,
       resolved.leaseMs,
       (name) => this.#delivery.isHeld(name),
-      (path, why) => this.#tellOther(path, why),
+      (path, why) => this.#reporter.other(path, why),
     );
   }
 
@@ -169,14 +168,14 @@ export class Consumer {
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
     const sources = {
-      ready: new ReadyEvents(this.#queue, (path, why) => this.#tellOther(path, why)),
+      ready: new ReadyEvents(this.#queue, (path, why) => this.#reporter.other(path, why)),
       abandoned: this.#abandoned,
       waiting: this.#waiting,
     };
     this.#intake = new Intake(this.#clock, sources, this.#options.pollMs, mode === "once", {
       listed: () => this.#resistance.listed(),
       notListed: (error) => {
-        this.#trouble("list", error, "looked at again later");
+        this.#reporter.trouble("list", error, "looked at again later");
         this.#resistance.notListed(error);
       },
     });
@@ -205,7 +204,11 @@ export class Consumer {
       return await acquireOwner(this.#queue);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      this.#trouble("start", error, "without an owner file only the leases will tell of its death");
+      this.#reporter.trouble(
+        "start",
+        error,
+        "without an owner file only the leases will tell of its death",
+      );
       return undefined;
     }
   }
@@ -241,12 +244,16 @@ export class Consumer {
     try {
       await this.#abandoned.close();
     } catch (error) {
-      this.#trouble("list", error, "owner files of the dead are left to the next consumer");
+      this.#reporter.trouble(
+        "list",
+        error,
+        "owner files of the dead are left to the next consumer",
+      );
     }
     try {
       await this.#waiting.withdrawMarks();
     } catch (error) {
-      this.#trouble("mark", error, "`status` shows a breaker that is no more");
+      this.#reporter.trouble("mark", error, "`status` shows a breaker that is no more");
     }
     this.#delivery.close();
     if (owner) await releaseOwner(this.#queue, owner);
@@ -278,7 +285,7 @@ export class Consumer {
     try {
       await this.#waiting.refresh();
     } catch (error) {
-      this.#trouble("list", error, "looked at again later");
+      this.#reporter.trouble("list", error, "looked at again later");
     }
     this.#gate.limit = Math.min(this.#options.threads, this.#gate.limit + 1);
     try {
@@ -287,7 +294,7 @@ export class Consumer {
         await this.#expire(waiting);
       }
     } catch (error) {
-      this.#trouble("mark", error, "done again later");
+      this.#reporter.trouble("mark", error, "done again later");
     }
     this.#resumeWithoutFolder();
     this.#lookAtMs = this.#clock.monotonic() + this.#options.pollMs;
@@ -480,7 +487,7 @@ export class Consumer {
       }
       this.#resistance.listed();
     } catch (error) {
-      this.#trouble("list", error, "looked at again later");
+      this.#reporter.trouble("list", error, "looked at again later");
       this.#resistance.notListed(error);
     }
     return undefined;
@@ -504,12 +511,14 @@ export class Consumer {
 
   /** Claim a candidate and look at it; `undefined` when there is nothing to send. */
   async #claimed(candidate: Candidate): Promise<Prepared | undefined> {
-    if (this.#resistance.rests(candidate)) return undefined;
-    const claim = await this.#claim(candidate);
+    const claim = await this.#claimer.claim(candidate, this.#stop.signal);
     if (claim === "refused") return undefined;
     this.#intake.took(claim !== undefined);
     if (!claim) return undefined;
-    this.#announce(claim);
+    if (++this.#claimsSinceRest > BUSY_CLAIMS) {
+      this.#unwatch?.();
+      this.#unwatch = undefined;
+    }
     const prepared = await this.#delivery.prepare(claim);
     if (typeof prepared === "object") return prepared;
     this.#count(prepared);
@@ -562,7 +571,7 @@ export class Consumer {
       const waiting = await this.#waiting.peek(station.destination);
       if (waiting) await this.#heed(waiting);
     } catch (error) {
-      this.#trouble("list", error, "looked at again later");
+      this.#reporter.trouble("list", error, "looked at again later");
     }
     const nowMs = this.#clock.monotonic();
     return station.lane.readyMs(nowMs) > nowMs;
@@ -593,7 +602,7 @@ export class Consumer {
         await this.#waiting.unmarkOpen(station.destination);
       }
     } catch (error) {
-      this.#trouble("mark", error, "other consumers and `status` don't hear of it");
+      this.#reporter.trouble("mark", error, "other consumers and `status` don't hear of it");
     }
   }
 
@@ -671,61 +680,10 @@ export class Consumer {
     try {
       if (!isShared(await this.#queue.folderOf(destination))) return 0;
     } catch (error) {
-      this.#trouble("list", error, "asked again for the folder of the event");
+      this.#reporter.trouble("list", error, "asked again for the folder of the event");
     }
     const nowMs = this.#clock.monotonic();
     return Math.min(Math.max(lane.readyMs(nowMs) - nowMs, this.#options.pollMs), 60_000);
-  }
-
-  /** @returns `undefined` when somebody else has it. */
-  async #claim(candidate: Candidate): Promise<Claim | undefined | "refused"> {
-    for (let tries = 0;; tries++) {
-      try {
-        const { folder, name } = candidate;
-        const { leaseMs } = this.#options;
-        const claim = folder === "cur"
-          ? await this.#queue.takeOver(name, leaseMs)
-          : await this.#queue.claim(folder, name, leaseMs);
-        this.#resistance.claimed(candidate);
-        this.#diskIsFull = false;
-        return claim;
-      } catch (error) {
-        const code = errorCode(error);
-        if (code === undefined) throw error;
-        const path = `${candidate.folder}/${candidate.name}`;
-        if (!isDiskFull(error)) {
-          const isNew = this.#resistance.refused(candidate, error);
-          if (isNew) this.#tell(path, `can't be claimed: ${code}; tried again later`);
-          return "refused";
-        }
-        if (!this.#diskIsFull) {
-          this.#trouble(
-            "claim",
-            error,
-            "what can be claimed is delivered, the rest waits for room",
-          );
-        }
-        this.#diskIsFull = true;
-        if (tries > 0 || !this.#gate.inside) return "refused";
-        await this.#gate.oneOut(); // a settled event may have made room for a name
-        if (this.#stop.signal.aborted) return "refused";
-      }
-    }
-  }
-
-  #announce(claim: Claim): void {
-    this.#claimsSinceRest++;
-    if (claim.replacedName !== undefined) {
-      this.#options.trace({ type: "id-replaced", id: claim.id, name: claim.replacedName });
-    }
-    if (claim.takeovers > 0) {
-      const { id, previousOwner: owner, takeovers } = claim;
-      this.#options.trace({ type: "taken-over", id, owner, takeovers });
-    }
-    if (this.#claimsSinceRest > BUSY_CLAIMS) {
-      this.#unwatch?.();
-      this.#unwatch = undefined;
-    }
   }
 
   #count(ending: Ending): void {
@@ -762,7 +720,7 @@ export class Consumer {
       if (await isEmpty(this.#queue)) return "nothing";
       return await isEmpty(this.#queue, (folder) => !isHeld(folder)) ? "held" : "more";
     } catch (error) {
-      this.#trouble("list", error, "looked at again later");
+      this.#reporter.trouble("list", error, "looked at again later");
       this.#resistance.notListed(error);
       return "more"; // what can't be listed may hold something
     }
@@ -847,7 +805,7 @@ export class Consumer {
     try {
       await sweep(this.#queue, this.#stop.signal);
     } catch (error) {
-      this.#trouble("sweep", error, "swept again tomorrow");
+      this.#reporter.trouble("sweep", error, "swept again tomorrow");
     }
   }
 
@@ -858,44 +816,9 @@ export class Consumer {
       if (!signal.aborted) await this.#sweep();
     }
   }
-
-  #trouble(verb: string, error: unknown, reason: string): void {
-    const code = errorCode(error);
-    if (code === undefined) throw error;
-    this.#options.trace({ type: "disk-trouble", verb, code, reason });
-  }
-
-  #tellOther(path: string, why: NotAnEvent): void {
-    if (why !== "dot file") this.#tell(path, NOT_AN_EVENT[why]);
-  }
-
-  /** Report a path once. */
-  #tell(path: string, reason: string): void {
-    if (this.#told.has(path)) return;
-    if (this.#told.size >= MOST_TOLD) this.#told.clear();
-    this.#told.add(path);
-    this.#options.trace({ type: "skipped", path, reason });
-  }
 }
 
 /** Whether a folder of `defer/` holds events of several destinations. */
 function isShared(folder: string): boolean {
   return folder === SHARED_FOLDER || folder === LOOSE;
-}
-
-/** Statuses by which a destination says that it has too much to do. */
-const OVERLOADED = new Set([429, 503]);
-
-/** Statuses that are about the destination, beside 3xx and 5xx; see the table of outcomes. */
-const ABOUT_THE_DESTINATION = new Set([401, 403, 407, 408, 425, 429]);
-
-/** What an attempt says about its destination. */
-function verdictOf(attempt: Attempt | undefined): Verdict {
-  if (!attempt || attempt.outcome === "aborted" || attempt.outcome === "refused") return "nothing";
-  if (attempt.outcome === "delivered") return "success";
-  const { status } = attempt;
-  if (status === undefined) return attempt.isTimeout ? "overload" : "failure";
-  if (OVERLOADED.has(status)) return "overload";
-  const isAboutIt = status < 400 || status >= 500 || ABOUT_THE_DESTINATION.has(status);
-  return isAboutIt ? "failure" : "nothing";
 }
