@@ -123,7 +123,7 @@ Deno.test("after an outage the rate doubles every five seconds from ten a second
 
 Deno.test("concurrency grows while answers come as fast as before, and stands still when they get slow", () => {
   const lane = new Lane(LIMITS, 0);
-  assertEquals(lane.limit, 4);
+  assertEquals(lane.limit, 16);
   for (let n = 0; n < 60; n++) {
     lane.start(n);
     end(lane, "success", 50, n);
@@ -134,7 +134,7 @@ Deno.test("concurrency grows while answers come as fast as before, and stands st
     slow.start(n);
     end(slow, "success", n === 0 ? 50 : 1_000, n);
   }
-  assertEquals(slow.limit, 5);
+  assertEquals(slow.limit, 17);
 });
 
 Deno.test("time-outs, 429 and 503 halve the concurrency, once a round", () => {

@@ -7,7 +7,7 @@
  *   after pauses that double from 1 s to 60 s. The first success closes it. Refusals of single events say nothing about their
  *   destination, and neither does one event that fails for ever: it has pauses of its own.
  * - **Ramp.** After an outage the rate starts at 10 a second and doubles every 5 s, so that the backlog doesn't arrive at once.
- * - **Concurrency.** Starts at 4. Each answer that comes as fast as before adds one request in flight, and once that had to be cut, one
+ * - **Concurrency.** Starts at 16. Each answer that comes as fast as before adds one request in flight, and once that had to be cut, one
  *   for each round of answers. A time-out, 429 or 503 halves it, once a round. A fixed number switches this off.
  * - **Rate.** An upper limit per second, when one is set.
  *
@@ -56,7 +56,7 @@ const PAUSE_JITTER = 0.25;
 const FORGET_MS = 60_000;
 
 /** Concurrency of a lane nobody has answered on yet. */
-const FIRST_LIMIT = 4;
+const FIRST_LIMIT = 16;
 
 /** An answer is as fast as before within twice the best time and this. */
 const SLACK_MS = 100;
