@@ -35,6 +35,7 @@ export class Resistance {
 
   /** Whether a file that resisted is to be left alone for now. */
   rests({ folder, name }: Candidate): boolean {
+    if (this.#files.size === 0) return false;
     const file = this.#files.get(`${folder}/${name}`);
     return file !== undefined && this.#clock.monotonic() < file.untilMs;
   }
