@@ -386,7 +386,7 @@ const throttling: Scenario = {
   name:
     "a destination that asks to be left alone, its events in two minutes' buckets, and a restart meanwhile",
   drains: true,
-  consumer: { pollMs: 10_000 }, // each look is a moment to fail in
+  consumer: { threads: 4, pollMs: 10_000 }, // fewer than its events; each look is a moment to fail in
   prepare(stage) {
     stage.plantQueue();
     for (let n = 0; n < 6; n++) stage.plant(`new/t${n}.json`, eventText(`busy-${n}`, "busy"));
