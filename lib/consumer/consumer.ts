@@ -9,6 +9,7 @@
 
 import type { Attempt } from "../delivery/sender.ts";
 import { verdictOf } from "../delivery/verdict.ts";
+import { BUCKET_WINDOW_MS } from "../queue/buckets.ts";
 import type { Candidate } from "../queue/listing.ts";
 import { acquireOwner, type OwnerFile, releaseOwner } from "../queue/owner.ts";
 import { isDiskFull } from "../queue/place.ts";
@@ -58,9 +59,6 @@ const PARKED_AT_ONCE = 16;
 
 /** With thousands of lanes, looking through all of them after each request would take longer than the requests. */
 const LANES_LOOK_MS = 10;
-
-/** A bucket's events became due within this time from its name on. */
-const BUCKET_WINDOW_MS = 60_000;
 
 /** Delivers the events of a queue. Several on one queue need no configuration. */
 export class Consumer {

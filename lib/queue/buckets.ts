@@ -12,7 +12,7 @@
 export const BUCKET_SIZE = 4_096;
 
 /** Events due within this time share a bucket. */
-const WINDOW_MS = 60_000;
+export const BUCKET_WINDOW_MS = 60_000;
 
 /** Buckets remembered; what is forgotten is merely left less than full. */
 const MOST_REMEMBERED = 4_096;
@@ -43,7 +43,7 @@ export class Buckets {
 
   /** The bucket for one more event of a destination that is due at `dueMs`, Unix ms. */
   next(destination: string, dueMs: number): string {
-    const startMs = Math.max(0, Math.floor(dueMs / WINDOW_MS) * WINDOW_MS);
+    const startMs = Math.max(0, Math.floor(dueMs / BUCKET_WINDOW_MS) * BUCKET_WINDOW_MS);
     const key = `${destination}/${startMs}`;
     let bucket = this.#filling.get(key);
     if (!bucket || bucket.count >= BUCKET_SIZE) {
