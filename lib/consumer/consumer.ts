@@ -715,8 +715,9 @@ export class Consumer {
   async #left(): Promise<"nothing" | "held" | "more"> {
     const isHeld = (folder: string) => this.#waiting.get(folder)?.isHeld ?? false;
     try {
-      if (await isEmpty(this.#queue)) return "nothing";
-      return await isEmpty(this.#queue, (folder) => !isHeld(folder)) ? "held" : "more";
+      // What isn't held first: others may take the last of it between two looks, which doesn't make it held.
+      if (!await isEmpty(this.#queue, (folder) => !isHeld(folder))) return "more";
+      return await isEmpty(this.#queue) ? "nothing" : "held";
     } catch (error) {
       this.#reporter.trouble("list", error, "looked at again later");
       this.#resistance.notListed(error);
