@@ -6,7 +6,8 @@
 
 import type { Io, Output } from "./lib/cli/io.ts";
 import { describeFailure, main } from "./lib/cli/main.ts";
-import { consumerDisk, denoRuntime } from "./lib/runtime/deno.ts";
+import { denoRuntime } from "./lib/runtime/deno.ts";
+import { workerDisk } from "./lib/runtime/deno_worker.ts";
 
 const encoder = new TextEncoder();
 
@@ -97,7 +98,7 @@ export async function run(build: Build = {}): Promise<never> {
     }
     Deno.exit(code);
   });
-  Deno.exit(await main(Deno.args, denoRuntime(consumerDisk), { ...io, ...build }));
+  Deno.exit(await main(Deno.args, denoRuntime(workerDisk()), { ...io, ...build }));
 }
 
 if (import.meta.main) await run();

@@ -63,10 +63,12 @@ export { type Merger, type Part, scopeOf, utf8Bytes } from "./lib/merge/merger.t
 export { optimizelyMerger } from "./lib/merge/optimizely.ts";
 export { EnqueueError, type EnqueueOptions, EventExistsError } from "./lib/queue/enqueue.ts";
 export { type Modes, NotAQueueError, type OpenOptions } from "./lib/queue/layout.ts";
+export type { Candidate } from "./lib/queue/listing.ts";
 export type { EventName } from "./lib/queue/name.ts";
 export type { Place } from "./lib/queue/place.ts";
 export {
   type Claim,
+  type Claimed,
   Queue,
   type Reason,
   type Settled,
@@ -82,6 +84,7 @@ export {
   type StatusProgress,
 } from "./lib/queue/status.ts";
 export { asyncDisk, blockingDisk, denoRuntime } from "./lib/runtime/deno.ts";
+export { type WorkerDisk, workerDisk } from "./lib/runtime/deno_worker.ts";
 export { nodeDisk, nodeRuntime } from "./lib/runtime/node.ts";
 export type {
   Awaitable,
@@ -93,8 +96,10 @@ export type {
   HttpServer,
   Kind,
   Lock,
+  Move,
   Runtime,
   Stat,
+  Taken,
 } from "./lib/runtime/runtime.ts";
 export type {
   EventDispatcher,

@@ -7,8 +7,9 @@
 
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { asyncDisk, blockingDisk, denoRuntime } from "../lib/runtime/deno.ts";
+import { workerDisk } from "../lib/runtime/deno_worker.ts";
 import { nodeDisk, nodeRuntime } from "../lib/runtime/node.ts";
-import { type DirEntry, type Disk, errorCode, type Runtime } from "../lib/runtime/runtime.ts";
+import { type DirEntry, type Disk, errorCode, type Runtime, take } from "../lib/runtime/runtime.ts";
 import { firstChoice } from "./sim/choices.ts";
 import { interleaving } from "./sim/scheduler.ts";
 import { World, type WorldOptions } from "./sim/world.ts";
@@ -39,6 +40,19 @@ function real(runtime: Runtime): (body: Body) => Promise<void> {
   };
 }
 
+/** On a disk whose thread runs already and is asked from so many verbs at once. */
+function threaded(leastBurst: number): (body: Body) => Promise<void> {
+  return async (body) => {
+    const disk = workerDisk(leastBurst);
+    await disk.start();
+    try {
+      await real(denoRuntime(disk))(body);
+    } finally {
+      disk.close();
+    }
+  };
+}
+
 function simulated(options: () => WorldOptions): (body: Body) => Promise<void> {
   return (body) => {
     const world = new World(options());
@@ -61,6 +75,8 @@ function simulated(options: () => WorldOptions): (body: Body) => Promise<void> {
 const RUNTIMES: Record<string, (body: Body) => Promise<void>> = {
   "Deno, blocking": real(denoRuntime(blockingDisk)),
   "Deno, asynchronous": real(denoRuntime(asyncDisk)),
+  "Deno, with a thread that is never asked": threaded(Infinity),
+  "Deno, with a thread": threaded(1),
   "Node's modules": real(nodeRuntime()),
   "simulation": simulated(() => ({ listChunk: 5 })),
   "simulation, verb by verb": simulated(() => ({ scheduler: interleaving(firstChoice) })),
@@ -74,6 +90,9 @@ function holds(sentence: string, body: Body): void {
     Deno.test(`${sentence} (${name})`, () => bench(body));
   }
 }
+
+/** So many numbers. */
+const upTo = (count: number) => Array.from({ length: count }, (_, n) => n);
 
 const PRIVATE = { mode: 0o600, durable: false };
 const DURABLE = { mode: 0o600, durable: true };
@@ -387,6 +406,76 @@ holds("watch() can be stopped, and a folder that isn't there is only no hint", a
   await clock.sleep(0);
 });
 
+holds(
+  "take() renames and reads, and says of each move what came of it",
+  async ({ runtime: { disk }, dir, symlink }) => {
+    for (const n of upTo(9)) await disk.create(`${dir}/${n}`, bytes(`event ${n}`), PRIVATE);
+    await disk.create(`${dir}/long`, new Uint8Array(LIMIT + 1), PRIVATE);
+    await symlink("/etc/hostname", `${dir}/link`);
+    await disk.makeDir(`${dir}/folder`, FOLDER);
+    const names = [...upTo(9).map(String), "long", "link", "folder", "missing"];
+    const moves = names.map((name) => ({ from: `${dir}/${name}`, to: `${dir}/${name}+1` }));
+    const taken = await take(disk, moves, LIMIT);
+    const texts = taken.map(({ content }) =>
+      content?.bytes && new TextDecoder().decode(content.bytes)
+    );
+    assertEquals(texts.slice(0, 9), upTo(9).map((n) => `event ${n}`));
+    assertEquals(texts.slice(9), [undefined, undefined, undefined, undefined]);
+    assertEquals(taken.slice(8, 12).map(({ content }) => content?.stat.kind), [
+      "file",
+      "file",
+      "symlink",
+      "directory",
+    ]);
+    assertEquals([taken[8]!.content?.stat.size, taken[9]!.content?.stat.size], [7, LIMIT + 1]);
+    assertEquals(errorCode(taken.at(-1)!.refused), "ENOENT");
+    const left = [...names.slice(0, -1).map((name) => `${name}+1`)].sort();
+    assertEquals(await namesIn(disk, dir), left);
+    assertEquals(await take(disk, [], LIMIT), []);
+  },
+);
+
+holds(
+  "verbs asked for at once are all served, and each fails for itself",
+  async ({ runtime: { disk }, dir }) => {
+    const many = upTo(40);
+    for (const n of many) await disk.create(`${dir}/${n}`, bytes(String(n)), PRIVATE);
+    const renamed = await Promise.all(
+      many.map((n) =>
+        codeOf(() => disk.rename(`${dir}/${n % 2 ? n : "missing"}`, `${dir}/renamed-${n}`))
+      ),
+    );
+    assertEquals(
+      renamed,
+      many.map((n) => n % 2 ? "no error" : "ENOENT"),
+    );
+    const texts = await Promise.all(
+      many.map((n) =>
+        n % 2
+          ? textOf(disk, `${dir}/renamed-${n}`)
+          : codeOf(() => disk.read(`${dir}/renamed-${n}`, 9))
+      ),
+    );
+    assertEquals(texts, many.map((n) => n % 2 ? String(n) : "ENOENT"));
+    const removed = await Promise.all(many.map((n) => codeOf(() => disk.remove(`${dir}/${n}`))));
+    assertEquals(removed, many.map((n) => n % 2 ? "ENOENT" : "no error"));
+    assertEquals((await namesIn(disk, dir)).length, 20);
+  },
+);
+
+holds(
+  "list() shows all names of a large folder, and may be left in the middle",
+  async ({ runtime: { disk }, dir }) => {
+    const names = upTo(1_200).map((n) => `event-${String(n).padStart(4, "0")}`);
+    for (const name of names) await disk.create(`${dir}/${name}`, bytes(""), PRIVATE);
+    for await (const { kind } of disk.list(dir)) {
+      assertEquals(kind, "file");
+      break;
+    }
+    assertEquals(await namesIn(disk, dir), names);
+  },
+);
+
 /** A signal that counts the listeners it has. */
 function countedSignal(): { abort: () => void; signal: AbortSignal; listeners: () => number } {
   const controller = new AbortController();
@@ -459,4 +548,32 @@ holds("a process has a host, a number and a way out", async ({ runtime }) => {
   const aborted = { signal: AbortSignal.abort() };
   const error = await assertRejects(() => runtime.fetch("http://127.0.0.1:9/", aborted));
   assertEquals((error as Error).name, "AbortError");
+});
+
+Deno.test("a disk's thread that dies fails what it was working on, and the disk goes on without it", async () => {
+  const dir = await Deno.makeTempDir();
+  const disk = workerDisk(1);
+  const { postMessage } = Worker.prototype;
+  try {
+    await disk.start();
+    // what no disk sends ends the thread's program
+    Worker.prototype.postMessage = function () {
+      postMessage.call(this, { calls: 1 });
+    };
+    const verbs = [disk.rename(`${dir}/a`, `${dir}/b`), disk.remove(`${dir}/a`)];
+    const listed = (async () => {
+      for await (const _ of disk.list(dir));
+    })();
+    const codes = [...verbs, listed].map((verb) => codeOf(() => verb));
+    assertEquals(await Promise.all(codes), ["EIO", "EIO", "EIO"]);
+    Worker.prototype.postMessage = postMessage;
+    await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
+    await Promise.all(upTo(6).map((n) => disk.read(`${dir}/a`, n)));
+    await disk.rename(`${dir}/a`, `${dir}/b`);
+    assertEquals(await namesIn(disk, dir), ["b"]);
+  } finally {
+    Worker.prototype.postMessage = postMessage;
+    disk.close();
+    await Deno.remove(dir, { recursive: true });
+  }
 });

@@ -1,9 +1,9 @@
 /**
  * The runtime on Deno.
  *
- * The disk comes in two forms with the same promises: *blocking* (the default) serves each verb with one system call on this
- * thread, two to three times cheaper on a local disk; the other hands it to Deno's thread pool, so that a slow network file
- * system doesn't stop the requests in flight.
+ * The disk comes in three forms with the same promises: *blocking* (the default) serves each verb with one system call on this
+ * thread, two to three times cheaper on a local disk; the second hands it to Deno's thread pool, so that a slow network file
+ * system doesn't stop the requests in flight; the third, in `deno_worker.ts`, is a consumer's.
  *
  * @module
  */
@@ -116,28 +116,33 @@ const folder = (path: string) => `${path}/`;
 
 const asDate = (ms: number) => new Date(ms);
 
+function read(path: string, maxBytes: number): FileContent {
+  const seen = statOf(Deno.lstatSync(path));
+  if (!isReadable(seen, maxBytes)) return { stat: seen, bytes: undefined };
+  return closing(Deno.openSync(path), (file) => {
+    const stat = statOf(file.statSync());
+    if (!isSameFile(seen, stat) || stat.size > maxBytes) return { stat, bytes: undefined };
+    const bytes = new Uint8Array(stat.size);
+    let filled = 0;
+    while (filled < bytes.length) {
+      const count = file.readSync(bytes.subarray(filled));
+      if (count === null) break;
+      filled += count;
+    }
+    return { stat, bytes: bytes.subarray(0, filled) };
+  });
+}
+
+/** {@linkcode read} and all it is made of, for a thread that is given its program as a text. */
+export const READ_PARTS = [kindOf, statOf, isSameFile, isReadable, closing, read] as const;
+
 /** A disk whose verbs block this thread for one system call each. */
 export const blockingDisk: Disk = {
   list,
   entries,
   watch,
   lstat: (path) => statOf(Deno.lstatSync(path)),
-  read(path, maxBytes): FileContent {
-    const seen = statOf(Deno.lstatSync(path));
-    if (!isReadable(seen, maxBytes)) return { stat: seen, bytes: undefined };
-    return closing(Deno.openSync(path), (file) => {
-      const stat = statOf(file.statSync());
-      if (!isSameFile(seen, stat) || stat.size > maxBytes) return { stat, bytes: undefined };
-      const bytes = new Uint8Array(stat.size);
-      let filled = 0;
-      while (filled < bytes.length) {
-        const count = file.readSync(bytes.subarray(filled));
-        if (count === null) break;
-        filled += count;
-      }
-      return { stat, bytes: bytes.subarray(0, filled) };
-    });
-  },
+  read,
   create(path, bytes, options: CreateOptions) {
     closing(Deno.openSync(path, { write: true, createNew: true, mode: options.mode }), (file) => {
       for (let written = 0; written < bytes.length;) {
@@ -220,12 +225,6 @@ export const asyncDisk: Disk = {
     return isLocked ? lockOf(file) : undefined;
   },
 };
-
-/**
- * The disk of a consumer: blocking but for `remove`, which on a journaling file system waits several times as long as the others for a
- * file that was fsynced. Off this thread, requests go on meanwhile.
- */
-export const consumerDisk: Disk = { ...blockingDisk, remove: asyncDisk.remove };
 
 /** This host's name; without permission to ask a name nobody else has, so that no other host's claims are taken for ours. */
 function hostname(): string {

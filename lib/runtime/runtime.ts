@@ -68,6 +68,24 @@ export interface CreateOptions {
   readonly durable: boolean;
 }
 
+/** A file to be renamed and read. */
+export interface Move {
+  /** Its name. */
+  readonly from: string;
+  /** Its new name. */
+  readonly to: string;
+}
+
+/** What became of a {@linkcode Move}: just one of these. */
+export interface Taken {
+  /** What was read under the new name. */
+  readonly content?: FileContent;
+  /** Why it could not be read; it has the new name. */
+  readonly unread?: unknown;
+  /** Why it could not be renamed. */
+  readonly refused?: unknown;
+}
+
 /**
  * The verbs on files and folders.
  *
@@ -89,6 +107,11 @@ export interface Disk {
   create(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<void>;
   /** Rename, silently replacing a file of the new name. Works on whatever the old name stands for. */
   rename(from: string, to: string): Awaitable<void>;
+  /**
+   * For each move `rename`, then `read` of at most `maxBytes`; the moves in no order. Only where that is cheaper than verb by verb:
+   * {@linkcode take} does it on any disk.
+   */
+  take?(moves: readonly Move[], maxBytes: number): Promise<readonly Taken[]>;
   /** Give a file a second name, which must not exist (`EEXIST`). */
   link(from: string, to: string): Awaitable<void>;
   /** Remove a name that isn't a folder. Look first: what happens to an empty folder is not promised. */
@@ -166,4 +189,27 @@ export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if ("code" in error && typeof error.code === "string") return error.code;
   return error.name === "NotCapable" ? "ENOTCAPABLE" : undefined;
+}
+
+/** Rename files and read them under their new names, on any disk, side by side. */
+export function take(
+  disk: Disk,
+  moves: readonly Move[],
+  maxBytes: number,
+): Promise<readonly Taken[]> {
+  return disk.take?.(moves, maxBytes) ??
+    Promise.all(moves.map((move) => takeOne(disk, move, maxBytes)));
+}
+
+async function takeOne(disk: Disk, { from, to }: Move, maxBytes: number): Promise<Taken> {
+  try {
+    await disk.rename(from, to);
+  } catch (refused) {
+    return { refused };
+  }
+  try {
+    return { content: await disk.read(to, maxBytes) };
+  } catch (unread) {
+    return { unread };
+  }
 }
