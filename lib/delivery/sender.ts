@@ -61,7 +61,8 @@ export class Sender {
   readonly #onStatus: ReadonlyMap<number, Outcome>;
   readonly #timeoutMs: number;
   readonly #deadlines: Deadlines;
-  readonly #reachable = new Map<string, boolean>();
+  /** By URL object, which events of one endpoint share. */
+  readonly #reachable = new WeakMap<URL, boolean>();
 
   constructor(runtime: Runtime, options: SenderOptions) {
     this.#runtime = runtime;
@@ -72,11 +73,8 @@ export class Sender {
 
   /** Whether this process may talk to the destination at all. */
   mayReach(url: URL): boolean {
-    let may = this.#reachable.get(url.host);
-    if (may === undefined) {
-      if (this.#reachable.size >= 1_000) this.#reachable.clear();
-      this.#reachable.set(url.host, may = this.#runtime.mayReach(url));
-    }
+    let may = this.#reachable.get(url);
+    if (may === undefined) this.#reachable.set(url, may = this.#runtime.mayReach(url));
     return may;
   }
 

@@ -105,10 +105,9 @@ export function parseEvent(bytes: Uint8Array): ParsedEvent {
  * They come out of the scanned texts one by one, not out of the object `JSON.parse` made: the engine mistakes escaped keys now and then.
  */
 function readMembers(texts: ReadonlyMap<string, string>): ParsedEvent {
-  const url = readUrl(valueOf(texts, "url"));
-  if (typeof url === "string") return refused(url);
-  const user = stripUrl(url);
-  const problem = addressProblem(url);
+  const address = readAddress(valueOf(texts, "url"));
+  if (typeof address === "string") return refused(address);
+  const { url, user, problem } = address;
   if (problem !== undefined) return refused(problem, url);
 
   const body = textOf(texts, "requestBody") ?? textOf(texts, "params");
@@ -129,6 +128,32 @@ function textOf(texts: ReadonlyMap<string, string>, name: string): string | unde
 function valueOf(texts: ReadonlyMap<string, string>, name: string): unknown {
   const text = textOf(texts, name);
   return text === undefined ? undefined : JSON.parse(text);
+}
+
+/** A URL that was looked at. Events of one endpoint share it: nobody changes it. */
+interface Address {
+  readonly url: URL;
+  readonly user: UserInfo | undefined;
+  readonly problem: string | undefined;
+}
+
+/** Addresses seen lately, by their text: most events name one of few, and parsing a URL costs as much as the rest of an event. */
+const addresses = new Map<string, Address>();
+
+/** Most of those, and the longest text among them. */
+const MOST_ADDRESSES = 256;
+const LONGEST_KEY = 1_024;
+
+function readAddress(value: unknown): Address | string {
+  const known = addresses.get(value as string);
+  if (known) return known;
+  const url = readUrl(value);
+  if (typeof url === "string") return url;
+  const user = stripUrl(url);
+  const address = { url, user, problem: addressProblem(url) };
+  if (addresses.size >= MOST_ADDRESSES) addresses.clear();
+  if ((value as string).length <= LONGEST_KEY) addresses.set(value as string, address);
+  return address;
 }
 
 function readUrl(value: unknown): URL | string {
