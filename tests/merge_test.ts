@@ -351,7 +351,7 @@ Deno.test("a consumer killed in the middle of a merged request loses nothing, an
 });
 
 Deno.test("a merged request starts only while every lease outlives it; one that was lost is left out", async () => {
-  const stage = new Stage(PRODUCT, { latencyMs: ({ verb }) => verb === "read" ? 4_000 : 0 });
+  const stage = new Stage(PRODUCT, { latencyMs: ({ verb }) => verb === "read" ? 7_000 : 0 });
   stage.plantQueue();
   for (const name of ["a", "b", "c"]) stage.plant(`new/${name}.json`, eventText(name, "merges"));
   const { world } = stage;
@@ -366,9 +366,9 @@ Deno.test("a merged request starts only while every lease outlives it; one that 
       }
       return answer(request);
     };
-    // somebody with a clock far ahead takes one over while the others are read
+    // somebody with a clock far ahead takes one over while they are read
     const other = await stage.open({ process: world.process({ host: "far" }) });
-    const stealing = world.time.sleep(9_000, stage).then(async () => {
+    const stealing = world.time.sleep(3_000, stage).then(async () => {
       const names = Object.keys(world.disk.image().files()).map((path) => path.slice("/q/".length));
       const first = names.find((path) => /^cur\/a\+/.test(path))!;
       await other.takeOver(first.slice("cur/".length), 600_000);

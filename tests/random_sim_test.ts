@@ -65,7 +65,7 @@ const BROKEN: Record<string, (runtime: Runtime) => Runtime> = {
     ...runtime,
     disk: new Proxy(runtime.disk, {
       get: (disk, verb) =>
-        verb === "tryLock" ? () => ({ release() {} }) : Reflect.get(disk, verb).bind(disk),
+        verb === "tryLock" ? () => ({ release() {} }) : Reflect.get(disk, verb)?.bind(disk),
     }),
   }),
 };

@@ -6,7 +6,7 @@
 
 import type { Candidate } from "../queue/listing.ts";
 import { isDiskFull } from "../queue/place.ts";
-import type { Claim, Queue } from "../queue/queue.ts";
+import type { Claim, Claimed, Queue } from "../queue/queue.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import type { Gate } from "./gate.ts";
 import type { Reporter } from "./reporter.ts";
@@ -19,6 +19,8 @@ export interface ClaimerParts {
   readonly queue: Queue;
   /** How long a claim is exclusive. */
   readonly leaseMs: number;
+  /** Most bytes of an event file. */
+  readonly maxBytes: number;
   /** What is in flight, and may make room on a full disk. */
   readonly gate: Gate;
   /** What the disk refused before. */
@@ -40,49 +42,68 @@ export class Claimer {
   }
 
   /**
-   * Claim a candidate, or take it over.
+   * Claim candidates side by side, or take them over.
    *
    * @param signal Ends the waiting for room on a full disk.
-   * @returns `undefined` when somebody else has it; `"refused"` when the disk refuses, or did so a moment ago.
-   * @throws {DiskFailure} If the disk has refused different events for too long.
+   * @param onDecided Told of each that is claimed, or that somebody else has: then without a claim. What the disk refuses, now or a
+   * moment ago, is nobody's.
+   * @throws {DiskFailure} If the disk has refused different events for too long; after the others have been decided.
    */
-  async claim(candidate: Candidate, signal: AbortSignal): Promise<Claim | undefined | "refused"> {
-    const { resistance, gate, reporter } = this.#parts;
-    if (resistance.rests(candidate)) return "refused";
-    for (let tries = 0;; tries++) {
-      try {
-        const claim = await this.#rename(candidate);
-        resistance.claimed(candidate);
-        this.#diskIsFull = false;
-        if (claim) this.#announce(claim);
-        return claim;
-      } catch (error) {
-        const code = errorCode(error);
-        if (code === undefined) throw error;
-        if (!isDiskFull(error)) {
-          const path = `${candidate.folder}/${candidate.name}`;
-          const isNew = resistance.refused(candidate, error);
-          if (isNew) reporter.skipped(path, `can't be claimed: ${code}; tried again later`);
-          return "refused";
+  async claim(
+    candidates: readonly Candidate[],
+    signal: AbortSignal,
+    onDecided: (claimed: Claimed) => void,
+  ): Promise<void> {
+    const { queue, leaseMs, maxBytes, resistance, gate } = this.#parts;
+    let failure: { readonly error: unknown } | undefined;
+    const tryAll = async (wanted: readonly Candidate[]): Promise<readonly Candidate[]> => {
+      const claimed = await queue.claimMany(wanted, leaseMs, maxBytes);
+      return wanted.filter((candidate, n) => {
+        try {
+          return this.#isForLater(candidate, claimed[n]!, onDecided);
+        } catch (error) {
+          failure ??= { error };
+          return false;
         }
-        if (!this.#diskIsFull) {
-          reporter.trouble(
-            "claim",
-            error,
-            "what can be claimed is delivered, the rest waits for room",
-          );
-        }
-        this.#diskIsFull = true;
-        if (tries > 0 || !gate.inside) return "refused";
-        await gate.oneOut(); // a settled event may have made room for a name
-        if (signal.aborted) return "refused";
-      }
+      });
+    };
+    const crowded = await tryAll(candidates.filter((candidate) => !resistance.rests(candidate)));
+    for (const candidate of crowded) {
+      if (!gate.inside || signal.aborted || failure) break;
+      await gate.change(); // a settled event may have made room for a name
+      if (!signal.aborted) await tryAll([candidate]);
     }
+    if (failure) throw failure.error;
   }
 
-  #rename({ folder, name }: Candidate): Promise<Claim | undefined> {
-    const { queue, leaseMs } = this.#parts;
-    return folder === "cur" ? queue.takeOver(name, leaseMs) : queue.claim(folder, name, leaseMs);
+  /** Decide on a candidate, unless the disk was full. */
+  #isForLater(
+    candidate: Candidate,
+    claimed: Claimed,
+    onDecided: (claimed: Claimed) => void,
+  ): boolean {
+    const { resistance, reporter } = this.#parts;
+    if (!("error" in claimed)) {
+      resistance.claimed(candidate);
+      this.#diskIsFull = false;
+      if (claimed.claim) this.#announce(claimed.claim);
+      onDecided(claimed);
+      return false;
+    }
+    const { error } = claimed;
+    const code = errorCode(error);
+    if (code === undefined) throw error;
+    if (!isDiskFull(error)) {
+      const path = `${candidate.folder}/${candidate.name}`;
+      const isNew = resistance.refused(candidate, error);
+      if (isNew) reporter.skipped(path, `can't be claimed: ${code}; tried again later`);
+      return false;
+    }
+    if (!this.#diskIsFull) {
+      reporter.trouble("claim", error, "what can be claimed is delivered, the rest waits for room");
+    }
+    this.#diskIsFull = true;
+    return true;
   }
 
   #announce({ id, replacedName, takeovers, previousOwner: owner }: Claim): void {

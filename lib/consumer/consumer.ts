@@ -51,6 +51,12 @@ const SWEEP_EVERY_MS = 24 * 60 * 60_000;
 /** Above this many claims without a rest the disk need not tell that more has come: the folder is listed again anyway. */
 const BUSY_CLAIMS = 64;
 
+/** How many claims are under way side by side: what is asked of a disk at once costs less than one by one. */
+const CLAIMS_AT_ONCE = 32;
+
+/** How many times that many: while some come back, the next are under way. */
+const MOST_CLAIMS = 2;
+
 /** How many events that wait for a destination which is down are looked at, a poll and destination, for whether they are too old. */
 const EXPIRE_AT_ONCE = 64;
 
@@ -59,6 +65,18 @@ const PARKED_AT_ONCE = 16;
 
 /** With thousands of lanes, looking through all of them after each request would take longer than the requests. */
 const LANES_LOOK_MS = 10;
+
+/** What becomes of a lane by a request. */
+type LaneChange = "opened" | "probing" | "recovered";
+
+/** Claims under way. */
+interface Claims {
+  readonly count: number;
+  /** What can be sent of what has been claimed so far. */
+  readonly events: Prepared[];
+  readonly ended: Promise<void>;
+  areBack: boolean;
+}
 
 /** Delivers the events of a queue. Several on one queue need no configuration. */
 export class Consumer {
@@ -86,6 +104,7 @@ export class Consumer {
   };
   readonly #stop = new AbortController();
   #intake!: Intake;
+  readonly #claims: Claims[] = [];
   #mode: Mode = "forever";
   #nap: AbortController | undefined;
   #woken = false;
@@ -132,6 +151,7 @@ export class Consumer {
     this.#claimer = new Claimer({
       queue,
       leaseMs: resolved.leaseMs,
+      maxBytes: resolved.maxBytes,
       gate: this.#gate,
       resistance: this.#resistance,
       reporter: this.#reporter,
@@ -220,9 +240,10 @@ export class Consumer {
 
   /** Give back what waits in memory, wait for what is in flight, then call it off. */
   async #drain(): Promise<void> {
+    while (this.#claims.length > 0) await this.#routeClaimed();
     for (const station of this.#lanes.stations) {
       for (const event of this.#lanes.empty(station)) {
-        this.#counts[await this.#delivery.release(event)]++;
+        await this.#release(event);
       }
     }
     const drained = new AbortController();
@@ -346,14 +367,20 @@ export class Consumer {
   async #work(): Promise<void> {
     if (this.#gathering) return await this.#workMerging(this.#gathering);
     while (!this.#stop.signal.aborted) {
-      await this.#gate.room();
+      if (this.#claims[0]?.areBack) await this.#routeClaimed();
+      const sent = this.#gate.hasRoom && await this.#sendNext();
       if (this.#stop.signal.aborted) return;
-      const sent = await this.#sendNext();
-      if (sent) await this.#gate.room();
-      if (this.#stop.signal.aborted) return;
-      if (!await this.#takeIn() && !sent) return;
+      const took = this.#mayTakeIn() && await this.#takeIn();
+      if (!took && !sent && !await this.#change()) return;
       if (this.#clock.monotonic() >= this.#lookAtMs) await this.#look();
     }
+  }
+
+  /** Resolves once claims are back or a request has ended; `false` when there is nothing of either to wait for. */
+  async #change(): Promise<boolean> {
+    if (this.#claims.length === 0 && this.#gate.hasRoom) return false;
+    if (!this.#claims[0]?.areBack) await this.#gate.change();
+    return true;
   }
 
   /** As {@linkcode Consumer.#work}, but events are taken in before they are sent, so that they can be sent together. */
@@ -373,9 +400,12 @@ export class Consumer {
   /** Take in as many events as go into one batch; `false` when there are none. */
   async #gather({ count }: Gathering): Promise<boolean> {
     let taken = 0;
-    while (taken < count && !this.#stop.signal.aborted && await this.#takeIn()) taken++;
+    while (taken < count && !this.#stop.signal.aborted && await this.#takeIn()) {
+      taken += this.#claims[0]!.count;
+      await this.#routeClaimed();
+    }
     // Claiming may never go back to the event loop, and requests in flight need it.
-    if (taken === count && this.#gate.inside > 0) await this.#clock.sleep(0);
+    if (taken >= count && this.#gate.inside > 0) await this.#clock.sleep(0);
     return taken > 0;
   }
 
@@ -422,7 +452,8 @@ export class Consumer {
   /** Whether memory has as many events as it may. */
   #isFull(): boolean {
     const { queued, queuedBytes } = this.#lanes;
-    return this.#gathering?.isFull(queued, queuedBytes) ?? queued >= this.#options.threads;
+    return this.#gathering?.isFull(queued, queuedBytes) ??
+      queued + this.#claiming >= this.#options.threads;
   }
 
   async #startBatch(
@@ -432,7 +463,7 @@ export class Consumer {
   ): Promise<void> {
     if (events.length === 1) return await this.#start(station, events[0]!);
     if (this.#abandoned.hasCompany && await this.#isCalledOff(station)) {
-      for (const event of events) await this.#park(station, event);
+      await Promise.all(events.map((event) => this.#park(station, event)));
       return;
     }
     this.#send(station, async () => {
@@ -479,8 +510,9 @@ export class Consumer {
   async #fetch(waiting: Waiting): Promise<Prepared | undefined> {
     try {
       for (let candidate; (candidate = await this.#waiting.next(waiting, this.#intake.beforeMs));) {
-        const prepared = await this.#claimed(candidate);
-        if (prepared) return prepared;
+        let event: Prepared | undefined;
+        await this.#claim([candidate], (prepared) => void (event = prepared));
+        if (event) return event;
         if (this.#stop.signal.aborted) return undefined;
       }
       this.#resistance.listed();
@@ -491,7 +523,7 @@ export class Consumer {
     return undefined;
   }
 
-  /** Claim one event that no lane knows of yet, and hand it to its lane. */
+  /** Begin to claim events that no lane knows of yet, side by side; `false` when none is to be claimed now. */
   async #takeIn(): Promise<boolean> {
     const nowMs = this.#clock.monotonic();
     if (this.#isFull()) {
@@ -500,27 +532,93 @@ export class Consumer {
       await this.#parkAll(hung);
     }
     if (this.#lanes.waitsUntilMs(nowMs) > nowMs) return false;
-    const candidate = await this.#intake.next();
-    if (!candidate) return false;
-    const prepared = await this.#claimed(candidate);
-    if (prepared) await this.#route(prepared);
-    return true;
+    const candidates: Candidate[] = [];
+    for (let room = this.#claimsAtOnce(); room > 0; room--) {
+      // While some are on their way nothing is listed: they may have to be parked, and what is new is not to wait for both.
+      const candidate = candidates.length === 0 && this.#claims.length === 0
+        ? await this.#intake.next()
+        : this.#intake.nextAtHand();
+      if (!candidate) break;
+      candidates.push(candidate);
+    }
+    if (candidates.length > 0) this.#claims.push(this.#claimAll(candidates));
+    return candidates.length > 0;
   }
 
-  /** Claim a candidate and look at it; `undefined` when there is nothing to send. */
-  async #claimed(candidate: Candidate): Promise<Prepared | undefined> {
-    const claim = await this.#claimer.claim(candidate, this.#stop.signal);
-    if (claim === "refused") return undefined;
-    this.#intake.took(claim !== undefined);
-    if (!claim) return undefined;
-    if (++this.#claimsSinceRest > BUSY_CLAIMS) {
+  /** Whether it is time to claim more: not while every thread is busy and enough is in memory, or on its way, to keep it so. */
+  #mayTakeIn(): boolean {
+    if (this.#claims.length >= MOST_CLAIMS) return false;
+    if (this.#gate.hasRoom) return true;
+    const stock = Math.min(CLAIMS_AT_ONCE, this.#options.threads / 2) / 2;
+    return this.#lanes.queued + this.#claiming < stock;
+  }
+
+  #claimsAtOnce(): number {
+    if (this.#gathering) return CLAIMS_AT_ONCE;
+    const { queued } = this.#lanes;
+    const claiming = this.#claiming;
+    const room = this.#options.threads - queued - claiming;
+    return Math.min(CLAIMS_AT_ONCE, room, this.#lanes.roomAhead(claiming));
+  }
+
+  get #claiming(): number {
+    return this.#claims.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  #claimAll(candidates: readonly Candidate[]): Claims {
+    const events: Prepared[] = [];
+    const ended = this.#claim(candidates, (event) => events.push(event));
+    const claims: Claims = { count: candidates.length, events, ended, areBack: false };
+    const back = () => {
+      claims.areBack = true;
+      this.#gate.wake();
+    };
+    ended.then(back, back);
+    return claims;
+  }
+
+  /** Hand what has been claimed to its lanes. */
+  async #routeClaimed(): Promise<void> {
+    const { events, ended } = this.#claims[0]!;
+    const failure = await ended.then(() => undefined, (error: unknown) => ({ error }));
+    this.#claims.shift();
+    const routing: Promise<void>[] = [];
+    for (const event of events) {
+      const routed = this.#stop.signal.aborted ? this.#release(event) : this.#route(event);
+      if (this.#abandoned.hasCompany) await routed; // the others are asked before each
+      else routing.push(routed);
+    }
+    await Promise.all(routing);
+    if (failure) throw failure.error;
+  }
+
+  async #release(event: Prepared): Promise<void> {
+    this.#count(await this.#delivery.release(event));
+  }
+
+  /** Claim candidates and look at them; `keep` is given what can be sent. */
+  async #claim(candidates: readonly Candidate[], keep: (event: Prepared) => void): Promise<void> {
+    const looking: Promise<void>[] = [];
+    const end = (prepared: Prepared | Ending) => {
+      if (typeof prepared === "object") keep(prepared);
+      else this.#count(prepared);
+    };
+    try {
+      await this.#claimer.claim(candidates, this.#stop.signal, ({ claim, taken }) => {
+        this.#intake.took(claim !== undefined);
+        if (!claim) return;
+        this.#claimsSinceRest++;
+        const prepared = this.#delivery.prepare(claim, taken);
+        if (prepared instanceof Promise) looking.push(prepared.then(end));
+        else keep(prepared);
+      });
+    } finally {
+      await Promise.all(looking);
+    }
+    if (this.#claimsSinceRest > BUSY_CLAIMS) {
       this.#unwatch?.();
       this.#unwatch = undefined;
     }
-    const prepared = await this.#delivery.prepare(claim);
-    if (typeof prepared === "object") return prepared;
-    this.#count(prepared);
-    return undefined;
   }
 
   /** Send an event, or keep it in memory, or park it: whatever its lane allows. */
@@ -546,21 +644,24 @@ export class Consumer {
     }
     this.#send(station, async () => {
       const { ending, attempt } = await this.#delivery.send(event);
-      await this.#conclude(station, event.claim.id, attempt);
+      const telling = this.#conclude(station, event.claim.id, attempt);
+      if (telling) await telling;
       this.#count(ending);
     });
   }
 
-  #send(station: Station, sendAndSettle: () => Promise<void>): void {
+  async #send(station: Station, sendAndSettle: () => Promise<void>): Promise<void> {
     const change = this.#lanes.started(station, this.#clock.monotonic());
     if (change) this.#changed(station, change);
     this.#gate.enter();
-    sendAndSettle()
-      .catch((error) => this.#failed(error))
-      .finally(() => {
-        this.#gate.leave();
-        this.#wake();
-      });
+    try {
+      await sendAndSettle();
+    } catch (error) {
+      this.#failed(error);
+    } finally {
+      this.#gate.leave();
+      this.#wake();
+    }
   }
 
   /** Whether another consumer, or an operator, has just said that the destination is to be left alone. */
@@ -575,11 +676,12 @@ export class Consumer {
     return station.lane.readyMs(nowMs) > nowMs;
   }
 
-  async #conclude(
+  /** Draw from an attempt what it says about its destination; a promise when others are to be told. */
+  #conclude(
     station: Station,
     id: string,
     attempt: Attempt | undefined,
-  ): Promise<void> {
+  ): Promise<void> | undefined {
     const verdict = verdictOf(attempt);
     const { random } = this.#queue.place.runtime;
     const change = this.#lanes.ended(
@@ -591,14 +693,27 @@ export class Consumer {
       id,
     );
     if (verdict === "failure" || verdict === "overload") station.lastError = attempt!.reason;
+    const retryAfterMs = verdict === "success" ? undefined : attempt?.retryAfterMs;
+    const isMarked = verdict === "success" &&
+      this.#waiting.get(station.destination)?.isMarkedOpen === true;
+    return change || retryAfterMs || isMarked
+      ? this.#tell(station, { change, retryAfterMs, isMarked })
+      : undefined;
+  }
+
+  /** Leave word of a lane's change for other consumers and `status`. */
+  async #tell(
+    station: Station,
+    { change, retryAfterMs, isMarked }: {
+      readonly change: LaneChange | undefined;
+      readonly retryAfterMs: number | undefined;
+      readonly isMarked: boolean;
+    },
+  ): Promise<void> {
     try {
-      if (attempt?.retryAfterMs && verdict !== "success") {
-        await this.#throttle(station, attempt.retryAfterMs);
-      }
+      if (retryAfterMs) await this.#throttle(station, retryAfterMs);
       if (change) await this.#mark(station, change);
-      else if (verdict === "success" && this.#waiting.get(station.destination)?.isMarkedOpen) {
-        await this.#waiting.unmarkOpen(station.destination);
-      }
+      else if (isMarked) await this.#waiting.unmarkOpen(station.destination);
     } catch (error) {
       this.#reporter.trouble("mark", error, "other consumers and `status` don't hear of it");
     }
@@ -623,7 +738,7 @@ export class Consumer {
     await this.#parkAll(station);
   }
 
-  async #mark(station: Station, change: "opened" | "probing" | "recovered"): Promise<void> {
+  async #mark(station: Station, change: LaneChange): Promise<void> {
     this.#changed(station, change);
     const folder = await this.#queue.folderOf(station.destination);
     if (change === "opened") {
@@ -639,7 +754,7 @@ export class Consumer {
 
   #changed(
     { destination, lastError, lane }: Station,
-    change: "opened" | "probing" | "recovered",
+    change: LaneChange,
   ): void {
     const nowMs = this.#clock.monotonic();
     const readyMs = lane.readyMs(nowMs);
@@ -655,7 +770,7 @@ export class Consumer {
   }
 
   async #parkAll(station: Station): Promise<void> {
-    for (const event of this.#lanes.empty(station)) await this.#park(station, event);
+    await Promise.all(this.#lanes.empty(station).map((event) => this.#park(station, event)));
   }
 
   /** Let an event wait in `defer/`: due at once where its lane decides, later where several destinations share the folder. */
@@ -697,7 +812,7 @@ export class Consumer {
 
   /** Whether nothing is in flight, in memory, or to be taken in right now. */
   #isAtRest(): boolean {
-    return this.#gate.inside === 0 && this.#lanes.queued === 0;
+    return this.#gate.inside === 0 && this.#lanes.queued === 0 && this.#claims.length === 0;
   }
 
   #isDoneOnce(): boolean {

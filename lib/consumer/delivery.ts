@@ -19,7 +19,7 @@ import {
   SHARED_FOLDER,
 } from "../queue/queue.ts";
 import { uuidTimeMs } from "../queue/uuid.ts";
-import { errorCode, type Stat } from "../runtime/runtime.ts";
+import { errorCode, type Stat, type Taken } from "../runtime/runtime.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Gathered } from "./gathering.ts";
 import type { LeaseLost } from "./trace.ts";
@@ -97,6 +97,8 @@ export class Delivery {
   readonly #onDeferred: (folder: string, dueMs: number) => void;
   readonly #sender: Sender;
   readonly #held = new Set<string>();
+  /** Folder names by URL object, which events of one endpoint share. */
+  readonly #destinations = new WeakMap<URL, string>();
   readonly #delivered = new Map<string, Claim>();
   #stopping = false;
 
@@ -132,12 +134,30 @@ export class Delivery {
     this.#sender.close();
   }
 
-  /** Look at a claimed event: what to send where, or how its way ended without that. */
-  async prepare(claim: Claim): Promise<Prepared | Ending> {
+  /**
+   * Look at a claimed event: what to send where, or how its way ended without that. A promise only when the disk is to be asked.
+   *
+   * @param taken What was read with the claim.
+   */
+  prepare(claim: Claim, taken?: Taken): Prepared | Promise<Prepared | Ending> {
     this.#held.add(claim.name);
+    const { stat, bytes } = taken?.content ?? {};
+    if (stat && bytes && claim.takeovers < MOST_TAKEOVERS) {
+      const parsed = parseEvent(bytes);
+      const destination = parsed.kind === "request" &&
+        this.#destinations.get(parsed.request.url);
+      if (destination && this.#sender.mayReach(parsed.request.url)) {
+        const { request } = parsed;
+        return { claim, request, destination, stat, ...this.#gathered(request) };
+      }
+    }
+    return this.#prepareLooking(claim, taken);
+  }
+
+  async #prepareLooking(claim: Claim, taken: Taken | undefined): Promise<Prepared | Ending> {
     let prepared: Prepared | Ending | undefined;
     try {
-      return prepared = await this.#look(claim);
+      return prepared = await this.#look(claim, taken);
     } finally {
       if (typeof prepared !== "object") this.#held.delete(claim.name);
     }
@@ -147,7 +167,7 @@ export class Delivery {
   async send({ claim: prepared, request, destination, stat }: Prepared): Promise<Ended> {
     let claim: Claim | undefined = prepared;
     try {
-      claim = await this.#leased(claim);
+      if (!this.#outlivesAttempt(claim)) claim = await this.#leased(claim);
       if (!claim) return { ending: "lost" };
       if (this.#stopping) return { ending: await this.#giveBack(claim) };
       const attempt = await this.#sender.send(request, claim.id);
@@ -197,6 +217,7 @@ export class Delivery {
     for (let times = 0; times < MOST_RENEWALS; times++) {
       if (ready.every(({ claim }) => this.#outlivesAttempt(claim))) return { ready, endings };
       const renewed = await Promise.all(ready.map(async (event) => {
+        if (this.#outlivesAttempt(event.claim)) return event;
         const claim = await this.#leased(event.claim);
         if (claim) held.add(claim.name);
         return claim && { ...event, claim };
@@ -273,7 +294,7 @@ export class Delivery {
   }
 
   /** The request a claimed file asks for, or how its way ends without one. */
-  async #look(claim: Claim): Promise<Ending | Prepared> {
+  async #look(claim: Claim, taken: Taken | undefined): Promise<Ending | Prepared> {
     if (claim.takeovers >= MOST_TAKEOVERS) {
       return await this.#bury(claim, {
         outcome: "refused",
@@ -284,7 +305,8 @@ export class Delivery {
     const { maxBytes } = this.#options;
     let content;
     try {
-      content = await disk.read(this.#queue.path("cur", claim.name), maxBytes);
+      if (taken && "unread" in taken) throw taken.unread;
+      content = taken?.content ?? await disk.read(this.#queue.path("cur", claim.name), maxBytes);
     } catch (error) {
       return await this.#unreadable(claim, error);
     }
@@ -312,8 +334,8 @@ export class Delivery {
     const url = parsed.kind === "refused" ? parsed.url : parsed.request.url;
     if (parsed.kind === "request" && this.#sender.mayReach(parsed.request.url)) {
       const { request } = parsed;
-      const folder = this.#destination(request.url);
-      const destination = typeof folder === "string" ? folder : await folder;
+      const destination = this.#destinations.get(request.url) ??
+        await this.#destination(request.url);
       return { claim, request, destination, stat, ...this.#gathered(request) };
     }
     const reason = parsed.kind === "refused" ? parsed.reason : forbidden(parsed.request.url);
@@ -336,8 +358,11 @@ export class Delivery {
     return ageMs < WRITING_MS && ageMs > -CLOCK_SKEW_MS;
   }
 
-  #destination(url: URL): string | Promise<string> {
-    return destinationFolder(url, (text) => this.#queue.place.runtime.sha256(text));
+  async #destination(url: URL): Promise<string> {
+    const { sha256 } = this.#queue.place.runtime;
+    const folder = await destinationFolder(url, sha256);
+    this.#destinations.set(url, folder);
+    return folder;
   }
 
   async #unreadable(claim: Claim, error: unknown): Promise<Ending> {
@@ -365,9 +390,8 @@ export class Delivery {
     return await this.#bury(claim, { outcome: "refused", reason });
   }
 
-  /** The claim, with a lease that outlives an attempt; `undefined` when it was lost. */
+  /** The claim with its lease begun anew; `undefined` when it was lost. */
   async #leased(claim: Claim): Promise<Claim | undefined> {
-    if (this.#outlivesAttempt(claim)) return claim;
     try {
       const renewed = await this.#queue.renew(claim, this.#options.leaseMs);
       if (renewed) this.#held.add(renewed.name);
@@ -389,12 +413,24 @@ export class Delivery {
   }
 
   /** @param merged How many events shared the attempt. */
-  async #settle(
+  #settle(
     claim: Claim,
     folder: string,
     attempt: Attempt,
     stat: Stat,
     merged = 1,
+  ): Promise<Ending> {
+    return attempt.outcome === "delivered" && !attempt.response
+      ? this.#complete(claim, folder, attempt, merged)
+      : this.#settleOtherwise(claim, folder, attempt, stat, merged);
+  }
+
+  async #settleOtherwise(
+    claim: Claim,
+    folder: string,
+    attempt: Attempt,
+    stat: Stat,
+    merged: number,
   ): Promise<Ending> {
     if (attempt.outcome === "aborted") {
       return await this.#release(claim, "the consumer is stopping", this.#now(), true);

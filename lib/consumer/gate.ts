@@ -4,12 +4,12 @@
  * @module
  */
 
-/** Lets at most `limit` in at a time. One caller waits at a time: the consumer's loop. */
+/** Lets at most `limit` in at a time. */
 export class Gate {
   /** How many may be inside. May change at any time. */
   limit: number;
   #inside = 0;
-  #waiting: { until: number; resolve: () => void } | undefined;
+  readonly #waiting = new Set<{ readonly until: number; readonly resolve: () => void }>();
 
   constructor(limit: number) {
     this.limit = limit;
@@ -20,7 +20,12 @@ export class Gate {
     return this.#inside;
   }
 
-  /** Go in. Call {@linkcode Gate.room} first. */
+  /** Whether one more may go in. */
+  get hasRoom(): boolean {
+    return this.#inside < this.limit;
+  }
+
+  /** Go in. Look at {@linkcode Gate.hasRoom} first. */
   enter(): void {
     this.#inside++;
   }
@@ -28,17 +33,17 @@ export class Gate {
   /** Go out. */
   leave(): void {
     this.#inside--;
-    if (this.#waiting && this.#inside <= this.#waiting.until) this.#waiting.resolve();
+    for (const waiting of this.#waiting) if (this.#inside <= waiting.until) this.#end(waiting);
   }
 
   /** Resolves once there is room for one more. */
   room(): Promise<void> | undefined {
-    return this.#inside < this.limit ? undefined : this.#fallsTo(this.limit - 1);
+    return this.hasRoom ? undefined : this.#fallsTo(this.limit - 1);
   }
 
-  /** Resolves once somebody has gone out. */
-  oneOut(): Promise<void> | undefined {
-    return this.#inside === 0 ? undefined : this.#fallsTo(this.#inside - 1);
+  /** Resolves once somebody has gone out, or {@linkcode Gate.wake} is called. */
+  change(): Promise<void> {
+    return this.#fallsTo(this.#inside - 1);
   }
 
   /** Resolves once nobody is inside. */
@@ -46,20 +51,17 @@ export class Gate {
     return this.#inside === 0 ? undefined : this.#fallsTo(0);
   }
 
-  /** End the waiting, whatever it waits for. */
+  /** End all waiting, whatever for. */
   wake(): void {
-    this.#waiting?.resolve();
+    for (const waiting of this.#waiting) this.#end(waiting);
   }
 
   #fallsTo(until: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting = {
-        until,
-        resolve: () => {
-          this.#waiting = undefined;
-          resolve();
-        },
-      };
-    });
+    return new Promise((resolve) => this.#waiting.add({ until, resolve }));
+  }
+
+  #end(waiting: { readonly until: number; readonly resolve: () => void }): void {
+    this.#waiting.delete(waiting);
+    waiting.resolve();
   }
 }

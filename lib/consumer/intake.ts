@@ -109,6 +109,12 @@ export class Intake {
     return this.#at < this.#slice.length ? this.#slice[this.#at++] : this.#nextReady();
   }
 
+  /** One more that is due as {@linkcode Intake.next} found it, if there is one at hand. */
+  nextAtHand(): Candidate | undefined {
+    if (this.#waiting.get(SHARED_FOLDER) || this.#waiting.get(LOOSE)) return undefined;
+    return this.#slice[this.#at] && this.#slice[this.#at++];
+  }
+
   async #nextInTurn(): Promise<Candidate | undefined> {
     this.#isSharedsTurn = !this.#isSharedsTurn;
     const first = this.#isSharedsTurn ? await this.#nextShared() : await this.#nextReady();

@@ -14,8 +14,8 @@ import type { Prepared } from "./delivery.ts";
 /** Lanes remembered; beyond that, lanes that are closed and idle are forgotten. */
 const MOST_LANES = 2_000;
 
-/** Events claimed and waiting in memory for one lane. */
-const LONGEST_QUEUE = 16;
+/** Events claimed and waiting in memory for one lane; half of the threads when those are fewer. */
+const LONGEST_QUEUE = 32;
 
 /** What waits in memory for a lane on which nobody has answered for this long gives way to others. */
 const HUNG_MS = 1_000;
@@ -63,7 +63,10 @@ export class Lanes {
    *
    * @param longestQueue Events in memory of one lane at most.
    */
-  constructor(limits: LaneLimits, longestQueue: number = LONGEST_QUEUE) {
+  constructor(
+    limits: LaneLimits,
+    longestQueue: number = Math.min(LONGEST_QUEUE, Math.ceil(limits.most / 2)),
+  ) {
     this.#limits = limits;
     this.#longestQueue = longestQueue;
   }
@@ -148,6 +151,22 @@ export class Lanes {
     return station.queue.length > 0 || this.#isFullOfUnproven();
   }
 
+  /** Whether there is no hurry to take in more for a lane: half of what it may have in memory is left. */
+  #hasStock(station: Station): boolean {
+    return station.queue.length >= this.#longestQueue / 2 || this.isFull(station);
+  }
+
+  /**
+   * How many more events may be claimed at once besides those that are on their way: if they are all for the one lane that has work,
+   * they have to find room there. A lane that is full and not waited for is no measure.
+   */
+  roomAhead(claiming: number): number {
+    if (this.#busy.size === 0) return claiming > 0 ? 0 : Infinity;
+    const [station] = this.#busy;
+    if (this.#busy.size > 1 || this.isFull(station!)) return Infinity;
+    return Math.max(0, this.#longestQueue - station!.queue.length - claiming);
+  }
+
   #isFullOfUnproven(): boolean {
     return this.#unprovenQueued >= this.#limits.most / 4;
   }
@@ -172,7 +191,7 @@ export class Lanes {
     }
     const [station] = this.#busy;
     const { lane, lastEndMs } = station!;
-    if (!this.isFull(station!) || lane.isClosedOff(nowMs)) return 0;
+    if (!this.#hasStock(station!) || lane.isClosedOff(nowMs)) return 0;
     const readyMs = lane.readyMs(nowMs);
     if (readyMs <= nowMs) return nowMs + 1; // it has enough to send right now
     return readyMs === Infinity ? lastEndMs + STALLED_MS : 0;

@@ -39,11 +39,12 @@
  */
 
 import { encodeEvent, type EventInput } from "../event/encode.ts";
-import { errorCode, type Runtime } from "../runtime/runtime.ts";
+import { errorCode, type Move, type Runtime, take, type Taken } from "../runtime/runtime.ts";
 import { Buckets } from "./buckets.ts";
 import { MOST_DESTINATION_FOLDERS } from "./constants.ts";
 import { enqueue, enqueueMany, type EnqueueOptions } from "./enqueue.ts";
 import { createFile, openLayout, type OpenOptions } from "./layout.ts";
+import type { Candidate } from "./listing.ts";
 import {
   type EventName,
   formatName,
@@ -76,6 +77,16 @@ export interface Claim {
   readonly replacedName?: string;
   /** The tag's owner that this claim was taken over from, when it was. */
   readonly previousOwner?: string | undefined;
+}
+
+/** What came of a candidate: a claim, an error, or neither when another consumer was faster. */
+export interface Claimed {
+  /** The claim. */
+  readonly claim?: Claim | undefined;
+  /** What was read with it; absent when nothing was tried. */
+  readonly taken?: Taken;
+  /** The disk's error, when it refuses the rename. */
+  readonly error?: unknown;
 }
 
 /** What became of a claim that was to be deferred or buried. */
@@ -138,6 +149,14 @@ function attemptsBegun({ attempt }: Claim, sent: boolean): number {
 
 function asJson(value: unknown): Uint8Array {
   return encoder.encode(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+async function claimedBy(claiming: Promise<Claim | undefined>): Promise<Claimed> {
+  try {
+    return { claim: await claiming };
+  } catch (error) {
+    return { error };
+  }
 }
 
 /** A queue, and one process's right to act on it. */
@@ -236,12 +255,12 @@ export class Queue {
    * @throws The disk's error, when it refuses the rename.
    */
   async claim(folder: string, name: string, leaseMs: number): Promise<Claim | undefined> {
-    const event = parseName(name);
-    if (isUsableId(event.id)) {
-      return await this.#take(folder, name, event, event.attempt + 1, leaseMs, 0);
+    const found = parseName(name);
+    if (isUsableId(found.id)) {
+      return await this.#take(folder, name, this.#wanted(folder, found, leaseMs));
     }
-    const renamed = await this.#withUsableId(folder, name, event);
-    const claim = renamed && await this.#take(folder, name, renamed, event.attempt + 1, leaseMs, 0);
+    const event = await this.#withUsableId(folder, name, found);
+    const claim = event && await this.#take(folder, name, this.#wanted(folder, event, leaseMs));
     return claim && { ...claim, replacedName: name };
   }
 
@@ -250,16 +269,61 @@ export class Queue {
    *
    * @returns `undefined` when its owner has settled it, or another consumer was faster.
    */
-  async takeOver(name: string, leaseMs: number): Promise<Claim | undefined> {
-    const found = parseName(name);
-    const tag = found.tag === undefined ? undefined : parseTag(found.tag);
-    const stranded = found.timeMs === undefined; // left in cur/ by the original, whose attempts are not counted in advance
-    const attempt = stranded ? found.attempt + 1 : Math.max(1, found.attempt);
-    const event = isUsableId(found.id) ? found : await this.#withUsableId("cur", name, found);
-    const claim = event &&
-      await this.#take("cur", name, event, attempt, leaseMs, (tag?.takeovers ?? 0) + 1);
-    return claim &&
-      { ...claim, previousOwner: tag?.owner, ...(event === found ? {} : { replacedName: name }) };
+  takeOver(name: string, leaseMs: number): Promise<Claim | undefined> {
+    return this.claim("cur", name, leaseMs);
+  }
+
+  /**
+   * Claim events, or take them over, side by side, and read at most `maxBytes` of each along: but not of those that may have been
+   * the death of a consumer.
+   *
+   * @returns What came of each, in the order given. Never throws for what the disk refuses.
+   */
+  async claimMany(
+    candidates: readonly Candidate[],
+    leaseMs: number,
+    maxBytes: number,
+  ): Promise<readonly Claimed[]> {
+    const wanted = candidates.map(({ folder, name }) => {
+      const event = folder === "cur" ? undefined : parseName(name);
+      return event && isUsableId(event.id) ? this.#wanted(folder, event, leaseMs) : undefined;
+    });
+    const moves: Move[] = [];
+    wanted.forEach((claim, n) => {
+      const { folder, name } = candidates[n]!;
+      if (claim) moves.push({ from: this.path(folder, name), to: this.path("cur", claim.name) });
+    });
+    const taken = (await take(this.place.runtime.disk, moves, maxBytes))[Symbol.iterator]();
+    const claimed = wanted.map((claim, n): Claimed | Promise<Claimed> => {
+      const { folder, name } = candidates[n]!;
+      if (!claim) return claimedBy(this.claim(folder, name, leaseMs));
+      const answer: Taken = taken.next().value!;
+      if (!("refused" in answer)) return { claim, taken: answer };
+      if (!isMissing(answer.refused)) return { error: answer.refused };
+      return claimedBy(this.#takeAgain(folder, name, claim));
+    });
+    return await Promise.all(claimed);
+  }
+
+  /** The claim that is to be, of an event in one of the folders: in `cur/` somebody's claim. */
+  #wanted(folder: string, event: EventName, leaseMs: number): Claim {
+    const { id, extension } = event;
+    const leaseEndMs = this.place.runtime.clock.now() + leaseMs;
+    if (folder !== "cur") {
+      return this.#freshClaim({
+        id,
+        extension,
+        attempt: event.attempt + 1,
+        leaseEndMs,
+        takeovers: 0,
+      });
+    }
+    const tag = event.tag === undefined ? undefined : parseTag(event.tag);
+    const stranded = event.timeMs === undefined; // left in cur/ by the original, whose attempts are not counted in advance
+    const attempt = stranded ? event.attempt + 1 : Math.max(1, event.attempt);
+    const takeovers = (tag?.takeovers ?? 0) + 1;
+    const previousOwner = tag?.owner;
+    return this.#freshClaim({ id, extension, attempt, leaseEndMs, takeovers, previousOwner });
   }
 
   /** The event under an id that can be one; `undefined` when the file is gone. */
@@ -286,32 +350,20 @@ export class Queue {
    * @returns The claim under its new name, or `undefined` when the lease was lost.
    */
   renew(claim: Claim, leaseMs: number): Promise<Claim | undefined> {
-    return this.#take("cur", claim.name, claim, claim.attempt, leaseMs, claim.takeovers);
+    const { id, extension, attempt, takeovers } = claim;
+    const leaseEndMs = this.place.runtime.clock.now() + leaseMs;
+    const renewed = this.#freshClaim({ id, extension, attempt, leaseEndMs, takeovers });
+    return this.#take("cur", claim.name, renewed);
   }
 
-  async #take(
-    folder: string,
-    name: string,
-    event: Pick<EventName, "id" | "extension">,
-    attempt: number,
-    leaseMs: number,
-    takeovers: number,
-  ): Promise<Claim | undefined> {
-    const { disk, clock } = this.place.runtime;
-    const claim = this.#freshClaim({
-      id: event.id,
-      extension: event.extension,
-      attempt,
-      leaseEndMs: clock.now() + leaseMs,
-      takeovers,
-    });
+  async #take(folder: string, name: string, claim: Claim): Promise<Claim | undefined> {
     try {
-      await disk.rename(this.path(folder, name), this.path("cur", claim.name));
+      await this.place.runtime.disk.rename(this.path(folder, name), this.path("cur", claim.name));
+      return claim;
     } catch (error) {
       if (!isMissing(error)) throw error;
       return await this.#takeAgain(folder, name, claim);
     }
-    return claim;
   }
 
   /** The claim under a name that nobody has used. */

@@ -203,8 +203,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "an attempt counted when it has failed",
     file: "queue/queue.ts",
-    from: "return await this.#take(folder, name, event, event.attempt + 1, leaseMs, 0);",
-    to: "return await this.#take(folder, name, event, event.attempt, leaseMs, 0);",
+    from: "attempt: event.attempt + 1,",
+    to: "attempt: event.attempt,",
     scenarios: ["events delivered"],
     by: "run",
   },
