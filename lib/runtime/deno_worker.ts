@@ -249,13 +249,16 @@ export interface WorkerDisk extends Disk {
  * @param leastBurst From how many verbs at once the thread is asked.
  *
  * @example
- * ```ts no-eval
+ * ```ts
+ * import { assert } from "@std/assert";
  * import { Consumer, denoRuntime, Queue, workerDisk } from "@optimizelyd/maildir";
  *
+ * const dir = await Deno.makeTempDir();
  * const disk = workerDisk();
- * const queue = await Queue.open("/var/spool/optimizelyd", denoRuntime(disk));
- * await new Consumer(queue).run("until-empty");
+ * const queue = await Queue.open(dir, denoRuntime(disk), { create: true });
+ * const { empty } = await new Consumer(queue).run("until-empty");
  * disk.close();
+ * assert(empty);
  * ```
  */
 export function workerDisk(leastBurst: number = LEAST_BURST): WorkerDisk {
