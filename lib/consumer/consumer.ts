@@ -7,23 +7,23 @@
  * @module
  */
 
-import type { Attempt } from "../delivery/sender.ts";
-import { verdictOf } from "../delivery/verdict.ts";
 import { BUCKET_WINDOW_MS } from "../queue/buckets.ts";
 import type { Candidate } from "../queue/listing.ts";
 import { acquireOwner, type OwnerFile, releaseOwner } from "../queue/owner.ts";
 import { isDiskFull } from "../queue/place.ts";
-import { type Queue, SHARED_FOLDER } from "../queue/queue.ts";
+import type { Queue } from "../queue/queue.ts";
 import { isEmpty } from "../queue/status.ts";
 import { sweep } from "../queue/sweep.ts";
-import { LOOSE, type Waiting, WaitingEvents } from "../queue/waiting.ts";
+import { type Waiting, WaitingEvents } from "../queue/waiting.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import { ReadyEvents } from "./backlog.ts";
 import { Claimer } from "./claimer.ts";
+import { Claims, CLAIMS_AT_ONCE } from "./claims.ts";
 import { Delivery, type Ending, type MergedEnded, type Prepared } from "./delivery.ts";
 import { Gate } from "./gate.ts";
 import { Gathering } from "./gathering.ts";
 import { Intake } from "./intake.ts";
+import { LaneKeeper } from "./keeper.ts";
 import { Lanes, type Station } from "./lanes.ts";
 import { type ConsumerOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { AbandonedClaims } from "./recovery.ts";
@@ -51,32 +51,11 @@ const SWEEP_EVERY_MS = 24 * 60 * 60_000;
 /** Above this many claims without a rest the disk need not tell that more has come: the folder is listed again anyway. */
 const BUSY_CLAIMS = 64;
 
-/** How many claims are under way side by side: what is asked of a disk at once costs less than one by one. */
-const CLAIMS_AT_ONCE = 32;
-
-/** How many times that many: while some come back, the next are under way. */
-const MOST_CLAIMS = 2;
-
 /** How many events that wait for a destination which is down are looked at, a poll and destination, for whether they are too old. */
 const EXPIRE_AT_ONCE = 64;
 
-/** Events parked before answers are listened to: on a blocking disk parking alone would never let them in. */
-const PARKED_AT_ONCE = 16;
-
 /** With thousands of lanes, looking through all of them after each request would take longer than the requests. */
 const LANES_LOOK_MS = 10;
-
-/** What becomes of a lane by a request. */
-type LaneChange = "opened" | "probing" | "recovered";
-
-/** Claims under way. */
-interface Claims {
-  readonly count: number;
-  /** What can be sent of what has been claimed so far. */
-  readonly events: Prepared[];
-  readonly ended: Promise<void>;
-  areBack: boolean;
-}
 
 /** Delivers the events of a queue. Several on one queue need no configuration. */
 export class Consumer {
@@ -89,7 +68,8 @@ export class Consumer {
   readonly #delivery: Delivery;
   readonly #resistance: Resistance;
   readonly #reporter: Reporter;
-  readonly #claimer: Claimer;
+  readonly #claims: Claims;
+  readonly #keeper: LaneKeeper;
   readonly #abandoned: AbandonedClaims;
   readonly #waiting: WaitingEvents;
   readonly #counts: Record<Ending, number> = {
@@ -104,13 +84,11 @@ export class Consumer {
   };
   readonly #stop = new AbortController();
   #intake!: Intake;
-  readonly #claims: Claims[] = [];
   #mode: Mode = "forever";
   #nap: AbortController | undefined;
   #woken = false;
   #unwatch: (() => void) | undefined;
   #claimsSinceRest = 0;
-  #parkedAtOnce = 0;
   #lookAtMs = 0;
   /** When the lanes were looked through last, and when the first of them could send something, monotonic ms. */
   #lanesSeenMs = -Infinity;
@@ -148,7 +126,9 @@ export class Consumer {
       (folder, dueMs) => this.#waiting.added(folder, dueMs),
     );
     this.#resistance = new Resistance(this.#clock);
-    this.#claimer = new Claimer({
+    const { signal } = this.#stop;
+    const count = (ending: Ending) => this.#count(ending);
+    const claimer = new Claimer({
       queue,
       leaseMs: resolved.leaseMs,
       maxBytes: resolved.maxBytes,
@@ -156,6 +136,24 @@ export class Consumer {
       resistance: this.#resistance,
       reporter: this.#reporter,
       trace: resolved.trace,
+    });
+    this.#claims = new Claims({
+      claimer,
+      delivery: this.#delivery,
+      signal,
+      onDecided: (isOurs) => this.#decided(isOurs),
+      count,
+      onBack: () => this.#gate.wake(),
+    });
+    this.#keeper = new LaneKeeper({
+      queue,
+      options: resolved,
+      lanes: this.#lanes,
+      waiting: this.#waiting,
+      delivery: this.#delivery,
+      reporter: this.#reporter,
+      signal,
+      count,
     });
     this.#abandoned = new AbandonedClaims(
       queue,
@@ -240,7 +238,7 @@ export class Consumer {
 
   /** Give back what waits in memory, wait for what is in flight, then call it off. */
   async #drain(): Promise<void> {
-    while (this.#claims.length > 0) await this.#routeClaimed();
+    while (this.#claims.underWay > 0) await this.#routeClaimed();
     for (const station of this.#lanes.stations) {
       for (const event of this.#lanes.empty(station)) {
         await this.#release(event);
@@ -309,42 +307,14 @@ export class Consumer {
     this.#gate.limit = Math.min(this.#options.threads, this.#gate.limit + 1);
     try {
       for (const waiting of [...this.#waiting.destinations]) {
-        await this.#heed(waiting);
+        await this.#keeper.heed(waiting);
         await this.#expire(waiting);
       }
     } catch (error) {
       this.#reporter.trouble("mark", error, "done again later");
     }
-    this.#resumeWithoutFolder();
+    this.#keeper.resumeWithoutFolder();
     this.#lookAtMs = this.#clock.monotonic() + this.#options.pollMs;
-  }
-
-  /** Do what a destination's folder says. */
-  async #heed(waiting: Waiting): Promise<void> {
-    const { destination, isHeld, afterMs, isMarkedOpen } = waiting;
-    if (isShared(destination)) return;
-    const nowMs = this.#clock.monotonic();
-    const station = this.#lanes.of(destination, nowMs);
-    const { lane } = station;
-    if (afterMs > this.#clock.now()) lane.holdUntil(nowMs + afterMs - this.#clock.now());
-    if (lane.isHeld !== isHeld) {
-      lane.isHeld = isHeld;
-      this.#options.trace({ type: "lane", destination, change: isHeld ? "held" : "resumed" });
-    }
-    if (lane.isClosedOff(nowMs)) await this.#parkAll(station);
-    if (isMarkedOpen && lane.isProven && !lane.isDown) await this.#waiting.unmarkOpen(destination);
-    this.#lanes.wake(station);
-  }
-
-  /** The folder of a destination that was held is gone, and with it the hold. */
-  #resumeWithoutFolder(): void {
-    for (const station of this.#lanes.stations) {
-      const { destination, lane } = station;
-      if (!lane.isHeld || this.#waiting.get(destination)) continue;
-      lane.isHeld = false;
-      this.#options.trace({ type: "lane", destination, change: "resumed" });
-      this.#lanes.wake(station);
-    }
   }
 
   /** Give up what has waited too long for a destination that is down. */
@@ -359,7 +329,7 @@ export class Consumer {
       if (!prepared) return;
       const ending = await this.#delivery.expire(prepared, station.lastError);
       if (ending) this.#counts[ending]++;
-      else await this.#park(station, prepared);
+      else await this.#keeper.park(station, prepared);
     }
   }
 
@@ -367,7 +337,7 @@ export class Consumer {
   async #work(): Promise<void> {
     if (this.#gathering) return await this.#workMerging(this.#gathering);
     while (!this.#stop.signal.aborted) {
-      if (this.#claims[0]?.areBack) await this.#routeClaimed();
+      if (this.#claims.areBack) await this.#routeClaimed();
       const sent = this.#gate.hasRoom && await this.#sendNext();
       if (this.#stop.signal.aborted) return;
       const took = this.#mayTakeIn() && await this.#takeIn();
@@ -378,8 +348,8 @@ export class Consumer {
 
   /** Resolves once claims are back or a request has ended; `false` when there is nothing of either to wait for. */
   async #change(): Promise<boolean> {
-    if (this.#claims.length === 0 && this.#gate.hasRoom) return false;
-    if (!this.#claims[0]?.areBack) await this.#gate.change();
+    if (this.#claims.underWay === 0 && this.#gate.hasRoom) return false;
+    if (!this.#claims.areBack) await this.#gate.change();
     return true;
   }
 
@@ -401,7 +371,7 @@ export class Consumer {
   async #gather({ count }: Gathering): Promise<boolean> {
     let taken = 0;
     while (taken < count && !this.#stop.signal.aborted && await this.#takeIn()) {
-      taken += this.#claims[0]!.count;
+      taken += this.#claims.underWay;
       await this.#routeClaimed();
     }
     // Claiming may never go back to the event loop, and requests in flight need it.
@@ -418,7 +388,7 @@ export class Consumer {
       const mayBeMore = await this.#fill(station, gathering);
       const nowMs = this.#clock.monotonic();
       if (!this.#lanes.admits(station, nowMs)) {
-        if (station.lane.isClosedOff(nowMs)) await this.#parkAll(station);
+        if (station.lane.isClosedOff(nowMs)) await this.#keeper.parkAll(station);
         continue;
       }
       const isWaited = isDry && !mayBeMore || this.#lanes.isFull(station);
@@ -453,7 +423,7 @@ export class Consumer {
   #isFull(): boolean {
     const { queued, queuedBytes } = this.#lanes;
     return this.#gathering?.isFull(queued, queuedBytes) ??
-      queued + this.#claiming >= this.#options.threads;
+      queued + this.#claims.underWay >= this.#options.threads;
   }
 
   async #startBatch(
@@ -462,13 +432,13 @@ export class Consumer {
     gathering: Gathering,
   ): Promise<void> {
     if (events.length === 1) return await this.#start(station, events[0]!);
-    if (this.#abandoned.hasCompany && await this.#isCalledOff(station)) {
-      await Promise.all(events.map((event) => this.#park(station, event)));
+    if (this.#abandoned.hasCompany && await this.#keeper.isCalledOff(station)) {
+      await Promise.all(events.map((event) => this.#keeper.park(station, event)));
       return;
     }
     this.#send(station, async () => {
       const { endings, attempt, refused }: MergedEnded = await this.#delivery.sendMerged(events);
-      const concluded = this.#conclude(station, events[0]!.claim.id, attempt);
+      const concluded = this.#keeper.conclude(station, events[0]!.claim.id, attempt);
       // Without going back to the event loop: the lane must not be forgotten meanwhile, nor a stop miss them.
       const halves = refused ? gathering.split(refused) : [];
       const released = [];
@@ -510,8 +480,7 @@ export class Consumer {
   async #fetch(waiting: Waiting): Promise<Prepared | undefined> {
     try {
       for (let candidate; (candidate = await this.#waiting.next(waiting, this.#intake.beforeMs));) {
-        let event: Prepared | undefined;
-        await this.#claim([candidate], (prepared) => void (event = prepared));
+        const event = await this.#claims.one(candidate);
         if (event) return event;
         if (this.#stop.signal.aborted) return undefined;
       }
@@ -529,96 +498,60 @@ export class Consumer {
     if (this.#isFull()) {
       const hung = this.#lanes.hung(nowMs);
       if (!hung || this.#mode === "once") return false;
-      await this.#parkAll(hung);
+      await this.#keeper.parkAll(hung);
     }
     if (this.#lanes.waitsUntilMs(nowMs) > nowMs) return false;
     const candidates: Candidate[] = [];
     for (let room = this.#claimsAtOnce(); room > 0; room--) {
       // While some are on their way nothing is listed: they may have to be parked, and what is new is not to wait for both.
-      const candidate = candidates.length === 0 && this.#claims.length === 0
+      const candidate = candidates.length === 0 && this.#claims.underWay === 0
         ? await this.#intake.next()
         : this.#intake.nextAtHand();
       if (!candidate) break;
       candidates.push(candidate);
     }
-    if (candidates.length > 0) this.#claims.push(this.#claimAll(candidates));
+    if (candidates.length > 0) this.#claims.begin(candidates);
     return candidates.length > 0;
   }
 
   /** Whether it is time to claim more: not while every thread is busy and enough is in memory, or on its way, to keep it so. */
   #mayTakeIn(): boolean {
-    if (this.#claims.length >= MOST_CLAIMS) return false;
+    if (this.#claims.areMany) return false;
     if (this.#gate.hasRoom) return true;
     const stock = Math.min(CLAIMS_AT_ONCE, this.#options.threads / 2) / 2;
-    return this.#lanes.queued + this.#claiming < stock;
+    return this.#lanes.queued + this.#claims.underWay < stock;
   }
 
   #claimsAtOnce(): number {
     if (this.#gathering) return CLAIMS_AT_ONCE;
     const { queued } = this.#lanes;
-    const claiming = this.#claiming;
+    const claiming = this.#claims.underWay;
     const room = this.#options.threads - queued - claiming;
     return Math.min(CLAIMS_AT_ONCE, room, this.#lanes.roomAhead(claiming));
   }
 
-  get #claiming(): number {
-    return this.#claims.reduce((sum, { count }) => sum + count, 0);
-  }
-
-  #claimAll(candidates: readonly Candidate[]): Claims {
-    const events: Prepared[] = [];
-    const ended = this.#claim(candidates, (event) => events.push(event));
-    const claims: Claims = { count: candidates.length, events, ended, areBack: false };
-    const back = () => {
-      claims.areBack = true;
-      this.#gate.wake();
-    };
-    ended.then(back, back);
-    return claims;
-  }
-
   /** Hand what has been claimed to its lanes. */
   async #routeClaimed(): Promise<void> {
-    const { events, ended } = this.#claims[0]!;
-    const failure = await ended.then(() => undefined, (error: unknown) => ({ error }));
-    this.#claims.shift();
+    const claimed = await this.#claims.next();
     const routing: Promise<void>[] = [];
-    for (const event of events) {
+    for (const event of claimed.events) {
       const routed = this.#stop.signal.aborted ? this.#release(event) : this.#route(event);
       if (this.#abandoned.hasCompany) await routed; // the others are asked before each
       else routing.push(routed);
     }
     await Promise.all(routing);
-    if (failure) throw failure.error;
+    if ("failure" in claimed) throw claimed.failure;
+  }
+
+  #decided(isOurs: boolean): void {
+    this.#intake.took(isOurs);
+    if (!isOurs || ++this.#claimsSinceRest <= BUSY_CLAIMS) return;
+    this.#unwatch?.();
+    this.#unwatch = undefined;
   }
 
   async #release(event: Prepared): Promise<void> {
     this.#count(await this.#delivery.release(event));
-  }
-
-  /** Claim candidates and look at them; `keep` is given what can be sent. */
-  async #claim(candidates: readonly Candidate[], keep: (event: Prepared) => void): Promise<void> {
-    const looking: Promise<void>[] = [];
-    const end = (prepared: Prepared | Ending) => {
-      if (typeof prepared === "object") keep(prepared);
-      else this.#count(prepared);
-    };
-    try {
-      await this.#claimer.claim(candidates, this.#stop.signal, ({ claim, taken }) => {
-        this.#intake.took(claim !== undefined);
-        if (!claim) return;
-        this.#claimsSinceRest++;
-        const prepared = this.#delivery.prepare(claim, taken);
-        if (prepared instanceof Promise) looking.push(prepared.then(end));
-        else keep(prepared);
-      });
-    } finally {
-      await Promise.all(looking);
-    }
-    if (this.#claimsSinceRest > BUSY_CLAIMS) {
-      this.#unwatch?.();
-      this.#unwatch = undefined;
-    }
   }
 
   /** Send an event, or keep it in memory, or park it: whatever its lane allows. */
@@ -635,16 +568,16 @@ export class Consumer {
     const mayKeep = !station.lane.isClosedOff(nowMs) &&
       (!this.#lanes.isFull(station) || this.#mode === "once");
     if (mayKeep) this.#lanes.enqueue(station, event);
-    else await this.#park(station, event);
+    else await this.#keeper.park(station, event);
   }
 
   async #start(station: Station, event: Prepared): Promise<void> {
-    if (this.#abandoned.hasCompany && await this.#isCalledOff(station)) {
-      return await this.#park(station, event);
+    if (this.#abandoned.hasCompany && await this.#keeper.isCalledOff(station)) {
+      return await this.#keeper.park(station, event);
     }
     this.#send(station, async () => {
       const { ending, attempt } = await this.#delivery.send(event);
-      const telling = this.#conclude(station, event.claim.id, attempt);
+      const telling = this.#keeper.conclude(station, event.claim.id, attempt);
       if (telling) await telling;
       this.#count(ending);
     });
@@ -652,7 +585,7 @@ export class Consumer {
 
   async #send(station: Station, sendAndSettle: () => Promise<void>): Promise<void> {
     const change = this.#lanes.started(station, this.#clock.monotonic());
-    if (change) this.#changed(station, change);
+    if (change) this.#keeper.changed(station, change);
     this.#gate.enter();
     try {
       await sendAndSettle();
@@ -662,141 +595,6 @@ export class Consumer {
       this.#gate.leave();
       this.#wake();
     }
-  }
-
-  /** Whether another consumer, or an operator, has just said that the destination is to be left alone. */
-  async #isCalledOff(station: Station): Promise<boolean> {
-    try {
-      const waiting = await this.#waiting.peek(station.destination);
-      if (waiting) await this.#heed(waiting);
-    } catch (error) {
-      this.#reporter.trouble("list", error, "looked at again later");
-    }
-    const nowMs = this.#clock.monotonic();
-    return station.lane.readyMs(nowMs) > nowMs;
-  }
-
-  /** Draw from an attempt what it says about its destination; a promise when others are to be told. */
-  #conclude(
-    station: Station,
-    id: string,
-    attempt: Attempt | undefined,
-  ): Promise<void> | undefined {
-    const verdict = verdictOf(attempt);
-    const { random } = this.#queue.place.runtime;
-    const change = this.#lanes.ended(
-      station,
-      this.#clock.monotonic(),
-      verdict,
-      attempt?.ms ?? 0,
-      random(),
-      id,
-    );
-    if (verdict === "failure" || verdict === "overload") station.lastError = attempt!.reason;
-    const retryAfterMs = verdict === "success" ? undefined : attempt?.retryAfterMs;
-    const isMarked = verdict === "success" &&
-      this.#waiting.get(station.destination)?.isMarkedOpen === true;
-    return change || retryAfterMs || isMarked
-      ? this.#tell(station, { change, retryAfterMs, isMarked })
-      : undefined;
-  }
-
-  /** Leave word of a lane's change for other consumers and `status`. */
-  async #tell(
-    station: Station,
-    { change, retryAfterMs, isMarked }: {
-      readonly change: LaneChange | undefined;
-      readonly retryAfterMs: number | undefined;
-      readonly isMarked: boolean;
-    },
-  ): Promise<void> {
-    try {
-      if (retryAfterMs) await this.#throttle(station, retryAfterMs);
-      if (change) await this.#mark(station, change);
-      else if (isMarked) await this.#waiting.unmarkOpen(station.destination);
-    } catch (error) {
-      this.#reporter.trouble("mark", error, "other consumers and `status` don't hear of it");
-    }
-  }
-
-  /** The endpoint asked to be left alone: nobody sends there before. */
-  async #throttle(station: Station, retryAfterMs: number): Promise<void> {
-    const { destination, lane } = station;
-    const untilMs = this.#clock.now() + retryAfterMs;
-    const isNews = !lane.isClosedOff(this.#clock.monotonic()) || lane.isDown;
-    lane.holdUntil(this.#clock.monotonic() + retryAfterMs);
-    if (isNews) {
-      this.#options.trace({
-        type: "lane",
-        destination,
-        change: "throttled",
-        reason: station.lastError,
-        untilMs,
-      });
-    }
-    await this.#waiting.setAfter(await this.#queue.folderOf(destination), untilMs);
-    await this.#parkAll(station);
-  }
-
-  async #mark(station: Station, change: LaneChange): Promise<void> {
-    this.#changed(station, change);
-    const folder = await this.#queue.folderOf(station.destination);
-    if (change === "opened") {
-      const since = new Date(this.#clock.now()).toISOString();
-      if (!isShared(folder)) {
-        await this.#waiting.markOpen(folder, { since, error: station.lastError });
-      }
-      await this.#parkAll(station);
-    } else if (!isShared(folder)) {
-      await this.#waiting.unmarkOpen(folder);
-    }
-  }
-
-  #changed(
-    { destination, lastError, lane }: Station,
-    change: LaneChange,
-  ): void {
-    const nowMs = this.#clock.monotonic();
-    const readyMs = lane.readyMs(nowMs);
-    this.#options.trace({
-      type: "lane",
-      destination,
-      change,
-      ...(change === "opened" ? { reason: lastError } : {}),
-      ...(change === "opened" && readyMs !== Infinity
-        ? { untilMs: this.#clock.now() + readyMs - nowMs }
-        : {}),
-    });
-  }
-
-  async #parkAll(station: Station): Promise<void> {
-    await Promise.all(this.#lanes.empty(station).map((event) => this.#park(station, event)));
-  }
-
-  /** Let an event wait in `defer/`: due at once where its lane decides, later where several destinations share the folder. */
-  async #park(station: Station, event: Prepared): Promise<void> {
-    const nowMs = this.#clock.now();
-    const pauseMs = await this.#sharedPauseMs(station);
-    const ending = await this.#delivery.park(
-      event,
-      nowMs + pauseMs,
-      (folder, dueMs) => this.#waiting.added(folder, dueMs),
-    );
-    this.#count(ending);
-    this.#lanes.wake(station);
-    if (++this.#parkedAtOnce < PARKED_AT_ONCE) return;
-    this.#parkedAtOnce = 0;
-    await this.#clock.sleep(0, this.#stop.signal);
-  }
-
-  async #sharedPauseMs({ destination, lane }: Station): Promise<number> {
-    try {
-      if (!isShared(await this.#queue.folderOf(destination))) return 0;
-    } catch (error) {
-      this.#reporter.trouble("list", error, "asked again for the folder of the event");
-    }
-    const nowMs = this.#clock.monotonic();
-    return Math.min(Math.max(lane.readyMs(nowMs) - nowMs, this.#options.pollMs), 60_000);
   }
 
   #count(ending: Ending): void {
@@ -812,7 +610,7 @@ export class Consumer {
 
   /** Whether nothing is in flight, in memory, or to be taken in right now. */
   #isAtRest(): boolean {
-    return this.#gate.inside === 0 && this.#lanes.queued === 0 && this.#claims.length === 0;
+    return this.#gate.inside === 0 && this.#lanes.queued === 0 && this.#claims.underWay === 0;
   }
 
   #isDoneOnce(): boolean {
@@ -930,9 +728,4 @@ export class Consumer {
       if (!signal.aborted) await this.#sweep();
     }
   }
-}
-
-/** Whether a folder of `defer/` holds events of several destinations. */
-function isShared(folder: string): boolean {
-  return folder === SHARED_FOLDER || folder === LOOSE;
 }

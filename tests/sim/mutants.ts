@@ -258,7 +258,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "another's `.after` not heeded",
-    file: "consumer/consumer.ts",
+    file: "consumer/keeper.ts",
     from: "if (afterMs > this.#clock.now()) lane.holdUntil(",
     to: "if (afterMs < 0) lane.holdUntil(",
     scenarios: ["a destination that asks to be left alone"],
@@ -266,7 +266,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "`.after` not written",
-    file: "consumer/consumer.ts",
+    file: "consumer/keeper.ts",
     from: "await this.#waiting.setAfter(await this.#queue.folderOf(destination), untilMs);",
     to: "",
     scenarios: ["a destination that asks to be left alone"],
@@ -274,7 +274,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a hold not heeded",
-    file: "consumer/consumer.ts",
+    file: "consumer/keeper.ts",
     from: "lane.isHeld = isHeld;",
     to: "",
     scenarios: ["a destination that is held"],
