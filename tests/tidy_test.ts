@@ -8,6 +8,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { VERSION } from "../lib/version.ts";
+import { MEMORY_FLAG } from "../tools/compile/memory.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -264,4 +265,9 @@ Deno.test("the rule of looks sees a missing comment, a long line and unfinished 
 Deno.test("the version is told once: lib/version.ts, deno.json and CHANGELOG.md agree", () => {
   assertEquals(JSON.parse(readOurs("deno.json")).version, VERSION);
   assert(readOurs("CHANGELOG.md").includes(`\n## ${VERSION}`));
+});
+
+Deno.test("the consume task has the memory that executables are made with", () => {
+  const { consume } = JSON.parse(readOurs("deno.json")).tasks;
+  assert(consume.includes(` ${MEMORY_FLAG} `), consume);
 });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MEMORY_FLAG } from "../compile/memory.ts";
 import type { Count } from "./endpoint.ts";
 
 const HERE = new URL(".", import.meta.url);
@@ -82,14 +83,14 @@ export interface RunningConsumer extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Start `cli.ts` with the permissions it needs and its log to nowhere. */
+/** Start `cli.ts` with the flags it is shipped with, the permissions it needs, and its log to nowhere. */
 export function startConsumer(
   queue: string,
   threads: number,
   ...options: readonly string[]
 ): RunningConsumer {
   const args = ["--base-dir", queue, "--threads", String(threads), "--log-format=json", ...options];
-  const child = program(CONSUMER, permissionsFor(queue), args).spawn();
+  const child = program(CONSUMER, [...permissionsFor(queue), MEMORY_FLAG], args).spawn();
   let runs = true;
   const code = child.output().then((output) => {
     runs = false;

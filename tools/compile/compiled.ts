@@ -5,6 +5,7 @@
  */
 
 import { runDeno, ToolError } from "./child.ts";
+import { MEMORY_FLAG } from "./memory.ts";
 import { type Locks, permissionFlags } from "./permissions.ts";
 import type { Target } from "./targets.ts";
 
@@ -22,6 +23,7 @@ const compileFlags: readonly string[] = [
   "--no-code-cache",
   // an address nobody has: without the flag the executable may import from Deno's built-in list of hosts
   "--allow-import=0.0.0.0:1",
+  MEMORY_FLAG,
 ];
 
 /** Compile `script`, a bundle's path, to the executable `output`. Throws {@linkcode ToolError}. */

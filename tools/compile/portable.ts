@@ -7,6 +7,7 @@
  */
 
 import type { DenoPackage } from "./deno_package.ts";
+import { MEMORY_FLAG } from "./memory.ts";
 import { type Locks, permissionFlags } from "./permissions.ts";
 import type { Target } from "./targets.ts";
 
@@ -22,6 +23,7 @@ const runFlags: readonly string[] = [
   "--deny-import",
   // don't keep compiled code beside the program: it would be run without a check
   "--no-code-cache",
+  MEMORY_FLAG,
 ];
 
 /** What goes into one file. */
