@@ -253,6 +253,32 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a locked executable has a thread for its disk, though it may load no file",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const put = async () => {
+      const stdin = Array.from({ length: 64 }, (_, n) => event(friend.url, n)).join("\n");
+      assertEquals((await run(locked, { args: ["client", "-"], env: bare, stdin })).code, 0);
+    };
+    await put();
+    const before = friend.taken.length;
+    const child = start(locked, { args: ["consume"], env: bare });
+    try {
+      await friend.arrived(before + 64);
+      await put(); // a thread whose program is wrong doesn't live that long
+      await friend.arrived(before + 128);
+      const threads = namesIn(`/proc/${child.pid}/task`).map((id) =>
+        Deno.readTextFileSync(`/proc/${child.pid}/task/${id}/comm`).trim()
+      );
+      assert(threads.includes("worker-1"), threads.join());
+    } finally {
+      child.kill("SIGTERM");
+      assertEquals((await endOf(child)).code, 0);
+    }
+  },
+});
+
+Deno.test({
   name: "a locked executable refuses other hosts and file: URLs, and says why",
   ignore: !hasShell,
   async fn() {

@@ -133,7 +133,7 @@ function read(path: string, maxBytes: number): FileContent {
   });
 }
 
-/** {@linkcode read} and all it is made of, for a thread that is given its program as a text. */
+/** What reading a file is made of, for a thread that is given its program as a text. The last is called with a path and most bytes. */
 export const READ_PARTS = [kindOf, statOf, isSameFile, isReadable, closing, read] as const;
 
 /** A disk whose verbs block this thread for one system call each. */

@@ -227,8 +227,10 @@ function serve(
 }
 
 function startThread(): Worker {
-  const program = `${[...READ_PARTS, serve].join("\n")}
-serve(self, read, ${JSON.stringify(SETTINGS)});`;
+  const read = READ_PARTS.at(-1)!;
+  // by the names they have here, which a bundler may have changed
+  const program = [...READ_PARTS, serve].join("\n") +
+    `\n${serve.name}(self, ${read.name}, ${JSON.stringify(SETTINGS)});`;
   const url = `data:text/javascript,${encodeURIComponent(program)}`;
   return new Worker(url, { type: "module", name: "disk" });
 }
