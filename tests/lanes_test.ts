@@ -516,7 +516,7 @@ Deno.test("of 1,300 hostile destinations 1,000 have folders, the others share on
   const yard = new Yard(endpoints);
   for (let n = 0; n < count; n++) yard.put(`h${n}.test`, 2);
   const working = yard.consume();
-  await yard.world.advance(20 * SECOND_MS);
+  await yard.world.advance(10 * SECOND_MS);
   const folders = new Set<string>();
   for (const path of yard.arena.files()) {
     const [root, folder] = path.split("/");
