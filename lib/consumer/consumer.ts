@@ -710,7 +710,7 @@ export class Consumer {
 
   #wake(): void {
     this.#woken = true;
-    this.#nap?.abort();
+    this.#nap?.abort("woken"); // without a reason it would make an exception, and a stack with it
   }
 
   async #sweep(): Promise<void> {

@@ -374,7 +374,7 @@ const parking: Scenario = {
   consumer: { threads: 4 },
   prepare(stage) {
     stage.plantQueue();
-    for (let n = 0; n < 7; n++) stage.plant(`new/p${n}.json`, eventText(`nap-${n}`, "naps"));
+    for (let n = 0; n < 5; n++) stage.plant(`new/p${n}.json`, eventText(`nap-${n}`, "naps"));
     stage.plant("new/other.json", eventText("other", "ok"));
   },
   async run(stage) {
@@ -431,7 +431,7 @@ const expiring: Scenario = {
     const bucket = `${folder}/${oldMs.toString(36).padStart(9, "0")}-edge-0`;
     stage.world.disk.plant(`${BASE}/${folder}`, { kind: "directory" });
     stage.world.disk.plant(`${BASE}/${bucket}`, { kind: "directory" });
-    for (let n = 0; n < 8; n++) {
+    for (let n = 0; n < 6; n++) {
       const name = `old-${n}+0@${oldMs}~edge-1-abcdefgh-${n}.json`;
       stage.plant(`${bucket}/${name}`, eventText(`old-${n}`, "down"), oldMs);
     }

@@ -422,8 +422,9 @@ export class Referee {
 
 /** The first folder below the base directory, and the last name. */
 function placeOf(path: string): { readonly folder: string; readonly name: string } {
-  const parts = path.slice(BASE.length + 1).split("/");
-  return { folder: parts[0]!, name: parts.at(-1)! };
+  const end = path.indexOf("/", BASE.length + 1);
+  const folder = path.slice(BASE.length + 1, end < 0 ? undefined : end);
+  return { folder, name: path.slice(Math.max(BASE.length, path.lastIndexOf("/")) + 1) };
 }
 
 function isJson(text: string | undefined): boolean {
