@@ -509,9 +509,9 @@ Deno.test("what has waited longer than the longest age for a destination that is
   await working.stop();
 });
 
-Deno.test("of 1,300 hostile destinations 1,000 have folders, the others share one, and little is renamed in vain", async () => {
+Deno.test("of 1,100 hostile destinations 1,000 have folders, the others share one, and little is renamed in vain", async () => {
   const endpoints: Record<string, () => Reply> = {};
-  const count = 1_300;
+  const count = 1_100;
   for (let n = 0; n < count; n++) endpoints[`h${n}.test`] = () => REFUSED;
   const yard = new Yard(endpoints);
   for (let n = 0; n < count; n++) yard.put(`h${n}.test`, 2);
