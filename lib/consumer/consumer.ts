@@ -518,7 +518,7 @@ export class Consumer {
   #mayTakeIn(): boolean {
     if (this.#claims.areMany) return false;
     if (this.#gate.hasRoom) return true;
-    const stock = Math.min(CLAIMS_AT_ONCE, this.#options.threads / 2) / 2;
+    const stock = Math.floor(Math.min(CLAIMS_AT_ONCE, this.#options.threads / 2) / 2);
     return this.#lanes.queued + this.#claims.underWay < stock;
   }
 

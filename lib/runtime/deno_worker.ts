@@ -78,7 +78,7 @@ interface Names {
 /** From how many verbs at once it pays to hand them over, unless told otherwise. */
 const LEAST_BURST = 4;
 
-/** How many bursts may be under way: the thread has the next when it has done with one. */
+/** How many bursts may be under way, of removals and of the rest: the thread has the next when it has done with one. */
 const MOST_BURSTS = 2;
 
 /** What a path can't have in it. */
@@ -110,7 +110,7 @@ const SETTINGS: Settings = {
   names: 512,
   timed: 64,
   timedOnceIn: 4_096,
-  slowMs: 0.05,
+  slowMs: 0.25,
 };
 
 const DIED: Failure = { code: "EIO", name: "Error", message: "the disk's thread has died" };
@@ -118,7 +118,7 @@ const DIED: Failure = { code: "EIO", name: "Error", message: "the disk's thread 
 /**
  * The thread's program. It runs there and knows nothing of this module but what it is given.
  *
- * Removals that are slow, as where each waits for the device to trim its blocks, go to Deno's thread pool, several at a time.
+ * Removals that are slow, as on a network file system, go to Deno's thread pool, several at a time.
  */
 function serve(
   thread: Worker,
@@ -279,7 +279,8 @@ export function workerDisk(leastBurst: number = LEAST_BURST): WorkerDisk {
 
 class DiskThread {
   /** Asked for, not yet served. */
-  #next: Call[] = [];
+  readonly #nextCalls: Call[] = [];
+  readonly #nextRemovals: Call[] = [];
   readonly #calls = new Map<number, readonly Call[]>();
   readonly #removals = new Map<number, readonly Call[]>();
   readonly #listings = new Map<number, (names: Names) => void>();
@@ -339,7 +340,7 @@ class DiskThread {
   close(): void {
     this.#thread?.terminate();
     this.#thread = undefined;
-    this.#state = "none";
+    this.#become("none");
   }
 
   #one(
@@ -364,28 +365,30 @@ class DiskThread {
   }
 
   #call(call: Call): void {
-    if (this.#next.length === 0) queueMicrotask(() => this.#flush());
-    this.#next.push(call);
+    const next = call.verb === "remove" ? this.#nextRemovals : this.#nextCalls;
+    if (this.#nextCalls.length + this.#nextRemovals.length === 0) {
+      queueMicrotask(() => this.#flush());
+    }
+    next.push(call);
   }
 
-  /** Serve what has been asked for, unless the thread has enough to do: then it goes with what is asked for meanwhile. */
+  /** Serve what has been asked for, unless the thread has enough of it to do: then it goes with what is asked for meanwhile. */
   #flush(): void {
-    const underWay = Math.max(this.#calls.size, this.#removals.size);
-    if (this.#next.length === 0 || underWay >= MOST_BURSTS) return;
-    const calls = this.#next;
-    this.#next = [];
-    if (this.#state === "none" && calls.length >= this.#leastBurst) this.#start();
-    if (this.#state === "ready" && (calls.length >= this.#leastBurst || underWay > 0)) {
-      this.#handOver(calls);
+    const calls = this.#calls.size < MOST_BURSTS ? this.#nextCalls.splice(0) : [];
+    const removals = this.#removals.size < MOST_BURSTS ? this.#nextRemovals.splice(0) : [];
+    const count = calls.length + removals.length;
+    if (count === 0) return;
+    if (this.#state === "none" && count >= this.#leastBurst) this.#start();
+    const isBusy = this.#calls.size + this.#removals.size > 0;
+    if (this.#state === "ready" && (isBusy || count >= this.#leastBurst)) {
+      this.#handOver(calls, removals);
     } else {
-      for (const call of calls) serveHere(call);
+      for (const call of [...calls, ...removals]) serveHere(call);
     }
   }
 
-  #handOver(all: readonly Call[]): void {
+  #handOver(calls: readonly Call[], removals: readonly Call[]): void {
     const burst = ++this.#lastNumber;
-    const calls = all.filter(({ verb }) => verb !== "remove");
-    const removals = all.filter(({ verb }) => verb === "remove");
     if (calls.length > 0) this.#calls.set(burst, calls);
     if (removals.length > 0) this.#removals.set(burst, removals);
     this.#thread!.postMessage({
@@ -413,7 +416,7 @@ class DiskThread {
     };
   }
 
-  #become(state: "ready" | "dead"): void {
+  #become(state: "none" | "ready" | "dead"): void {
     this.#state = state;
     for (const resolve of this.#onReady.splice(0)) resolve();
   }
