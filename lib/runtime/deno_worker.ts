@@ -96,11 +96,6 @@ interface Settings {
   readonly kinds: readonly Kind[];
   /** Names of a folder that travel together. */
   readonly names: number;
-  /** Removals timed, once in so many. */
-  readonly timed: number;
-  readonly timedOnceIn: number;
-  /** What a removal may take before others should not wait for it, ms. */
-  readonly slowMs: number;
 }
 
 const SETTINGS: Settings = {
@@ -108,18 +103,11 @@ const SETTINGS: Settings = {
   numbers: NUMBERS,
   kinds: KINDS,
   names: 512,
-  timed: 64,
-  timedOnceIn: 4_096,
-  slowMs: 0.25,
 };
 
 const DIED: Failure = { code: "EIO", name: "Error", message: "the disk's thread has died" };
 
-/**
- * The thread's program. It runs there and knows nothing of this module but what it is given.
- *
- * Removals that are slow, as on a network file system, go to Deno's thread pool, several at a time.
- */
+/** The thread's program. It runs there and knows nothing of this module but what it is given. */
 function serve(
   thread: Worker,
   read: (path: string, maxBytes: number) => FileContent,
@@ -127,7 +115,6 @@ function serve(
 ): void {
   const { separator, numbers: width, kinds } = settings;
   const folders = new Map<number, AsyncIterator<Deno.DirEntry>>();
-  let [removals, slow] = [0, 0];
 
   thread.onmessage = ({ data }: MessageEvent<Burst | More>) => {
     if ("folder" in data) {
@@ -136,7 +123,9 @@ function serve(
       return;
     }
     if (data.calls !== "") thread.postMessage(serveCalls(data.burst, data.calls.split(separator)));
-    if (data.removals !== "") remove(data.burst, data.removals.split(separator));
+    if (data.removals !== "") {
+      thread.postMessage(remove(data.burst, data.removals.split(separator)));
+    }
   };
   thread.postMessage("ready");
 
@@ -178,27 +167,16 @@ function serve(
     return bytes;
   }
 
-  async function remove(removed: number, paths: readonly string[]): Promise<void> {
+  function remove(removed: number, paths: readonly string[]): Removed {
     const failures = new Map<number, Failure>();
-    const jobs: Promise<void>[] = [];
     for (const [n, path] of paths.entries()) {
-      const failed = (error: unknown) => void failures.set(n, failureOf(error));
-      const turn = removals++ % settings.timedOnceIn;
-      if (turn === 0) slow = 0;
-      if (turn >= settings.timed && slow > settings.timed / 2) {
-        jobs.push(Deno.remove(path).catch(failed));
-        continue;
-      }
-      const startMs = performance.now();
       try {
         Deno.removeSync(path);
       } catch (error) {
-        failed(error);
+        failures.set(n, failureOf(error));
       }
-      if (performance.now() - startMs > settings.slowMs) slow++;
     }
-    if (jobs.length > 0) await Promise.all(jobs);
-    thread.postMessage({ removed, failures });
+    return { removed, failures };
   }
 
   async function list({ folder, dir }: More): Promise<void> {
@@ -366,9 +344,7 @@ class DiskThread {
 
   #call(call: Call): void {
     const next = call.verb === "remove" ? this.#nextRemovals : this.#nextCalls;
-    if (this.#nextCalls.length + this.#nextRemovals.length === 0) {
-      queueMicrotask(() => this.#flush());
-    }
+    if (next.length === 0) queueMicrotask(() => this.#flush());
     next.push(call);
   }
 
