@@ -40,11 +40,11 @@ function real(runtime: Runtime): (body: Body) => Promise<void> {
   };
 }
 
-/** On a disk whose thread runs already and is asked from so many verbs at once. */
-function threaded(leastBurst: number): (body: Body) => Promise<void> {
+/** On a disk with a thread, which runs already if told so, and is asked from so many verbs at once. */
+function threaded(leastBurst: number | undefined, runs: boolean): (body: Body) => Promise<void> {
   return async (body) => {
     const disk = workerDisk(leastBurst);
-    await disk.start();
+    if (runs) await disk.start();
     try {
       await real(denoRuntime(disk))(body);
     } finally {
@@ -75,8 +75,9 @@ function simulated(options: () => WorldOptions): (body: Body) => Promise<void> {
 const RUNTIMES: Record<string, (body: Body) => Promise<void>> = {
   "Deno, blocking": real(denoRuntime(blockingDisk)),
   "Deno, asynchronous": real(denoRuntime(asyncDisk)),
-  "Deno, with a thread that is never asked": threaded(Infinity),
-  "Deno, with a thread": threaded(1),
+  "Deno, with a thread that is never asked": threaded(Infinity, true),
+  "Deno, with a thread that is always asked": threaded(1, true),
+  "Deno, with a thread": threaded(undefined, false),
   "Node's modules": real(nodeRuntime()),
   "simulation": simulated(() => ({ listChunk: 5 })),
   "simulation, verb by verb": simulated(() => ({ scheduler: interleaving(firstChoice) })),

@@ -2,8 +2,8 @@
  * A disk for a consumer on Deno: what comes in bursts is served by a thread of its own, while this one talks to endpoints.
  *
  * What is asked for while the thread is busy goes to it together: to wake a thread costs more than any verb, and as much for thirty
- * verbs as for one. Few are served in place. The thread is started by the first burst; a consumer that has little to do never has
- * it. Should it die, what it was working on fails with `EIO` (whether it was done is not known, as with a disk that doesn't answer),
+ * verbs as for one. Few are served in place. The thread is started by the first burst, or the first large
+ * folder; a consumer that has little to do never has it. Should it die, what it was working on fails with `EIO` (whether it was done is not known, as with a disk that doesn't answer),
  * and everything is served in place from then on.
  *
  * The thread's program is a text, made of functions of this module and of `deno.ts`: Deno loads a module from a file only with the
@@ -215,7 +215,7 @@ function startThread(): Worker {
 
 /** A {@linkcode Disk} with a thread of its own. */
 export interface WorkerDisk extends Disk {
-  /** Start the thread now rather than by the first burst; resolves once it serves, or never will. */
+  /** Start the thread now rather than when there is much to do; resolves once it serves, or never will. */
   start(): Promise<void>;
   /** End the thread; nothing may be under way. The disk can still be used. */
   close(): void;
@@ -272,6 +272,10 @@ class DiskThread {
     this.#leastBurst = leastBurst;
   }
 
+  get #isReady(): boolean {
+    return this.#state === "ready";
+  }
+
   async start(): Promise<void> {
     if (this.#state === "none") this.#start();
     if (this.#state === "starting") {
@@ -311,8 +315,8 @@ class DiskThread {
     });
   }
 
-  list(dir: string): AsyncIterable<DirEntry> {
-    return this.#state === "ready" ? this.#list(dir) : blockingDisk.list(dir);
+  async *list(dir: string): AsyncIterable<DirEntry> {
+    for await (const entries of this.#lists(dir)) yield* entries;
   }
 
   close(): void {
@@ -442,8 +446,25 @@ class DiskThread {
     queueMicrotask(() => queueMicrotask(() => queueMicrotask(() => this.#flush())));
   }
 
+  /** A folder that turns out to be large is listed anew by the thread, before any of it is told. */
+  async *#lists(dir: string): AsyncIterable<readonly DirEntry[]> {
+    if (this.#isReady) return yield* this.#listsOfThread(dir);
+    let some: DirEntry[] = [];
+    let isTried = false;
+    for await (const entry of blockingDisk.list(dir)) {
+      some.push(entry);
+      if (some.length < SETTINGS.names) continue;
+      if (!isTried) await this.start();
+      if (!isTried && this.#isReady) return yield* this.#listsOfThread(dir);
+      isTried = true;
+      yield some;
+      some = [];
+    }
+    yield some;
+  }
+
   /** The thread lists ahead: while some names are worked through, it looks for the next. */
-  async *#list(dir: string): AsyncIterable<DirEntry> {
+  async *#listsOfThread(dir: string): AsyncIterable<readonly DirEntry[]> {
     const folder = ++this.#lastNumber;
     let next = this.#names({ folder, dir });
     let isOver = false;
@@ -452,11 +473,7 @@ class DiskThread {
         const { entries, isLast, failure } = await next;
         isOver = isLast;
         if (!isOver) next = this.#names({ folder });
-        if (entries !== "") {
-          for (const entry of entries.split(SEPARATOR)) {
-            yield { name: entry.slice(1), kind: KINDS[Number(entry[0])]! };
-          }
-        }
+        if (entries !== "") yield entries.split(SEPARATOR).map(entryOf);
         if (failure) throw errorOf(failure);
       }
     } finally {
@@ -474,6 +491,10 @@ class DiskThread {
     this.#listings.delete(names.names);
     resolve?.(names);
   }
+}
+
+function entryOf(entry: string): DirEntry {
+  return { name: entry.slice(1), kind: KINDS[Number(entry[0])]! };
 }
 
 function statOf(numbers: Float64Array): Stat {
