@@ -2,9 +2,9 @@
  * A disk for a consumer on Deno: what comes in bursts is served by a thread of its own, while this one talks to endpoints.
  *
  * What is asked for while the thread is busy goes to it together: to wake a thread costs more than any verb, and as much for thirty
- * verbs as for one. Few are served in place. The thread is started by the first burst, or the first large
- * folder; a consumer that has little to do never has it. Should it die, what it was working on fails with `EIO` (whether it was done is not known, as with a disk that doesn't answer),
- * and everything is served in place from then on.
+ * verbs as for one. Few are served in place. The thread is started by the first burst, or the first large folder; a consumer that
+ * has little to do never has it. Should it die, what it was working on fails with `EIO` (whether it was done is not known, as with a
+ * disk that doesn't answer), and everything is served in place from then on.
  *
  * The thread's program is a text, made of functions of this module and of `deno.ts`: Deno loads a module from a file only with the
  * permission to read it, which a consumer locked to its queue has not, and an executable has no such file.
