@@ -7,7 +7,7 @@
 
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { asyncDisk, blockingDisk, denoRuntime } from "../lib/runtime/deno.ts";
-import { workerDisk } from "../lib/runtime/deno_worker.ts";
+import { workerDisk, type WorkerDiskOptions } from "../lib/runtime/deno_worker.ts";
 import { nodeDisk, nodeRuntime } from "../lib/runtime/node.ts";
 import { type DirEntry, type Disk, errorCode, type Runtime, take } from "../lib/runtime/runtime.ts";
 import { firstChoice } from "./sim/choices.ts";
@@ -40,10 +40,10 @@ function real(runtime: Runtime): (body: Body) => Promise<void> {
   };
 }
 
-/** On a disk with a thread, which runs already if told so, and is asked from so many verbs at once. */
-function threaded(leastBurst: number | undefined, runs: boolean): (body: Body) => Promise<void> {
+/** On a disk with a thread, which runs already if told so. */
+function threaded(runs: boolean, options?: WorkerDiskOptions): (body: Body) => Promise<void> {
   return async (body) => {
-    const disk = workerDisk(leastBurst);
+    const disk = workerDisk(options);
     if (runs) await disk.start();
     try {
       await real(denoRuntime(disk))(body);
@@ -75,9 +75,10 @@ function simulated(options: () => WorldOptions): (body: Body) => Promise<void> {
 const RUNTIMES: Record<string, (body: Body) => Promise<void>> = {
   "Deno, blocking": real(denoRuntime(blockingDisk)),
   "Deno, asynchronous": real(denoRuntime(asyncDisk)),
-  "Deno, with a thread that is never asked": threaded(Infinity, true),
-  "Deno, with a thread that is always asked": threaded(1, true),
-  "Deno, with a thread": threaded(undefined, false),
+  "Deno, with a thread that is never asked": threaded(true, { leastBurst: Infinity }),
+  "Deno, with a thread that is always asked": threaded(true, { leastBurst: 1 }),
+  "Deno, with a thread": threaded(false),
+  "Deno, with a thread for which removals are slow": threaded(true, { slowRemovalMs: 0 }),
   "Node's modules": real(nodeRuntime()),
   "simulation": simulated(() => ({ listChunk: 5 })),
   "simulation, verb by verb": simulated(() => ({ scheduler: interleaving(firstChoice) })),
@@ -553,7 +554,7 @@ holds("a process has a host, a number and a way out", async ({ runtime }) => {
 
 Deno.test("a disk's thread that dies fails what it was working on, and the disk goes on without it", async () => {
   const dir = await Deno.makeTempDir();
-  const disk = workerDisk(1);
+  const disk = workerDisk({ leastBurst: 1 });
   const { postMessage } = Worker.prototype;
   try {
     await disk.start();

@@ -81,6 +81,9 @@ const LEAST_BURST = 4;
 /** How many bursts may be under way, of removals and of the rest: the thread has the next when it has done with one. */
 const MOST_BURSTS = 2;
 
+/** From how many ms on a removal is slow, unless told otherwise: one on a local disk is done in a tenth of that. */
+const SLOW_REMOVAL_MS = 0.05;
+
 /** What a path can't have in it. */
 const SEPARATOR = "\0";
 
@@ -96,18 +99,29 @@ interface Settings {
   readonly kinds: readonly Kind[];
   /** Names of a folder that travel together. */
   readonly names: number;
+  /** Of so many removals the first few are timed. */
+  readonly removals: number;
+  readonly timed: number;
+  readonly slowRemovalMs: number;
 }
 
-const SETTINGS: Settings = {
+const SETTINGS: Omit<Settings, "slowRemovalMs"> = {
   separator: SEPARATOR,
   numbers: NUMBERS,
   kinds: KINDS,
   names: 512,
+  removals: 4_096,
+  timed: 8,
 };
 
 const DIED: Failure = { code: "EIO", name: "Error", message: "the disk's thread has died" };
 
-/** The thread's program. It runs there and knows nothing of this module but what it is given. */
+/**
+ * The thread's program. It runs there and knows nothing of this module but what it is given.
+ *
+ * Removals that are slow, as where each waits for the device to discard the file's blocks, or for a server, go to Deno's thread pool,
+ * several at a time, and the rest doesn't wait for them.
+ */
 function serve(
   thread: Worker,
   read: (path: string, maxBytes: number) => FileContent,
@@ -115,6 +129,7 @@ function serve(
 ): void {
   const { separator, numbers: width, kinds } = settings;
   const folders = new Map<number, AsyncIterator<Deno.DirEntry>>();
+  let [removals, slow] = [0, 0];
 
   thread.onmessage = ({ data }: MessageEvent<Burst | More>) => {
     if ("folder" in data) {
@@ -123,9 +138,7 @@ function serve(
       return;
     }
     if (data.calls !== "") thread.postMessage(serveCalls(data.burst, data.calls.split(separator)));
-    if (data.removals !== "") {
-      thread.postMessage(remove(data.burst, data.removals.split(separator)));
-    }
+    if (data.removals !== "") remove(data.burst, data.removals.split(separator));
   };
   thread.postMessage("ready");
 
@@ -167,16 +180,27 @@ function serve(
     return bytes;
   }
 
-  function remove(removed: number, paths: readonly string[]): Removed {
+  async function remove(removed: number, paths: readonly string[]): Promise<void> {
     const failures = new Map<number, Failure>();
+    const pooled: Promise<void>[] = [];
     for (const [n, path] of paths.entries()) {
+      const failed = (error: unknown) => void failures.set(n, failureOf(error));
+      const turn = removals++ % settings.removals;
+      if (turn === 0) slow = 0;
+      if (turn >= settings.timed && slow > settings.timed / 2) {
+        pooled.push(Deno.remove(path).catch(failed));
+        continue;
+      }
+      const startMs = performance.now();
       try {
         Deno.removeSync(path);
       } catch (error) {
-        failures.set(n, failureOf(error));
+        failed(error);
       }
+      if (turn < settings.timed && performance.now() - startMs >= settings.slowRemovalMs) slow++;
     }
-    return { removed, failures };
+    if (pooled.length > 0) await Promise.all(pooled);
+    thread.postMessage({ removed, failures });
   }
 
   async function list({ folder, dir }: More): Promise<void> {
@@ -204,13 +228,21 @@ function serve(
   }
 }
 
-function startThread(): Worker {
+function startThread(slowRemovalMs: number): Worker {
   const read = READ_PARTS.at(-1)!;
   // by the names they have here, which a bundler may have changed
   const program = [...READ_PARTS, serve].join("\n") +
-    `\n${serve.name}(self, ${read.name}, ${JSON.stringify(SETTINGS)});`;
+    `\n${serve.name}(self, ${read.name}, ${JSON.stringify({ ...SETTINGS, slowRemovalMs })});`;
   const url = `data:text/javascript,${encodeURIComponent(program)}`;
   return new Worker(url, { type: "module", name: "disk" });
+}
+
+/** When a {@linkcode WorkerDisk} does what. */
+export interface WorkerDiskOptions {
+  /** From how many verbs at once the thread is asked. @default 4 */
+  readonly leastBurst?: number;
+  /** From how many ms on a removal is slow, and those after it are made several at a time. @default 0.05 */
+  readonly slowRemovalMs?: number;
 }
 
 /** A {@linkcode Disk} with a thread of its own. */
@@ -226,8 +258,6 @@ export interface WorkerDisk extends Disk {
  *
  * Needs no permission that the queue doesn't need. While the thread runs, the process does not end by itself: close the disk.
  *
- * @param leastBurst From how many verbs at once the thread is asked.
- *
  * @example
  * ```ts
  * import { assert } from "@std/assert";
@@ -241,8 +271,8 @@ export interface WorkerDisk extends Disk {
  * assert(empty);
  * ```
  */
-export function workerDisk(leastBurst: number = LEAST_BURST): WorkerDisk {
-  const thread = new DiskThread(leastBurst);
+export function workerDisk(options: WorkerDiskOptions = {}): WorkerDisk {
+  const thread = new DiskThread(options);
   return {
     ...blockingDisk,
     list: (dir) => thread.list(dir),
@@ -264,12 +294,14 @@ class DiskThread {
   readonly #listings = new Map<number, (names: Names) => void>();
   #lastNumber = 0;
   readonly #leastBurst: number;
+  readonly #slowRemovalMs: number;
   #thread: Worker | undefined;
   readonly #onReady: (() => void)[] = [];
   #state: "none" | "starting" | "ready" | "dead" = "none";
 
-  constructor(leastBurst: number) {
+  constructor({ leastBurst = LEAST_BURST, slowRemovalMs = SLOW_REMOVAL_MS }: WorkerDiskOptions) {
     this.#leastBurst = leastBurst;
+    this.#slowRemovalMs = slowRemovalMs;
   }
 
   get #isReady(): boolean {
@@ -381,7 +413,7 @@ class DiskThread {
   }
 
   #start(): void {
-    const thread = this.#thread = startThread();
+    const thread = this.#thread = startThread(this.#slowRemovalMs);
     this.#state = "starting";
     thread.onmessage = ({ data }: MessageEvent<"ready" | Answers | Removed | Names>) => {
       if (data === "ready") this.#become("ready");
