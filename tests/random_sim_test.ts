@@ -5,7 +5,7 @@ import type { Runtime } from "../lib/runtime/runtime.ts";
 import { BASE, tell } from "./sim/arena.ts";
 import { describePlan, longRun, planOf, shrink } from "./sim/long_run.ts";
 
-const SEEDS = 600;
+const SEEDS = 400;
 const STEPS = 6;
 
 for (let part = 0; part < 2; part++) {

@@ -75,7 +75,6 @@ function simulated(options: () => WorldOptions): (body: Body) => Promise<void> {
 const RUNTIMES: Record<string, (body: Body) => Promise<void>> = {
   "Deno, blocking": real(denoRuntime(blockingDisk)),
   "Deno, asynchronous": real(denoRuntime(asyncDisk)),
-  "Deno, with a thread that is never asked": threaded(true, { leastBurst: Infinity }),
   "Deno, with a thread that is always asked": threaded(true, { leastBurst: 1 }),
   "Deno, with a thread": threaded(false),
   "Deno, with a thread for which removals are slow": threaded(true, { slowRemovalMs: 0 }),
