@@ -40,7 +40,6 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 /** The only modules of the product that touch the world, besides the entry `cli.ts`. */
 const ADAPTERS = new Set([
   "lib/runtime/deno.ts",
-  "lib/runtime/deno_worker.ts",
   "lib/runtime/node.ts",
   "lib/runtime/web.ts",
 ]);

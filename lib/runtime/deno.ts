@@ -133,8 +133,25 @@ function read(path: string, maxBytes: number): FileContent {
   });
 }
 
-/** What reading a file is made of, for a thread that is given its program as a text. The last is called with a path and most bytes. */
-export const READ_PARTS = [kindOf, statOf, isSameFile, isReadable, closing, read] as const;
+function rename(from: string, to: string): void {
+  Deno.renameSync(from, to);
+}
+
+function remove(path: string): void {
+  Deno.removeSync(path);
+}
+
+function removeInPool(path: string): Promise<void> {
+  return Deno.remove(path);
+}
+
+function monotonicMs(): number {
+  return performance.now();
+}
+
+/** What a thread of its own may do to a disk, for one that is given its program as a text: functions, and those they are made of. */
+export const THREAD_VERBS = { list, read, rename, remove, removeInPool, monotonicMs } as const;
+export const THREAD_PARTS = [kindOf, statOf, isSameFile, isReadable, closing] as const;
 
 /** A disk whose verbs block this thread for one system call each. */
 export const blockingDisk: Disk = {
@@ -151,9 +168,9 @@ export const blockingDisk: Disk = {
       if (options.durable) file.syncSync();
     });
   },
-  rename: (from, to) => Deno.renameSync(from, to),
+  rename,
   link: (from, to) => Deno.linkSync(from, to),
-  remove: (path) => Deno.removeSync(path),
+  remove,
   makeDir: (path, mode) => Deno.mkdirSync(path, { mode }),
   removeDir: (path) => Deno.removeSync(folder(path)),
   touch: (path, ms) => Deno.utimeSync(path, asDate(ms), asDate(ms)),
@@ -208,7 +225,7 @@ export const asyncDisk: Disk = {
   },
   rename: (from, to) => Deno.rename(from, to),
   link: (from, to) => Deno.link(from, to),
-  remove: (path) => Deno.remove(path),
+  remove: removeInPool,
   makeDir: (path, mode) => Deno.mkdir(path, { mode }),
   removeDir: (path) => Deno.remove(folder(path)),
   touch: (path, ms) => Deno.utime(path, asDate(ms), asDate(ms)),

@@ -12,7 +12,7 @@
  * @module
  */
 
-import { asyncDisk, blockingDisk, READ_PARTS } from "./deno.ts";
+import { asyncDisk, blockingDisk, THREAD_PARTS, THREAD_VERBS } from "./deno.ts";
 import type { DirEntry, Disk, FileContent, Kind, Move, Stat, Taken } from "./runtime.ts";
 
 /** A verb that somebody waits for. */
@@ -124,11 +124,11 @@ const DIED: Failure = { code: "EIO", name: "Error", message: "the disk's thread 
  */
 function serve(
   thread: Worker,
-  read: (path: string, maxBytes: number) => FileContent,
+  verbs: typeof THREAD_VERBS,
   settings: Settings,
 ): void {
   const { separator, numbers: width, kinds } = settings;
-  const folders = new Map<number, AsyncIterator<Deno.DirEntry>>();
+  const folders = new Map<number, AsyncIterator<DirEntry>>();
   let [removals, slow] = [0, 0];
 
   thread.onmessage = ({ data }: MessageEvent<Burst | More>) => {
@@ -152,13 +152,13 @@ function serve(
       numbers[at] = 3;
       try {
         if (verb !== "read") {
-          Deno.renameSync(from, to);
+          verbs.rename(from, to);
           path = to;
           numbers[at] = 0;
         }
         if (verb === "rename") continue;
         numbers[at] = 2;
-        const { stat, bytes } = read(path, Number(maxBytes));
+        const { stat, bytes } = verbs.read(path, Number(maxBytes));
         if (bytes) contents.push(bytes);
         const { kind, size, mtimeMs, ctimeMs, ino, dev, nlink, mode, uid, gid } = stat;
         const [code, length] = [kinds.indexOf(kind), bytes ? bytes.length : -1];
@@ -188,16 +188,16 @@ function serve(
       const turn = removals++ % settings.removals;
       if (turn === 0) slow = 0;
       if (turn >= settings.timed && slow > settings.timed / 2) {
-        pooled.push(Deno.remove(path).catch(failed));
+        pooled.push(verbs.removeInPool(path).catch(failed));
         continue;
       }
-      const startMs = performance.now();
+      const startMs = verbs.monotonicMs();
       try {
-        Deno.removeSync(path);
+        verbs.remove(path);
       } catch (error) {
         failed(error);
       }
-      if (turn < settings.timed && performance.now() - startMs >= settings.slowRemovalMs) slow++;
+      if (turn < settings.timed && verbs.monotonicMs() - startMs >= settings.slowRemovalMs) slow++;
     }
     if (pooled.length > 0) await Promise.all(pooled);
     thread.postMessage({ removed, failures });
@@ -207,11 +207,10 @@ function serve(
     const entries: string[] = [];
     let found: Omit<Names, "entries">;
     try {
-      if (dir !== undefined) folders.set(folder, Deno.readDir(dir)[Symbol.asyncIterator]());
+      if (dir !== undefined) folders.set(folder, verbs.list(dir)[Symbol.asyncIterator]());
       const names = folders.get(folder)!;
       for (let next; entries.length < settings.names && !(next = await names.next()).done;) {
-        const { name, isFile, isDirectory, isSymlink } = next.value;
-        const kind = isSymlink ? "symlink" : isFile ? "file" : isDirectory ? "directory" : "other";
+        const { name, kind } = next.value;
         entries.push(`${kinds.indexOf(kind)}${name}`);
       }
       found = { names: folder, isLast: entries.length < settings.names };
@@ -229,10 +228,11 @@ function serve(
 }
 
 function startThread(slowRemovalMs: number): Worker {
-  const read = READ_PARTS.at(-1)!;
   // by the names they have here, which a bundler may have changed
-  const program = [...READ_PARTS, serve].join("\n") +
-    `\n${serve.name}(self, ${read.name}, ${JSON.stringify({ ...SETTINGS, slowRemovalMs })});`;
+  const verbs = Object.entries(THREAD_VERBS).map(([verb, { name }]) => `${verb}: ${name}`);
+  const settings = JSON.stringify({ ...SETTINGS, slowRemovalMs });
+  const program = [...THREAD_PARTS, ...Object.values(THREAD_VERBS), serve].join("\n") +
+    `\n${serve.name}(self, { ${verbs.join()} }, ${settings});`;
   const url = `data:text/javascript,${encodeURIComponent(program)}`;
   return new Worker(url, { type: "module", name: "disk" });
 }
@@ -260,15 +260,13 @@ export interface WorkerDisk extends Disk {
  *
  * @example
  * ```ts
- * import { assert } from "@std/assert";
- * import { Consumer, denoRuntime, Queue, workerDisk } from "@optimizelyd/maildir";
+ * import { assertEquals } from "@std/assert";
+ * import { workerDisk } from "@optimizelyd/maildir";
  *
- * const dir = await Deno.makeTempDir();
- * const disk = workerDisk();
- * const queue = await Queue.open(dir, denoRuntime(disk), { create: true });
- * const { empty } = await new Consumer(queue).run("until-empty");
+ * const disk = workerDisk(); // for denoRuntime(disk)
+ * await disk.start();
+ * assertEquals((await disk.lstat(".")).kind, "directory");
  * disk.close();
- * assert(empty);
  * ```
  */
 export function workerDisk(options: WorkerDiskOptions = {}): WorkerDisk {
