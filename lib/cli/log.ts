@@ -13,7 +13,13 @@ import type { TraceEvent } from "../consumer/trace.ts";
 import { formatDuration } from "./duration.ts";
 import { printable, quoted, word } from "./printable.ts";
 
-const isoTime = (ms: number) => new Date(ms).toISOString();
+let [lastMs, lastTime] = [NaN, ""];
+
+/** ISO 8601, UTC. Lines come in bunches: the last is kept. */
+function isoTime(ms: number): string {
+  if (ms !== lastMs) [lastMs, lastTime] = [ms, new Date(ms).toISOString()];
+  return lastTime;
+}
 
 /** `id destination status attempt=N Nms`, and `merged=N` where a request was shared, of the three events that end an attempt. */
 function attemptColumns(event: TraceEvent & { type: "delivered" | "deferred" | "dead" }): string {

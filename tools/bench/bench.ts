@@ -6,13 +6,15 @@
  * - `drain-tmpfs`, `drain-disk`: the real `consume --until-empty` in a process of its own, against a bare `fetch` loop in a
  *   process of its own with as many requests in flight, right before it. Both send to one endpoint, again a process, whose
  *   clock measures both: from the arrival of the first event to that of the last. The events are on stable storage before.
+ * - `loop-tmpfs`, `loop-disk`: what a loop in one thread reaches that does to each event what nobody can leave out, rename, read, `fetch`
+ *   and remove, but promises nothing: against the same bare `fetch` loop. What the product is beyond, or short of, is its own.
  * - `enqueue-one`, `enqueue-many`: `Queue.enqueue`, and `Queue.enqueueMany` of 100, on the disk, against create + write +
  *   fsync, link, fsync of the folder (once per 100 in the second), the folder held open. The bare loop doesn't even unlink its
  *   name in `tmp/`. The two alternate every 100 events.
  *
  * A tmpfs is not what anybody's queue is on: it shows what the product costs without the disk. Below `/dev` Deno lets nobody open a
  * file who may not do everything, so this program and the consumer on the tmpfs run with `--allow-all`; the one on the disk has
- * the permissions a consumer needs.
+ * the permissions of `deno task consume`.
  *
  * Every ratio is the median of `--rounds`. A missed target is said, but is not a failure: the machine may be busy.
  *
@@ -32,10 +34,18 @@ import {
   syncAll,
 } from "./fill.ts";
 import { measure, readSettings } from "./options.ts";
-import { type Endpoint, rateOf, runFetchLoop, startConsumer, startEndpoint } from "./programs.ts";
+import {
+  type Endpoint,
+  rateOf,
+  runFetchLoop,
+  runQueueLoop,
+  startConsumer,
+  startEndpoint,
+} from "./programs.ts";
 import { list, median, print, printTable, progress, verdict } from "./report.ts";
 
-const MEASUREMENTS = ["drain-tmpfs", "drain-disk", "enqueue-one", "enqueue-many"] as const;
+const DRAINS = ["drain-tmpfs", "loop-tmpfs", "drain-disk", "loop-disk"] as const;
+const MEASUREMENTS = [...DRAINS, "enqueue-one", "enqueue-many"] as const;
 const DRAIN_TARGET = 0.45;
 const ENQUEUE_TARGET = 0.8;
 const BATCH = 100;
@@ -46,13 +56,15 @@ interface Pair {
   readonly bare: number;
 }
 
+const isDrain = (name: string): name is typeof DRAINS[number] => DRAINS.some((d) => d === name);
+
 async function drainOnce(
-  disk: Disk,
+  name: typeof DRAINS[number],
   endpoint: Endpoint,
   events: number,
   threads: number,
 ): Promise<Pair> {
-  await using queue = await makeQueue(disk);
+  await using queue = await makeQueue(diskOf(name));
   fill(queue.path, endpoint.url, events);
   await syncAll();
 
@@ -61,17 +73,25 @@ async function drainOnce(
   const bare = rateOf(await endpoint.count());
 
   await endpoint.reset();
-  await using consumer = startConsumer(queue.path, threads, "--until-empty");
-  const code = await consumer.code;
+  if (name.startsWith("loop")) await runQueueLoop(queue.path, threads);
+  else await drain(queue.path, threads);
   const count = await endpoint.count();
-  if (code !== 0 || count.events !== events || leftIn(queue.path) > 0) {
+  if (count.events !== events || leftIn(queue.path) > 0) {
     throw new Error(
-      `the consumer ended with ${code}: ${count.events} requests for ${events} events, ` +
-        `${leftIn(queue.path)} left`,
+      `${count.events} requests for ${events} events, ${leftIn(queue.path)} left`,
     );
   }
   return { ours: rateOf(count), bare };
 }
+
+async function drain(queue: string, threads: number): Promise<void> {
+  await using consumer = startConsumer(queue, threads, "--until-empty");
+  const code = await consumer.code;
+  if (code !== 0) throw new Error(`the consumer ended with ${code}`);
+}
+
+const onTmpfs = (name: string) => name.endsWith("tmpfs");
+const diskOf = (name: string): Disk => onTmpfs(name) ? "tmpfs" : "disk";
 
 /** Puts so many events on a queue, each durable when it resolves. */
 type Enqueue = (events: number) => Promise<void> | void;
@@ -123,7 +143,8 @@ async function enqueueOnce(events: number, perSync: number): Promise<Pair> {
   return { ours: rate(elapsedMs.ours), bare: rate(elapsedMs.bare) };
 }
 
-function row(name: string, pairs: readonly Pair[], target: number, aim = ""): string[] {
+/** @param target Least ratio; without one it is only printed. */
+function row(name: string, pairs: readonly Pair[], target?: number, aim = ""): string[] {
   const ratios = pairs.map(({ ours, bare }) => ours / bare);
   const ratio = median(ratios);
   return [
@@ -132,8 +153,7 @@ function row(name: string, pairs: readonly Pair[], target: number, aim = ""): st
     `${median(pairs.map(({ bare }) => bare)).toFixed(0)}/s`,
     ratio.toFixed(2),
     `(${list(ratios, 2)})`,
-    `>= ${target}${aim}`,
-    verdict(ratio >= target),
+    ...(target === undefined ? ["-", ""] : [`>= ${target}${aim}`, verdict(ratio >= target)]),
   ];
 }
 
@@ -149,10 +169,10 @@ async function bench(args: readonly string[]): Promise<void> {
   await using endpoint = await startEndpoint();
   for (let round = 1; round <= rounds; round++) {
     for (const name of MEASUREMENTS) {
-      if (!wants(name) || (name === "drain-tmpfs" && !hasTmpfs())) continue;
+      if (!wants(name) || (onTmpfs(name) && !hasTmpfs())) continue;
       progress(`round ${round} of ${rounds}: ${name}`);
-      const pair = name === "drain-tmpfs" || name === "drain-disk"
-        ? await drainOnce(name === "drain-disk" ? "disk" : "tmpfs", endpoint, events, threads)
+      const pair = isDrain(name)
+        ? await drainOnce(name, endpoint, events, threads)
         : await enqueueOnce(enqueued, name === "enqueue-one" ? 1 : BATCH);
       pairs.get(name)!.push(pair);
     }
@@ -166,10 +186,11 @@ async function bench(args: readonly string[]): Promise<void> {
     ...MEASUREMENTS.filter((name) => pairs.get(name)!.length > 0).map((name) =>
       name.startsWith("drain")
         ? row(name, pairs.get(name)!, DRAIN_TARGET, ", aim 0.6")
-        : row(name, pairs.get(name)!, ENQUEUE_TARGET)
+        : row(name, pairs.get(name)!, isDrain(name) ? undefined : ENQUEUE_TARGET)
     ),
   ]);
-  if (wants("drain-tmpfs") && !hasTmpfs()) print("drain-tmpfs: skipped, there is no /dev/shm");
+  const skipped = hasTmpfs() ? [] : MEASUREMENTS.filter((name) => onTmpfs(name) && wants(name));
+  if (skipped.length > 0) print(`${skipped.join(", ")}: skipped, there is no /dev/shm`);
 }
 
 if (import.meta.main) await measure(() => bench(Deno.args));

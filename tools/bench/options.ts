@@ -4,9 +4,9 @@
  * @module
  */
 
-import { readArguments, UsageError } from "../../lib/cli/args.ts";
+import { readArguments, type Spelling, UsageError } from "../../lib/cli/args.ts";
 import { EXIT } from "../../lib/cli/exit_code.ts";
-import { complain } from "./report.ts";
+import { complain, print } from "./report.ts";
 
 /** What there is to set, and where it starts. */
 export interface Defaults {
@@ -20,16 +20,32 @@ export interface Settings<D extends Defaults> {
   readonly wants: (name: string) => boolean;
 }
 
-/** @throws {UsageError} On an option that is unknown or not a positive whole number, or a name there is not. */
+/** Somebody asks what there is to set; the message tells. */
+class HelpWanted extends Error {}
+
+function helpText(defaults: Defaults, names: readonly string[]): string {
+  const options = Object.entries(defaults).map(([name, standard]) =>
+    `  --${name} N`.padEnd(16) + String(standard)
+  );
+  if (names.length > 1) options.push(`  --only NAME   ${names.join(", ")}; without it, all`);
+  return ["What can be set, and what it is otherwise:", ...options].join("\n");
+}
+
+/**
+ * Read a command line.
+ *
+ * @throws {HelpWanted} On `--help`.
+ * @throws {UsageError} On an option that is unknown or not a positive whole number, or a name there is not.
+ */
 export function readSettings<D extends Defaults>(
   args: readonly string[],
   defaults: D,
   names: readonly string[],
 ): Settings<D> {
-  const spellings = [...Object.keys(defaults), "only"].map((name) =>
-    [name, { takes: "value" }] as const
-  );
-  const { words, options } = readArguments(args, new Map(spellings));
+  const spellings = new Map<string, Spelling>([["help", { takes: "flag" }]]);
+  for (const name of [...Object.keys(defaults), "only"]) spellings.set(name, { takes: "value" });
+  const { words, options } = readArguments(args, spellings);
+  if (options.has("help")) throw new HelpWanted(helpText(defaults, names));
   if (words.length > 0) throw new UsageError(`unexpected ${JSON.stringify(words[0])}`);
   const numbers: Record<string, number> = {};
   for (const [name, standard] of Object.entries(defaults)) {
@@ -49,11 +65,12 @@ export function readSettings<D extends Defaults>(
   return { numbers: numbers as Settings<D>["numbers"], wants };
 }
 
-/** Run a measurement; a command line that can't be understood is one line and 64. */
+/** Run a measurement, or tell what it takes; a command line that can't be understood is one line and 64. */
 export async function measure(run: () => Promise<void>): Promise<void> {
   try {
     await run();
   } catch (error) {
+    if (error instanceof HelpWanted) return print(error.message);
     if (!(error instanceof UsageError)) throw error;
     complain(error.message);
     Deno.exit(EXIT.usage);

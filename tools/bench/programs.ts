@@ -55,18 +55,30 @@ export async function startEndpoint(delayMs = 0): Promise<Endpoint> {
 /** Run the bare loop to its end. */
 export async function runFetchLoop(url: string, events: number, threads: number): Promise<void> {
   const args = [url, String(events), String(threads)];
-  const file = new URL("fetch_loop.ts", HERE);
-  const { success } = await program(file, ["--allow-net=127.0.0.1"], args).output();
-  if (!success) throw new Error("the fetch loop failed");
+  await runLoop("fetch_loop.ts", ["--allow-net=127.0.0.1"], args);
 }
 
-/** What a consumer needs; below `/dev`, the usual tmpfs, Deno asks for everything instead. */
+/** Run the bare loop over a queue to its end. */
+export async function runQueueLoop(queue: string, threads: number): Promise<void> {
+  await runLoop("queue_loop.ts", permissionsFor(queue), [queue, String(threads)]);
+}
+
+async function runLoop(
+  name: string,
+  permissions: readonly string[],
+  args: readonly string[],
+): Promise<void> {
+  const { success } = await program(new URL(name, HERE), permissions, args).output();
+  if (!success) throw new Error(`${name} failed`);
+}
+
+/** What `deno task consume` grants; below `/dev`, the usual tmpfs, Deno asks for everything instead. */
 function permissionsFor(queue: string): readonly string[] {
   if (queue.startsWith("/dev/")) return ["--allow-all"];
   return [
-    `--allow-read=${queue}`,
-    `--allow-write=${queue}`,
-    "--allow-net=127.0.0.1",
+    "--allow-read",
+    "--allow-write",
+    "--allow-net",
     "--allow-env=OPTIMIZELYD_BASE_DIR",
     "--allow-sys=hostname",
   ];
@@ -83,7 +95,7 @@ export interface RunningConsumer extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Start `cli.ts` with the flags it is shipped with, the permissions it needs, and its log to nowhere. */
+/** Start `cli.ts` with the flags it is shipped with, the permissions of `deno task consume`, and its log to nowhere. */
 export function startConsumer(
   queue: string,
   threads: number,
