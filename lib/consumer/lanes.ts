@@ -8,7 +8,7 @@
  * @module
  */
 
-import { Lane, type LaneLimits } from "../delivery/lane.ts";
+import { Lane, type LaneChange, type LaneLimits, type Verdict } from "../delivery/lane.ts";
 import type { Prepared } from "./delivery.ts";
 
 /** Lanes remembered; beyond that, lanes that are closed and idle are forgotten. */
@@ -246,7 +246,7 @@ export class Lanes {
   }
 
   /** A request goes out. */
-  started(station: Station, nowMs: number): ReturnType<Lane["start"]> {
+  started(station: Station, nowMs: number): LaneChange | undefined {
     this.#count(station, -1);
     const change = station.lane.start(nowMs);
     this.#count(station, 1);
@@ -255,11 +255,17 @@ export class Lanes {
   }
 
   /** A request has ended. */
-  ended(station: Station, nowMs: number, ...verdict: EndArguments): ReturnType<Lane["end"]> {
-    const [what, ms, random, event] = verdict;
+  ended(
+    station: Station,
+    nowMs: number,
+    verdict: Verdict,
+    ms: number,
+    random: number,
+    event: string,
+  ): LaneChange | undefined {
     if (!station.lane.isProven) this.#unprovenEndMs = nowMs;
     this.#count(station, -1);
-    const change = station.lane.end(what, ms, nowMs, random, event);
+    const change = station.lane.end(verdict, ms, nowMs, random, event);
     this.#count(station, 1);
     station.lastEndMs = nowMs;
     this.#rest(station);
@@ -286,10 +292,3 @@ export class Lanes {
     if (station.queue.length === 0 && station.lane.inFlight === 0) this.#busy.delete(station);
   }
 }
-
-type EndArguments = readonly [
-  verdict: Parameters<Lane["end"]>[0],
-  ms: number,
-  random: number,
-  event: string,
-];

@@ -124,7 +124,13 @@ export class Listing {
   ): Promise<Candidate[]> {
     const due: { candidate: Candidate; ageMs: number }[] = [];
     while (due.length < most) {
-      const entry = await this.#entry();
+      let entry: DirEntry | undefined;
+      try {
+        const { value, done } = await this.#entries.next();
+        if (!done) entry = value;
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+      }
       if (entry === undefined) {
         this.#ended = true;
         break;
@@ -147,27 +153,15 @@ export class Listing {
       this.#due++;
       due.push({
         candidate: { folder: this.folder, name: entry.name },
-        ageMs: await this.#madeMs(name, entry.name),
+        ageMs: uuidTimeMs(name.id) ?? await this.#writtenMs(entry.name),
       });
     }
     due.sort((a, b) => a.ageMs - b.ageMs);
     return due.map(({ candidate }) => candidate);
   }
 
-  async #entry(): Promise<DirEntry | undefined> {
-    try {
-      const { value, done } = await this.#entries.next();
-      return done ? undefined : value;
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
-  }
-
-  /** When the event was made, as far as the order within a slice goes. */
-  async #madeMs({ id }: EventName, name: string): Promise<number> {
-    const made = uuidTimeMs(id);
-    if (made !== undefined) return made;
+  /** When an event was written whose name doesn't tell when it was made, as far as the order within a slice goes. */
+  async #writtenMs(name: string): Promise<number> {
     try {
       return (await this.#place.runtime.disk.lstat(`${this.#place.base}/${this.folder}/${name}`))
         .mtimeMs;

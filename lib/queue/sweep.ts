@@ -41,7 +41,7 @@ async function sweepFolder(
     for await (const { name, kind } of disk.list(`${queue.place.base}/${folder}`)) {
       if (signal.aborted) break;
       if (++seen % STRIDE === 0) await clock.sleep(0, signal);
-      if (kind !== "file") continue;
+      if (kind !== "file" || !mayBeLeftOver(folder, name)) continue;
       if (!await attempt(() => isLeftOver(queue, folder, name))) continue;
       if (isReason(folder, name) && !await isStray(queue, letterOf(name))) continue;
       if (await attempt(() => disk.remove(queue.path(folder, name)))) removed++;
@@ -74,11 +74,15 @@ function letterOf(reason: string): string {
   return reason.slice(0, -".why".length);
 }
 
+/** As far as its name tells: most names in `new/` can't be. */
+function mayBeLeftOver(folder: string, name: string): boolean {
+  if (name.startsWith(".")) return parseOwnerFile(name) !== undefined;
+  return folder === "tmp" || isReason(folder, name);
+}
+
 async function isLeftOver(queue: Queue, folder: string, name: string): Promise<boolean> {
-  const mayBe = name.startsWith(".")
-    ? parseOwnerFile(name) !== undefined
-    : folder === "tmp" || isReason(folder, name) && !await isThere(queue, letterOf(name));
-  return mayBe && isOld(queue, await queue.place.runtime.disk.lstat(queue.path(folder, name)));
+  if (isReason(folder, name) && await isThere(queue, letterOf(name))) return false;
+  return isOld(queue, await queue.place.runtime.disk.lstat(queue.path(folder, name)));
 }
 
 /** As far as the first look goes. */

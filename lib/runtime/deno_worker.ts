@@ -346,7 +346,9 @@ class DiskThread {
   }
 
   async *list(dir: string): AsyncIterable<DirEntry> {
-    for await (const entries of this.#lists(dir)) yield* entries;
+    for await (const entries of this.#lists(dir)) {
+      for (const entry of entries) yield entry; // `yield*` takes twice as long
+    }
   }
 
   close(): void {
