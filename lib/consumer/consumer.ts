@@ -501,8 +501,11 @@ export class Consumer {
       await this.#keeper.parkAll(hung);
     }
     if (this.#lanes.waitsUntilMs(nowMs) > nowMs) return false;
+    const most = this.#claimsAtOnce();
+    // A few claims cost a disk almost as much as many: while some are on their way, the next wait until they are more.
+    if (this.#claims.underWay > 0 && most < this.#leastClaims) return false;
     const candidates: Candidate[] = [];
-    for (let room = this.#claimsAtOnce(); room > 0; room--) {
+    for (let room = most; room > 0; room--) {
       // While some are on their way nothing is listed: they may have to be parked, and what is new is not to wait for both.
       const candidate = candidates.length === 0 && this.#claims.underWay === 0
         ? await this.#intake.next()
@@ -520,6 +523,10 @@ export class Consumer {
     if (this.#gate.hasRoom) return true;
     const stock = Math.floor(Math.min(CLAIMS_AT_ONCE, this.#options.threads / 2) / 2);
     return this.#lanes.queued + this.#claims.underWay < stock;
+  }
+
+  get #leastClaims(): number {
+    return Math.min(CLAIMS_AT_ONCE / 2, this.#options.threads / 4);
   }
 
   #claimsAtOnce(): number {
