@@ -7,6 +7,8 @@
 import type { Candidate } from "../queue/listing.ts";
 import type { Claimer } from "./claimer.ts";
 import type { Delivery, Ending, Prepared } from "./delivery.ts";
+import type { Gate } from "./gate.ts";
+import type { Lanes } from "./lanes.ts";
 
 /** How many claims are under way side by side: what is asked of a disk at once costs less than one by one. */
 export const CLAIMS_AT_ONCE = 32;
@@ -14,12 +16,21 @@ export const CLAIMS_AT_ONCE = 32;
 /** How many times that many: while some come back, the next are under way. */
 const MOST_BATCHES = 2;
 
+/** Fewer than this are a few: they cost a disk almost as much as many, so they are put off if that keeps nobody waiting. */
+const A_FEW = 16;
+
 /** What claims work with. */
 export interface ClaimsParts {
   /** Claims. */
   readonly claimer: Claimer;
   /** Looks at what was claimed. */
   readonly delivery: Delivery;
+  /** What is in flight. */
+  readonly gate: Gate;
+  /** What waits in memory. */
+  readonly lanes: Lanes;
+  /** Requests in flight at most, and events in memory besides those. */
+  readonly threads: number;
   /** Aborts when the consumer stops. */
   readonly signal: AbortSignal;
   /** Told of each candidate that was claimed here, or by somebody else. */
@@ -43,10 +54,12 @@ interface Batch {
 export class Claims {
   readonly #parts: ClaimsParts;
   readonly #batches: Batch[] = [];
+  readonly #few: number;
 
   /** None yet. */
   constructor(parts: ClaimsParts) {
     this.#parts = parts;
+    this.#few = Math.min(A_FEW, Math.floor(parts.threads / 4));
   }
 
   /** How many are under way. */
@@ -54,9 +67,20 @@ export class Claims {
     return this.#batches.reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** Whether no more may begin. */
-  get areMany(): boolean {
-    return this.#batches.length >= MOST_BATCHES;
+  /** Whether it is time to claim more: not while every thread is busy and enough is in memory, or on its way, to keep it so. */
+  get areWanted(): boolean {
+    if (this.#batches.length >= MOST_BATCHES) return false;
+    const { gate, lanes } = this.#parts;
+    return gate.hasRoom || lanes.queued + this.underWay < this.#few;
+  }
+
+  /** How many may begin now: what they bring has to find room in memory. None while some are on their way and only a few more may. */
+  get room(): number {
+    const { lanes, threads } = this.#parts;
+    const { underWay } = this;
+    const inMemory = threads - lanes.queued - underWay;
+    const room = Math.min(CLAIMS_AT_ONCE, inMemory, lanes.roomAhead(underWay));
+    return underWay > 0 && room < this.#few ? 0 : room;
   }
 
   /** Whether those begun first are back. */

@@ -140,6 +140,9 @@ export class Consumer {
     this.#claims = new Claims({
       claimer,
       delivery: this.#delivery,
+      gate: this.#gate,
+      lanes: this.#lanes,
+      threads: most,
       signal,
       onDecided: (isOurs) => this.#decided(isOurs),
       count,
@@ -340,7 +343,7 @@ export class Consumer {
       if (this.#claims.areBack) await this.#routeClaimed();
       const sent = this.#gate.hasRoom && await this.#sendNext();
       if (this.#stop.signal.aborted) return;
-      const took = this.#mayTakeIn() && await this.#takeIn();
+      const took = this.#claims.areWanted && await this.#takeIn();
       if (!took && !sent && !await this.#change()) return;
       if (this.#clock.monotonic() >= this.#lookAtMs) await this.#look();
     }
@@ -501,11 +504,8 @@ export class Consumer {
       await this.#keeper.parkAll(hung);
     }
     if (this.#lanes.waitsUntilMs(nowMs) > nowMs) return false;
-    const most = this.#claimsAtOnce();
-    // A few claims cost a disk almost as much as many: while some are on their way, the next wait until they are more.
-    if (this.#claims.underWay > 0 && most < this.#leastClaims) return false;
     const candidates: Candidate[] = [];
-    for (let room = most; room > 0; room--) {
+    for (let room = this.#gathering ? CLAIMS_AT_ONCE : this.#claims.room; room > 0; room--) {
       // While some are on their way nothing is listed: they may have to be parked, and what is new is not to wait for both.
       const candidate = candidates.length === 0 && this.#claims.underWay === 0
         ? await this.#intake.next()
@@ -515,26 +515,6 @@ export class Consumer {
     }
     if (candidates.length > 0) this.#claims.begin(candidates);
     return candidates.length > 0;
-  }
-
-  /** Whether it is time to claim more: not while every thread is busy and enough is in memory, or on its way, to keep it so. */
-  #mayTakeIn(): boolean {
-    if (this.#claims.areMany) return false;
-    if (this.#gate.hasRoom) return true;
-    const stock = Math.floor(Math.min(CLAIMS_AT_ONCE, this.#options.threads / 2) / 2);
-    return this.#lanes.queued + this.#claims.underWay < stock;
-  }
-
-  get #leastClaims(): number {
-    return Math.min(CLAIMS_AT_ONCE / 2, this.#options.threads / 4);
-  }
-
-  #claimsAtOnce(): number {
-    if (this.#gathering) return CLAIMS_AT_ONCE;
-    const { queued } = this.#lanes;
-    const claiming = this.#claims.underWay;
-    const room = this.#options.threads - queued - claiming;
-    return Math.min(CLAIMS_AT_ONCE, room, this.#lanes.roomAhead(claiming));
   }
 
   /** Hand what has been claimed to its lanes. */
