@@ -17,6 +17,7 @@ const MOVES = [
   "cur → new",
   // complete, with the response of a GET
   "create res",
+  "tmp → res",
   "remove cur",
   // defer, and the end of an empty folder
   "makeDir defer",
@@ -83,15 +84,20 @@ Deno.test("every crash is recovered from, by a consumer on its host and by one e
   let count = NO_CRASHES;
   for (const scenario of SCENARIOS) {
     await t.step(scenario.name, async () => {
-      const swept = await sweepCrashes(PRODUCT, scenario, { hosts: ["edge", "elsewhere"] });
+      const swept = await sweepCrashes(PRODUCT, scenario, {
+        hosts: ["edge", "elsewhere"],
+        oneIn: 20,
+        thenOneIn: 20,
+      });
       count = addCounts(count, swept);
     });
   }
-  const { points, images, recoveries } = count;
+  const { points, images, recoveries, again } = count;
   // deno-lint-ignore no-console -- the size of the sweep is part of its result
   console.log(
     `${points} moments; ${images.kill} images left by kills, ${images.power} by power losses; ` +
-      `${recoveries.kill} + ${recoveries.power} recoveries from those that differ`,
+      `${recoveries.kill} + ${recoveries.power} recoveries from those that differ, ` +
+      `and ${again} from crashes in the middle of a recovery`,
   );
   assert(images.kill === points && images.power > points);
 });

@@ -475,18 +475,20 @@ export class Queue {
   }
 
   /**
-   * Keep a response in `res/`, body first, then its `.meta`.
+   * Keep a response in `res/`, body first, then its `.meta`, which is whole when it is there, and says that the body is.
    *
    * @throws The disk's error; nothing of the response is left then.
    */
   async storeResponse(claim: Claim, response: StoredResponse): Promise<void> {
     const name = `${claim.id}+${claim.attempt}~${claim.tag}`;
+    const body = this.path("res", name);
+    const [draft, meta] = [this.path("tmp", `${name}.meta`), `${body}.meta`];
     try {
       await this.#createIn("res", name, response.body);
-      await this.#createIn("res", `${name}.meta`, asJson(response.meta));
+      await this.#createIn("tmp", `${name}.meta`, asJson(response.meta));
+      await this.place.runtime.disk.rename(draft, meta);
     } catch (error) {
-      await this.#discard(this.path("res", `${name}.meta`));
-      await this.#discard(this.path("res", name));
+      for (const path of [draft, meta, body]) await this.#discard(path);
       throw error;
     }
   }

@@ -15,6 +15,7 @@ import {
   type Note,
   type Product,
   recover,
+  type RecoveryOptions,
   Stage,
 } from "./workload.ts";
 import { parseName } from "../../lib/queue/name.ts";
@@ -26,6 +27,8 @@ export interface CrashCount {
   /** Images that crashes there leave, by model, and recoveries from those that differ. */
   readonly images: Record<CrashModel, number>;
   readonly recoveries: Record<CrashModel, number>;
+  /** Recoveries from crashes of recoveries. */
+  readonly again: number;
 }
 
 /** Nothing swept yet. */
@@ -33,6 +36,7 @@ export const NO_CRASHES: CrashCount = {
   points: 0,
   images: { kill: 0, power: 0 },
   recoveries: { kill: 0, power: 0 },
+  again: 0,
 };
 
 /** Two sweeps together. */
@@ -45,6 +49,7 @@ export function addCounts(a: CrashCount, b: CrashCount): CrashCount {
     points: a.points + b.points,
     images: add(a.images, b.images),
     recoveries: add(a.recoveries, b.recoveries),
+    again: a.again + b.again,
   };
 }
 
@@ -81,29 +86,59 @@ export async function takeCrashes(
   return { stage, sweep };
 }
 
-/** A recovery from one crash: what is not as promised. */
-export async function recoverFrom(
-  product: Product,
-  { consumer = {} }: Scenario,
-  crash: Crash<Note>,
-  ledger: Ledger,
-  host = "edge",
-): Promise<string[]> {
-  const stage = new Stage(
+function stageOf(product: Product, crash: Crash<Note>, ledger: Ledger): Stage {
+  return new Stage(
     product,
     { from: crash, seed: 2, maxTurns: MOST_TURNS },
     new Ledger(ledger),
   );
+}
+
+function optionsOf({ consumer = {} }: Scenario, host: string): RecoveryOptions {
+  const pollMs = host === "edge" ? {} : { pollMs: 60_000 }; // it waits for leases to end
+  return { consumer: { ...consumer, ...pollMs }, host };
+}
+
+/** A recovery from one crash: what is not as promised. */
+export async function recoverFrom(
+  product: Product,
+  scenario: Scenario,
+  crash: Crash<Note>,
+  ledger: Ledger,
+  { host = "edge", ...recovery }: RecoveryOptions = {},
+): Promise<string[]> {
+  const stage = stageOf(product, crash, ledger);
   const found = crash.model === "kill" ? judgeCounts(crash) : [];
   try {
-    const pollMs = host === "edge" ? {} : { pollMs: 60_000 }; // it waits for leases to end
-    await recover(stage, { consumer: { ...consumer, ...pollMs }, host });
+    await recover(stage, { ...optionsOf(scenario, host), ...recovery });
   } catch (error) {
     return [`the recovery failed: ${error instanceof Error ? error.stack : error}`];
   }
-  const { maxAttempts = Infinity } = consumer;
+  const { maxAttempts = Infinity } = scenario.consumer ?? {};
   const { model, note: before } = crash;
   return [...found, ...judge(stage, { before, model, maxAttempts, host })];
+}
+
+/**
+ * The crashes of a recovery from a crash, and the ledger to judge recoveries from them by. What the first crash left counts as durable.
+ */
+async function crashesOfRecovery(
+  product: Product,
+  scenario: Scenario,
+  crash: Crash<Note>,
+  ledger: Ledger,
+  host: string,
+): Promise<{ readonly crashes: readonly Crash<Note>[]; readonly ledger: Ledger }> {
+  const stage = stageOf(product, crash, ledger);
+  const sweep = new CrashSweep<Note>(stage.world, {
+    note: () => stage.ledger.note(stage.world, crash.note),
+  });
+  await recover(stage, optionsOf(scenario, host));
+  // what one power loss may take, no kill after it brings back
+  const crashes = crash.model === "kill"
+    ? sweep.crashes
+    : sweep.crashes.map((second) => ({ ...second, model: crash.model }));
+  return { crashes, ledger: stage.ledger };
 }
 
 /** A kill leaves every attempt that was sent counted in the event's name. */
@@ -128,6 +163,10 @@ export interface SweepOptions {
   readonly models?: readonly CrashModel[];
   /** On which hosts to recover, each image on each. @default where the scenario mostly is */
   readonly hosts?: readonly string[];
+  /** Of so many crashes one is followed by a second one in the middle of its recovery. @default none is */
+  readonly oneIn?: number;
+  /** Of so many such second crashes one is tried. @default all are */
+  readonly thenOneIn?: number;
 }
 
 /**
@@ -138,19 +177,38 @@ export interface SweepOptions {
 export async function sweepCrashes(
   product: Product,
   scenario: Scenario,
-  { models = ["kill", "power"], hosts = ["edge"] }: SweepOptions = {},
+  { models = ["kill", "power"], hosts = ["edge"], oneIn = Infinity, thenOneIn = 1 }: SweepOptions =
+    {},
 ): Promise<CrashCount> {
   const { stage, sweep } = await takeCrashes(product, scenario, models);
   const { violations } = stage.referee;
   if (violations.length > 0) throw new Broken(`${scenario.name}: ${violations.join("; ")}`);
   const recoveries: Record<CrashModel, number> = { kill: 0, power: 0 };
-  for (const crash of sweep.crashes) {
+  let again = 0;
+  const refuse = (where: string, found: readonly string[]) => {
+    if (found.length > 0) throw new Broken(`${scenario.name}: ${where}: ${found.join("; ")}`);
+  };
+  for (const [n, crash] of sweep.crashes.entries()) {
     for (const host of hosts) {
       recoveries[crash.model]++;
-      const found = await recoverFrom(product, scenario, crash, stage.ledger, host);
-      if (found.length === 0) continue;
-      throw new Broken(`${scenario.name}: ${crash.model} ${crash.at}: ${found.join("; ")}`);
+      const found = await recoverFrom(product, scenario, crash, stage.ledger, { host });
+      refuse(`${crash.model} ${crash.at}`, found);
+    }
+    if (n % oneIn !== 0) continue;
+    const host = hosts[n / oneIn % hosts.length]!;
+    const { crashes, ledger } = await crashesOfRecovery(
+      product,
+      scenario,
+      crash,
+      stage.ledger,
+      host,
+    );
+    for (let at = n % thenOneIn; at < crashes.length; at += thenOneIn) {
+      again++;
+      const second = crashes[at]!;
+      const found = await recoverFrom(product, scenario, second, ledger, { host, pid: 910 });
+      refuse(`${crash.model} ${crash.at}, then ${second.model} ${second.at}`, found);
     }
   }
-  return { points: sweep.points, images: sweep.images, recoveries };
+  return { points: sweep.points, images: sweep.images, recoveries, again };
 }

@@ -141,7 +141,7 @@ export async function runWithFault(
   } catch (error) {
     found.push(`the recovery failed: ${error instanceof Error ? error.stack : error}`);
   }
-  const responseRefused = failed.path.startsWith(`${BASE}/res/`);
+  const responseRefused = failed.path.startsWith(`${BASE}/res/`) || failed.path.endsWith(".meta");
   const reasonRefused = failed.verb === "create" && failed.path.endsWith(".why") ||
     failed.verb === "makeDir" && failed.path === `${BASE}/doa`;
   // An attempt that the disk spoils is one more: the event goes back to new/ or defer/, whatever was decided about it.

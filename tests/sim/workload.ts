@@ -545,6 +545,8 @@ export interface RecoveryOptions {
   readonly consumer?: ConsumerOptions;
   /** Where it runs. @default "edge" */
   readonly host?: string;
+  /** Of the first consumer; the second has the next. A claim of an earlier one with the same counts as its own. @default 900 */
+  readonly pid?: number;
 }
 
 /**
@@ -554,8 +556,8 @@ export interface RecoveryOptions {
  */
 export async function recover(stage: Stage, options: RecoveryOptions = {}): Promise<void> {
   const { world } = stage;
-  const { host = "edge" } = options;
-  for (const pid of [900, 901]) {
+  const { host = "edge", pid: first = 900 } = options;
+  for (const pid of [first, first + 1]) {
     await world.run(async () => {
       const queue = await stage.open({ create: true, process: world.process({ host, pid }) });
       const consumer = stage.consumer(queue, options.consumer);
@@ -601,6 +603,9 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
       found.push(`left after the drain: ${path}`);
     } else if (folder === "tmp") {
       found.push(`left after the sweep: ${path}`);
+    } else if (folder === "res" && name.endsWith(".meta")) {
+      if (!isJson(text)) found.push(`torn: ${path}`);
+      if (!(path.slice(0, -".meta".length) in files)) found.push(`a .meta without body: ${path}`);
     } else if (folder === "doa" && name.endsWith(".why")) {
       if (!(path.slice(0, -".why".length) in files)) found.push(`a reason without letter: ${path}`);
     } else if (folder === "doa") {
