@@ -11,7 +11,8 @@
  * @module
  */
 
-import { parseArgs } from "@std/cli";
+import { readSettings, runTool } from "./options.ts";
+import { print, progress } from "./report.ts";
 
 const PROGRAM = new URL("../cli.ts", import.meta.url).pathname;
 const CONSUMERS = 3;
@@ -402,30 +403,30 @@ async function fullTmpfs(dir: string): Promise<(() => Promise<void>) | undefined
   };
 }
 
-if (import.meta.main) {
-  const args = parseArgs(Deno.args, { string: ["kills", "seed"], boolean: ["no-tmpfs"] });
-  const kills = Number(args.kills ?? 200);
-  const seed = Number(args.seed ?? Date.now() % 1_000_000);
-  const say = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(text));
-  const terminal = Deno.stdout.isTerminal();
+async function main(args: readonly string[]): Promise<void> {
+  const { numbers, has } = readSettings(
+    args,
+    { kills: 200, seed: 1 + Date.now() % 1_000_000 },
+    { flags: ["no-tmpfs"], byChance: ["seed"] },
+  );
+  const { kills, seed } = numbers;
   let saidMs = -Infinity;
   const onProgress = (line: string) => {
-    if (terminal) say(`\r\x1b[K${line}`);
-    else if (performance.now() - saidMs >= 10_000) {
-      saidMs = performance.now();
-      say(`${line}\n`);
-    }
+    progress(line);
+    if (Deno.stderr.isTerminal() || performance.now() - saidMs < 10_000) return;
+    saidMs = performance.now();
+    print(line);
   };
   const run = async (title: string, dir: string, count: number) => {
-    say(`${title}, ${count} kills, seed ${seed}\n`);
+    print(`${title}, ${count} kills, seed ${seed}`);
     const result = await torture({ kills: count, seed, dir, onProgress });
-    say(`${terminal ? "\r\x1b[K" : ""}${describeTorture(result)}\n`);
+    print(describeTorture(result));
     return isSound(result);
   };
   const dir = await Deno.makeTempDir({ prefix: "maildir-torture-" });
   let sound = await run("on disk", dir, kills);
   await Deno.remove(dir, { recursive: true });
-  if (!args["no-tmpfs"]) {
+  if (!has("no-tmpfs")) {
     const small = await Deno.makeTempDir({ prefix: "maildir-torture-" });
     const unmount = await fullTmpfs(small);
     if (unmount) {
@@ -434,8 +435,10 @@ if (import.meta.main) {
       } finally {
         await unmount();
       }
-    } else say("on a full tmpfs: skipped, mounting is not allowed here\n");
+    } else print("on a full tmpfs: skipped, mounting is not allowed here");
     await Deno.remove(small);
   }
   Deno.exit(sound ? 0 : 1);
 }
+
+if (import.meta.main) await runTool(() => main(Deno.args));

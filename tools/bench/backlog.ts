@@ -7,15 +7,15 @@
  *   requests. The memory is Linux only, from `/proc`, which Deno shows only to a program that may do everything.
  *   `--files` makes it fewer.
  *
- * Files are on the disk of the temporary directory; `--tmpfs 1` takes the tmpfs.
+ * Files are on the disk of the temporary directory; `--tmpfs` takes the tmpfs.
  *
  * @module
  */
 
 import { type Disk, fill, makeQueue, syncAll } from "./fill.ts";
-import { measure, readSettings } from "./options.ts";
+import { readSettings, runTool } from "../options.ts";
 import { type Endpoint, rateOf, startConsumer, startEndpoint } from "./programs.ts";
-import { list, median, print, printTable, progress, verdict } from "./report.ts";
+import { list, median, print, printTable, progress, verdict } from "../report.ts";
 
 const MEASUREMENTS = ["rates", "million"] as const;
 const SIZES = [1_000, 10_000, 100_000] as const;
@@ -163,15 +163,15 @@ async function million(
 }
 
 async function backlog(args: readonly string[]): Promise<void> {
-  const { numbers, wants } = readSettings(
+  const { numbers, wants, has } = readSettings(
     args,
-    { threads: 64, rounds: 3, files: 1_000_000, tmpfs: 0 },
-    MEASUREMENTS,
+    { threads: 64, rounds: 3, files: 1_000_000 },
+    { parts: MEASUREMENTS, flags: ["tmpfs"] },
   );
-  const { threads, rounds, files, tmpfs } = numbers;
-  const disk = tmpfs > 0 ? "tmpfs" : "disk";
+  const { threads, rounds, files } = numbers;
+  const disk = has("tmpfs") ? "tmpfs" : "disk";
   if (wants("rates")) await rates(disk, threads, rounds);
   if (wants("million")) await million(disk, threads, rounds, files);
 }
 
-if (import.meta.main) await measure(() => backlog(Deno.args));
+if (import.meta.main) await runTool(() => backlog(Deno.args));

@@ -33,7 +33,7 @@ import {
   makeQueue,
   syncAll,
 } from "./fill.ts";
-import { measure, readSettings } from "./options.ts";
+import { readSettings, runTool } from "../options.ts";
 import {
   type Endpoint,
   rateOf,
@@ -42,7 +42,7 @@ import {
   startConsumer,
   startEndpoint,
 } from "./programs.ts";
-import { list, median, print, printTable, progress, verdict } from "./report.ts";
+import { list, median, print, printTable, progress, verdict } from "../report.ts";
 
 const DRAINS = ["drain-tmpfs", "loop-tmpfs", "drain-disk", "loop-disk"] as const;
 const MEASUREMENTS = [...DRAINS, "enqueue-one", "enqueue-many"] as const;
@@ -161,7 +161,7 @@ async function bench(args: readonly string[]): Promise<void> {
   const { numbers, wants } = readSettings(
     args,
     { events: 20_000, threads: 64, rounds: 3 },
-    MEASUREMENTS,
+    { parts: MEASUREMENTS },
   );
   const { events, threads, rounds } = numbers;
   const enqueued = Math.max(BATCH, Math.round(events / 20));
@@ -193,4 +193,4 @@ async function bench(args: readonly string[]): Promise<void> {
   if (skipped.length > 0) print(`${skipped.join(", ")}: skipped, there is no /dev/shm`);
 }
 
-if (import.meta.main) await measure(() => bench(Deno.args));
+if (import.meta.main) await runTool(() => bench(Deno.args));

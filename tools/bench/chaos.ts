@@ -7,8 +7,8 @@
  */
 
 import { exactlyOnce, killAndRestart, stopInTheMiddle } from "../../tests/chaos.ts";
-import { measure, readSettings } from "./options.ts";
-import { print, progress } from "./report.ts";
+import { readSettings, runTool } from "../options.ts";
+import { print, progress } from "../report.ts";
 
 const MEASUREMENTS = ["kill", "stop", "one", "three"] as const;
 
@@ -16,7 +16,7 @@ async function chaos(args: readonly string[]): Promise<void> {
   const { numbers, wants } = readSettings(
     args,
     { events: 10_000, threads: 64, rounds: 3 },
-    MEASUREMENTS,
+    { parts: MEASUREMENTS },
   );
   const { events, threads, rounds } = numbers;
   for (let round = 1; round <= rounds; round++) {
@@ -47,4 +47,4 @@ async function chaos(args: readonly string[]): Promise<void> {
   }
 }
 
-if (import.meta.main) await measure(() => chaos(Deno.args));
+if (import.meta.main) await runTool(() => chaos(Deno.args));

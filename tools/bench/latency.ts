@@ -11,9 +11,9 @@
  */
 
 import { eventFile, fill, makeQueue, syncAll } from "./fill.ts";
-import { measure, readSettings } from "./options.ts";
+import { readSettings, runTool } from "../options.ts";
 import { rateOf, runFetchLoop, startConsumer, startEndpoint } from "./programs.ts";
-import { list, median, print, printTable, progress, quantile, verdict } from "./report.ts";
+import { list, median, print, printTable, progress, quantile, verdict } from "../report.ts";
 
 const MEASUREMENTS = ["slow", "wake", "idle"] as const;
 const ANSWER_MS = 50;
@@ -96,7 +96,7 @@ async function latency(args: readonly string[]): Promise<void> {
   const { numbers, wants } = readSettings(
     args,
     { events: 20_000, threads: 256, rounds: 3 },
-    MEASUREMENTS,
+    { parts: MEASUREMENTS },
   );
   const { events, threads, rounds } = numbers;
   const rows = [["", "result", "(rounds)", "target", ""]];
@@ -149,4 +149,4 @@ async function latency(args: readonly string[]): Promise<void> {
   printTable(rows);
 }
 
-if (import.meta.main) await measure(() => latency(Deno.args));
+if (import.meta.main) await runTool(() => latency(Deno.args));

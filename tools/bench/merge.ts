@@ -12,9 +12,9 @@
  */
 
 import { type Disk, fill, hasTmpfs, leftIn, makeQueue, syncAll } from "./fill.ts";
-import { measure, readSettings } from "./options.ts";
+import { readSettings, runTool } from "../options.ts";
 import { type Endpoint, startConsumer, startEndpoint } from "./programs.ts";
-import { list, median, print, progress, verdict } from "./report.ts";
+import { list, median, print, progress, verdict } from "../report.ts";
 
 const TARGET = 5;
 
@@ -74,11 +74,10 @@ async function compare(
   );
 }
 
-await measure(async () => {
+await runTool(async () => {
   const { numbers } = readSettings(
     Deno.args,
     { events: 10_000, threads: 64, rounds: 3, delay: 50 },
-    [],
   );
   await compare(numbers.delay, numbers);
   await compare(0, numbers);

@@ -8,7 +8,7 @@
  * - its most memory, from start to end;
  * - from the first probe that the dead destination answers to the first request after it, which takes an event out of a bucket.
  *
- * Files are on the disk of the temporary directory; `--tmpfs 1` takes the tmpfs. The memory is Linux only.
+ * Files are on the disk of the temporary directory; `--tmpfs` takes the tmpfs. The memory is Linux only.
  *
  * @module
  */
@@ -16,9 +16,9 @@
 import { BUCKET_SIZE } from "../../lib/queue/buckets.ts";
 import { uuidv7 } from "../../lib/queue/uuid.ts";
 import { type Disk, eventFile, fill, makeQueue, syncAll } from "./fill.ts";
-import { measure, readSettings } from "./options.ts";
+import { readSettings, runTool } from "../options.ts";
 import { rateOf, startConsumer, startEndpoint } from "./programs.ts";
-import { list, median, print, printTable, progress, verdict } from "./report.ts";
+import { list, median, print, printTable, progress, verdict } from "../report.ts";
 
 const MEMORY_TARGET_MB = 200;
 const RATE_TARGET = 0.95;
@@ -125,13 +125,13 @@ async function serve(
 }
 
 async function bench(args: readonly string[]): Promise<void> {
-  const { numbers } = readSettings(
+  const { numbers, has } = readSettings(
     args,
-    { threads: 64, rounds: 3, events: 1_000_000, healthy: 20_000, tmpfs: 0 },
-    [],
+    { threads: 64, rounds: 3, events: 1_000_000, healthy: 20_000 },
+    { flags: ["tmpfs"] },
   );
-  const { threads, rounds, events, healthy, tmpfs } = numbers;
-  const disk: Disk = tmpfs > 0 ? "tmpfs" : "disk";
+  const { threads, rounds, events, healthy } = numbers;
+  const disk: Disk = has("tmpfs") ? "tmpfs" : "disk";
   await using full = await makeQueue(disk);
   const deadPort = freePort();
   park(full.path, deadPort, events);
@@ -176,4 +176,4 @@ async function bench(args: readonly string[]): Promise<void> {
   ]);
 }
 
-if (import.meta.main) await measure(() => bench(Deno.args));
+if (import.meta.main) await runTool(() => bench(Deno.args));

@@ -1,5 +1,5 @@
 /**
- * What a measurement shows: a line of progress on a terminal, and a table of results.
+ * What a tool shows: a line of progress on a terminal, and a table of results.
  *
  * @module
  */
