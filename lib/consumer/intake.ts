@@ -33,7 +33,7 @@ export class Intake {
   readonly #waiting: WaitingEvents;
   readonly #report: ListingReport;
   readonly #pollMs: number;
-  readonly #startMs: number;
+  #startMs = Infinity;
   #slice: readonly Candidate[] = [];
   #at = 0;
   #recoverAtMs = 0;
@@ -48,7 +48,7 @@ export class Intake {
   /** Whether something may have come since this pass began. */
   #isWoken = false;
 
-  /** @param once Only what is due now is offered, and only once. */
+  /** A supply for one consumer. */
   constructor(
     clock: Clock,
     sources: {
@@ -57,7 +57,6 @@ export class Intake {
       readonly waiting: WaitingEvents;
     },
     pollMs: number,
-    once: boolean,
     report: ListingReport,
   ) {
     this.#clock = clock;
@@ -66,7 +65,16 @@ export class Intake {
     this.#waiting = sources.waiting;
     this.#report = report;
     this.#pollMs = pollMs;
-    this.#startMs = once ? clock.now() : Infinity;
+  }
+
+  /** From now on only what is due now is offered, and only once. */
+  offerOnce(): void {
+    this.#startMs = this.#clock.now();
+  }
+
+  /** Whether what is due is offered once only. */
+  get isOnce(): boolean {
+    return this.#startMs !== Infinity;
   }
 
   /** Up to when waiting events are due for this run, Unix ms. */
@@ -81,7 +89,7 @@ export class Intake {
 
   /** Until when there is nothing to take in, monotonic ms; the past when there may be. */
   get restUntilMs(): number {
-    if (this.#startMs !== Infinity && this.hasFinished) return Infinity;
+    if (this.isOnce && this.hasFinished) return Infinity;
     const nowMs = this.#clock.monotonic();
     const aheadMs = nowMs - this.#clock.now();
     let untilMs = Math.min(this.#restUntilMs, Math.max(this.#recoverAtMs, nowMs + 1));
@@ -131,7 +139,7 @@ export class Intake {
         await this.#load(() => this.#abandoned.next());
         continue;
       }
-      if (nowMs < this.#restUntilMs || (this.#passes > 0 && this.#startMs !== Infinity)) {
+      if (nowMs < this.#restUntilMs || (this.isOnce && this.hasFinished)) {
         return undefined;
       }
       if (this.#isPassOver) {
