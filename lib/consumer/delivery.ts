@@ -454,7 +454,7 @@ export class Delivery {
     return await this.#complete(claim, folder, attempt, merged);
   }
 
-  async #complete(
+  #complete(
     claim: Claim,
     destination: string,
     attempt: Attempt,
@@ -470,11 +470,11 @@ export class Delivery {
       ms: attempt.ms,
       ...(merged > 1 ? { merged } : {}),
     });
-    await this.#remove(claim);
-    return "delivered";
+    return this.#remove(claim);
   }
 
-  async #remove(claim: Claim): Promise<void> {
+  /** Remove a delivered event's file, now or later. */
+  async #remove(claim: Claim): Promise<"delivered"> {
     try {
       if (!await this.#queue.complete(claim)) this.#lost(claim, "complete");
       this.#delivered.delete(claim.name);
@@ -487,6 +487,7 @@ export class Delivery {
       );
       this.#delivered.set(claim.name, claim);
     }
+    return "delivered";
   }
 
   /** Try again to remove the files of delivered events that the disk refused to remove. */

@@ -292,7 +292,7 @@ export class Work {
     for (const event of claimed.events) {
       const routed = this.#signal.aborted ? this.release(event) : this.#route(event);
       if (this.#abandoned.hasCompany) await routed; // the others are asked before each
-      else routing.push(routed);
+      else if (routed) routing.push(routed);
     }
     await Promise.all(routing);
     if ("failure" in claimed) throw claimed.failure;
@@ -303,8 +303,8 @@ export class Work {
     this.#count(await this.#delivery.release(event));
   }
 
-  /** Send an event, or keep it in memory, or park it: whatever its lane allows. */
-  async #route(event: Prepared): Promise<void> {
+  /** Send an event, or keep it in memory, or park it: whatever its lane allows. A promise only when others or the disk are asked. */
+  #route(event: Prepared): Promise<void> | undefined {
     const nowMs = this.#clock.monotonic();
     const station = this.#lanes.of(event.destination, nowMs);
     if (
@@ -312,24 +312,31 @@ export class Work {
       this.#gate.inside < this.#gate.limit &&
       station.queue.length === 0
     ) {
-      return await this.#start(station, event);
+      return this.#start(station, event);
     }
     const mayKeep = !station.lane.isClosedOff(nowMs) &&
       (!this.#lanes.isFull(station) || this.#intake.isOnce);
-    if (mayKeep) this.#lanes.enqueue(station, event);
-    else await this.#keeper.park(station, event);
+    if (!mayKeep) return this.#keeper.park(station, event);
+    this.#lanes.enqueue(station, event);
+    return undefined;
   }
 
-  async #start(station: Station, event: Prepared): Promise<void> {
-    if (this.#abandoned.hasCompany && await this.#keeper.isCalledOff(station)) {
-      return await this.#keeper.park(station, event);
-    }
-    this.#send(station, async () => {
-      const { ending, attempt } = await this.#delivery.send(event);
-      const telling = this.#keeper.conclude(station, event.claim.id, attempt);
-      if (telling) await telling;
-      this.#count(ending);
-    });
+  #start(station: Station, event: Prepared): Promise<void> | undefined {
+    if (this.#abandoned.hasCompany) return this.#startInCompany(station, event);
+    this.#send(station, () => this.#sendOne(station, event));
+    return undefined;
+  }
+
+  async #startInCompany(station: Station, event: Prepared): Promise<void> {
+    if (await this.#keeper.isCalledOff(station)) await this.#keeper.park(station, event);
+    else this.#send(station, () => this.#sendOne(station, event));
+  }
+
+  async #sendOne(station: Station, event: Prepared): Promise<void> {
+    const { ending, attempt } = await this.#delivery.send(event);
+    const telling = this.#keeper.conclude(station, event.claim.id, attempt);
+    if (telling) await telling;
+    this.#count(ending);
   }
 
   async #send(station: Station, sendAndSettle: () => Promise<void>): Promise<void> {

@@ -54,9 +54,9 @@ export class Deadlines {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Start the time of one attempt. */
-  start(): Deadline {
-    const timer = new Timer(this.#clock.monotonic() + this.#timeoutMs, this.#pending);
+  /** Start the time of one attempt, which begins at `nowMs`, monotonic. */
+  start(nowMs: number): Deadline {
+    const timer = new Timer(nowMs + this.#timeoutMs, this.#pending);
     if (!this.#asleep) this.#watch();
     return timer;
   }

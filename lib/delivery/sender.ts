@@ -82,14 +82,12 @@ export class Sender {
   async send(request: EventRequest, id: string): Promise<Attempt> {
     const { clock } = this.#runtime;
     const startMs = clock.monotonic();
-    const deadline = this.#deadlines.start();
+    const deadline = this.#deadlines.start(startMs);
     try {
       const init = initOf(request, id, deadline.signal);
-      return await this.#receive(
-        request,
-        await this.#runtime.fetch(request.url.href, init),
-        startMs,
-      );
+      const response = await this.#runtime.fetch(request.url.href, init);
+      const attempt = this.#receive(request, response, startMs);
+      return attempt instanceof Promise ? await attempt : attempt;
     } catch (error) {
       const ms = clock.monotonic() - startMs;
       if (deadline.expired) {
@@ -110,23 +108,39 @@ export class Sender {
     }
   }
 
-  async #receive(request: EventRequest, response: Response, startMs: number): Promise<Attempt> {
-    const { clock } = this.#runtime;
+  /** A promise only when there is something to read. */
+  #receive(
+    request: EventRequest,
+    response: Response,
+    startMs: number,
+  ): Attempt | Promise<Attempt> {
     const { status } = response;
     const outcome = outcomeOfStatus(status, this.#onStatus);
-    if (outcome === "delivered") {
-      const kept = request.method === "GET" && status >= 200 && status <= 299
-        ? await keep(request.url, response, clock.now())
-        : undefined;
-      if (!kept && response.body) await drain(response);
-      return {
-        outcome,
-        status,
-        reason: "",
-        ms: clock.monotonic() - startMs,
-        ...(kept ? { response: kept } : {}),
-      };
+    if (outcome !== "delivered") return this.#answered(outcome, response, startMs);
+    if (request.method === "GET" && status >= 200 && status <= 299) {
+      return this.#keep(request.url, response, startMs);
     }
+    const done = () => this.#delivered(status, startMs);
+    return response.body ? drain(response).then(done) : done();
+  }
+
+  #delivered(status: number, startMs: number): Attempt {
+    const ms = this.#runtime.clock.monotonic() - startMs;
+    return { outcome: "delivered", status, reason: "", ms };
+  }
+
+  async #keep(url: URL, response: Response, startMs: number): Promise<Attempt> {
+    const kept = await keep(url, response, this.#runtime.clock.now());
+    return { ...this.#delivered(response.status, startMs), response: kept };
+  }
+
+  async #answered(
+    outcome: Outcome,
+    response: Response,
+    startMs: number,
+  ): Promise<Attempt> {
+    const { clock } = this.#runtime;
+    const { status } = response;
     const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), clock.now());
     const answer = await answerOf(response);
     return {

@@ -321,8 +321,16 @@ class DiskThread {
     return (await this.#one("read", path, "", maxBytes))!;
   }
 
-  async remove(path: string): Promise<void> {
-    await this.#one("remove", path, "", 0);
+  remove(path: string): Promise<void> {
+    return new Promise((resolve, reject) =>
+      this.#call({
+        verb: "remove",
+        path,
+        to: "",
+        maxBytes: 0,
+        done: (answer) => "refused" in answer ? reject(answer.refused) : resolve(),
+      })
+    );
   }
 
   take(moves: readonly Move[], maxBytes: number): Promise<readonly Taken[]> {
