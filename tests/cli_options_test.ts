@@ -147,7 +147,18 @@ Deno.test("an unknown option is refused, with the one that was probably meant", 
   assertEquals(refusal("-base-dir", "q"), "unknown option -base-dir; did you mean --base-dir?");
   assertEquals(refusal("-h"), "unknown option -h; see --help");
   for (
-    const arg of ["--xyzzy", "--no-once", "-5", "-=", "--=x", "---", "--a.b=1", "--__proto__=1"]
+    const arg of [
+      "--xyzzy",
+      "--no-once",
+      "--no-once=x",
+      "--no-threads=5",
+      "-5",
+      "-=",
+      "--=x",
+      "---",
+      "--a.b=1",
+      "--__proto__=1",
+    ]
   ) {
     assertMatch(refusal(arg), /^unknown option -/);
   }

@@ -46,6 +46,9 @@ function modernSpelling(arg: string): string {
   return modern === undefined ? arg : modern + arg.slice(name!.length);
 }
 
+/** `parseArgs` takes `--no-x=1` for `--x=1`. No option of ours begins like this. */
+const NEGATED = /^--no-/;
+
 /** A flag with an empty value, so that it doesn't take the next word for one; anything else as it is. */
 function closeFlag(arg: string, spellings: ReadonlyMap<string, Spelling>): string {
   const [name] = arg.slice(2).split("=", 1);
@@ -96,6 +99,10 @@ export function readArguments(
     );
   }
 
+  for (const arg of spelled) {
+    const [option] = arg.split("=", 1);
+    if (NEGATED.test(arg)) refuseUnknown(arg, option);
+  }
   const parsed = parseArgs([...spelled, ...args.slice(end)], {
     string: [...names, "_"],
     collect: names,

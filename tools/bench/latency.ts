@@ -5,7 +5,7 @@
  *   a bare `fetch` loop with as many.
  * - `wake`: from an event's rename into `new/` to its request at the server, the consumer being idle.
  * - `idle`: clock ticks of CPU that an idle consumer uses in 10 s. Linux only, from `/proc`, which Deno shows only to a program that
- *   may do everything. The consumer itself has the permissions it needs and none else.
+ *   may do everything. The consumer has those of `deno task consume`.
  *
  * @module
  */
