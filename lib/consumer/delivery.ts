@@ -197,8 +197,9 @@ export class Delivery {
       if (attempt.outcome === "refused" && attempt.status !== undefined && ready.length > 1) {
         return { endings, attempt, refused: refused = ready };
       }
-      const settled = ready.map(({ claim, destination, stat }) =>
-        this.#settle(claim, destination, attempt, stat, ready.length)
+      // each on its own, also where a caller's trace throws
+      const settled = ready.map(async ({ claim, destination, stat }) =>
+        await this.#settle(claim, destination, attempt, stat, ready.length)
       );
       return { endings: [...endings, ...await Promise.all(settled)], attempt };
     } finally {
