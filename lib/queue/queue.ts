@@ -481,15 +481,25 @@ export class Queue {
    */
   async storeResponse(claim: Claim, response: StoredResponse): Promise<void> {
     const name = `${claim.id}+${claim.attempt}~${claim.tag}`;
-    const body = this.path("res", name);
-    const [draft, meta] = [this.path("tmp", `${name}.meta`), `${body}.meta`];
+    const meta = `${name}.meta`;
     try {
       await this.#createIn("res", name, response.body);
-      await this.#createIn("tmp", `${name}.meta`, asJson(response.meta));
-      await this.place.runtime.disk.rename(draft, meta);
+      await this.#createWhole("res", meta, asJson(response.meta));
     } catch (error) {
-      for (const path of [draft, meta, body]) await this.#discard(path);
+      await this.#discard(this.path("tmp", meta));
+      await this.#discard(this.path("res", meta));
+      await this.#discard(this.path("res", name));
       throw error;
+    }
+  }
+
+  /** Create a file by way of `tmp/`: it is never there in part. */
+  async #createWhole(folder: string, name: string, bytes: Uint8Array): Promise<void> {
+    await this.#createIn("tmp", name, bytes);
+    try {
+      await this.place.runtime.disk.rename(this.path("tmp", name), this.path(folder, name));
+    } catch (error) {
+      if (!isMissing(error) || !await holds(this.place, folder, name)) throw error; // else the reply was lost
     }
   }
 

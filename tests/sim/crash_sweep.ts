@@ -134,6 +134,7 @@ async function crashesOfRecovery(
     note: () => stage.ledger.note(stage.world, crash.note),
   });
   await recover(stage, optionsOf(scenario, host));
+  sweep.take();
   // what one power loss may take, no kill after it brings back
   const crashes = crash.model === "kill"
     ? sweep.crashes
@@ -194,8 +195,10 @@ export async function sweepCrashes(
       const found = await recoverFrom(product, scenario, crash, stage.ledger, { host });
       refuse(`${crash.model} ${crash.at}`, found);
     }
-    if (n % oneIn !== 0) continue;
-    const host = hosts[n / oneIn % hosts.length]!;
+    if (oneIn === Infinity || n % oneIn !== 0) continue;
+    const turn = n / oneIn;
+    const host = hosts[turn % hosts.length]!;
+    const otherHost = hosts[(turn + (turn >> 1)) % hosts.length]!;
     const { crashes, ledger } = await crashesOfRecovery(
       product,
       scenario,
@@ -203,11 +206,14 @@ export async function sweepCrashes(
       stage.ledger,
       host,
     );
-    for (let at = n % thenOneIn; at < crashes.length; at += thenOneIn) {
+    for (let at = turn % thenOneIn; at < crashes.length; at += thenOneIn) {
       again++;
       const second = crashes[at]!;
-      const found = await recoverFrom(product, scenario, second, ledger, { host, pid: 910 });
-      refuse(`${crash.model} ${crash.at}, then ${second.model} ${second.at}`, found);
+      const found = await recoverFrom(product, scenario, second, ledger, {
+        host: otherHost,
+        pid: 910,
+      });
+      refuse(`${crash.model} ${crash.at}, in the recovery ${second.at}`, found);
     }
   }
   return { points: sweep.points, images: sweep.images, recoveries, again };

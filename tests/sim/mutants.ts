@@ -152,6 +152,23 @@ export const MUTATIONS: readonly Mutation[] = [
     by: "run",
   },
   {
+    name: "a .meta that is written in place",
+    file: "queue/queue.ts",
+    from: 'await this.#createWhole("res", meta,',
+    to: 'await this.#createIn("res", meta,',
+    scenarios: ["events delivered"],
+    by: "kill",
+  },
+  {
+    name: "a .meta before its response",
+    file: "queue/queue.ts",
+    from: 'await this.#createIn("res", name, response.body);',
+    to:
+      'await this.#createWhole("res", meta, asJson(response.meta)); await this.#createIn("res", name, response.body); return;',
+    scenarios: ["events delivered"],
+    by: "kill",
+  },
+  {
     name: "no fsync of responses and reasons",
     file: "queue/queue.ts",
     from: "bytes, this.place.modes, true)",
