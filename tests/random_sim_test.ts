@@ -1,4 +1,4 @@
-/** Some thousand seeds of the long random simulation, and proof that it can fail. */
+/** Some hundred seeds of the long random simulation, and proof that it can fail. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Runtime } from "../lib/runtime/runtime.ts";

@@ -41,8 +41,11 @@ export class Agenda {
     this.#parts = parts;
   }
 
-  /** How long to rest as far as lanes go: until the first may send something, or they are to be looked through again; monotonic ms. */
-  restsUntilMs(nowMs: number): number {
+  /**
+   * Before a rest: until when it may last as far as lanes go, monotonic ms. Then the first may send something, or they are to be looked
+   * through again. Lanes that may send something now are woken.
+   */
+  beforeRestMs(nowMs: number): number {
     const untilMs = this.#isSeen ? this.#firstMs : this.#look(nowMs);
     this.#isSeen = false;
     return untilMs;

@@ -1,5 +1,5 @@
 /**
- * The consumer: look for what is due, claim it, send it, settle it, with so many requests in flight; stop in good order.
+ * The consumer: begin, work while there is something to do, look around, rest, and stop in good order. The work itself is in `work.ts`.
  *
  * Nothing an event, a file or an endpoint does ends the loop. It ends when asked to, when its work is done (modes `once` and
  * `until-empty`), or when the disk has refused to list or to let claim for half a minute.
@@ -214,12 +214,12 @@ export class Consumer {
    */
   async run(mode: Mode = "forever", signal?: AbortSignal): Promise<Summary> {
     this.#mode = mode;
+    const owner = await this.#acquireOwner();
     if (mode === "once") {
       this.#abandoned.looksOnce = true;
       this.#intake.offerOnce();
       if (this.#gathering) this.#gathering.waitMs = 0; // nobody else is coming
     }
-    const owner = await this.#acquireOwner();
     const stop = () => this.#beginStop();
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
@@ -431,7 +431,7 @@ export class Consumer {
     const untilMs = Math.min(
       this.#lookAtMs,
       this.#work.takesInMs(nowMs),
-      this.#agenda.restsUntilMs(nowMs),
+      this.#agenda.beforeRestMs(nowMs),
     );
     if (!this.#stop.signal.aborted && !this.#woken) {
       await this.#clock.sleep(Math.max(0, untilMs - nowMs), nap.signal);

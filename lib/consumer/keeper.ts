@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { LaneChange } from "../delivery/lane.ts";
 import type { Attempt } from "../delivery/sender.ts";
 import { verdictOf } from "../delivery/verdict.ts";
 import { type Queue, SHARED_FOLDER } from "../queue/queue.ts";
@@ -17,9 +18,6 @@ import type { Reporter } from "./reporter.ts";
 
 /** Events parked before answers are listened to: on a blocking disk parking alone would never let them in. */
 const PARKED_AT_ONCE = 16;
-
-/** What becomes of a lane by a request. */
-type LaneChange = "opened" | "probing" | "recovered";
 
 /** What a keeper works with. */
 export interface KeeperParts {

@@ -55,7 +55,7 @@ export interface WorkParts {
   readonly lookIfDue: () => Promise<void> | undefined;
   /** Told how the way of each event ended. */
   readonly count: (ending: Ending) => void;
-  /** Told when a request has ended and its events are settled, with the error if there is a bug. */
+  /** Told when a request has ended and what was to be done about its events is done, with the error if there is a bug. */
   readonly ended: (bug?: { readonly error: unknown }) => void;
 }
 
