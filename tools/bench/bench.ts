@@ -56,10 +56,11 @@ interface Pair {
   readonly bare: number;
 }
 
-const isDrain = (name: string): name is typeof DRAINS[number] => DRAINS.some((d) => d === name);
+type Drain = typeof DRAINS[number];
+const isDrain = (name: string): name is Drain => DRAINS.some((drain) => drain === name);
 
 async function drainOnce(
-  name: typeof DRAINS[number],
+  name: Drain,
   endpoint: Endpoint,
   events: number,
   threads: number,
