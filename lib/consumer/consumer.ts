@@ -164,13 +164,11 @@ export class Consumer {
       abandoned: this.#abandoned,
       waiting: this.#waiting,
     };
-    this.#intake = new Intake(this.#clock, sources, resolved.pollMs, {
+    const report = {
       listed: () => this.#resistance.listed(),
-      notListed: (error) => {
-        this.#reporter.trouble("list", error, "looked at again later");
-        this.#resistance.notListed(error);
-      },
-    });
+      notListed: (error: unknown) => this.#notListed(error),
+    };
+    this.#intake = new Intake(this.#clock, sources, resolved.pollMs, report);
     this.#agenda = new Agenda({
       clock: this.#clock,
       lanes: this.#lanes,
@@ -191,8 +189,7 @@ export class Consumer {
       agenda: this.#agenda,
       gathering: this.#gathering,
       delivery: this.#delivery,
-      resistance: this.#resistance,
-      reporter: this.#reporter,
+      report,
       signal,
       lookIfDue: () => this.#lookIfDue(),
       count,
@@ -357,7 +354,7 @@ export class Consumer {
       const nowMs = this.#clock.now();
       const youngestMs = this.#waiting.oldestMs(waiting) + BUCKET_WINDOW_MS;
       if (youngestMs + this.#options.maxAgeMs > nowMs) return;
-      const prepared = await this.#work.fetch(waiting);
+      const prepared = await this.#work.nextDue(waiting);
       if (!prepared) return;
       const ending = await this.#delivery.expire(prepared, station.lastError);
       if (ending) this.#counts[ending]++;
@@ -402,6 +399,11 @@ export class Consumer {
     return true;
   }
 
+  #notListed(error: unknown): void {
+    this.#reporter.trouble("list", error, "looked at again later");
+    this.#resistance.notListed(error);
+  }
+
   /** What is left of the queue, when nothing is in flight here. */
   async #left(): Promise<"nothing" | "held" | "more"> {
     const isHeld = (folder: string) => this.#waiting.get(folder)?.isHeld ?? false;
@@ -410,8 +412,7 @@ export class Consumer {
       if (!await isEmpty(this.#queue, (folder) => !isHeld(folder))) return "more";
       return await isEmpty(this.#queue) ? "nothing" : "held";
     } catch (error) {
-      this.#reporter.trouble("list", error, "looked at again later");
-      this.#resistance.notListed(error);
+      this.#notListed(error);
       return "more"; // what can't be listed may hold something
     }
   }
@@ -430,7 +431,7 @@ export class Consumer {
     const nap = this.#nap = new AbortController();
     const untilMs = Math.min(
       this.#lookAtMs,
-      this.#work.takesInMs(nowMs),
+      this.#work.mayTakeInMs(nowMs),
       this.#agenda.beforeRestMs(nowMs),
     );
     if (!this.#stop.signal.aborted && !this.#woken) {

@@ -12,12 +12,10 @@ import { type Claims, CLAIMS_AT_ONCE } from "./claims.ts";
 import type { Delivery, Ending, MergedEnded, Prepared } from "./delivery.ts";
 import type { Gate } from "./gate.ts";
 import type { Gathering } from "./gathering.ts";
-import type { Intake } from "./intake.ts";
+import type { Intake, ListingReport } from "./intake.ts";
 import type { LaneKeeper } from "./keeper.ts";
 import type { Lanes, Station } from "./lanes.ts";
 import type { AbandonedClaims } from "./recovery.ts";
-import type { Reporter } from "./reporter.ts";
-import type { Resistance } from "./resistance.ts";
 
 /** What is worked with. */
 export interface WorkParts {
@@ -45,10 +43,8 @@ export interface WorkParts {
   readonly gathering: Gathering | undefined;
   /** Sends and settles. */
   readonly delivery: Delivery;
-  /** What the disk refused before. */
-  readonly resistance: Resistance;
-  /** Told of what it refuses. */
-  readonly reporter: Reporter;
+  /** Told of listings. */
+  readonly report: ListingReport;
   /** Aborts when the consumer stops. */
   readonly signal: AbortSignal;
   /** Looks at what can change behind our back, when it is time. */
@@ -73,8 +69,7 @@ export class Work {
   readonly #agenda: Agenda;
   readonly #gathering: Gathering | undefined;
   readonly #delivery: Delivery;
-  readonly #resistance: Resistance;
-  readonly #reporter: Reporter;
+  readonly #report: ListingReport;
   readonly #signal: AbortSignal;
   readonly #lookIfDue: WorkParts["lookIfDue"];
   readonly #count: WorkParts["count"];
@@ -94,8 +89,7 @@ export class Work {
     this.#agenda = parts.agenda;
     this.#gathering = parts.gathering;
     this.#delivery = parts.delivery;
-    this.#resistance = parts.resistance;
-    this.#reporter = parts.reporter;
+    this.#report = parts.report;
     this.#signal = parts.signal;
     this.#lookIfDue = parts.lookIfDue;
     this.#count = parts.count;
@@ -182,7 +176,7 @@ export class Work {
     for (let n = 0; n < most; n++) {
       if (!waiting || this.#waiting.nextDueMs(waiting) > this.#intake.beforeMs) return false;
       if (this.#lanes.isFull(station) || this.#isFull()) return false;
-      const event = await this.fetch(waiting);
+      const event = await this.nextDue(waiting);
       if (!event) return false;
       if (event.destination === station.destination) this.#lanes.enqueue(station, event);
       else await this.#route(event);
@@ -233,7 +227,7 @@ export class Work {
       const event = fromMemory
         ? this.#lanes.dequeue(station)
         : mayWait
-        ? await this.fetch(waiting)
+        ? await this.nextDue(waiting)
         : undefined;
       if (!event) {
         if (station.queue.length > 0) this.#lanes.wake(station);
@@ -248,17 +242,16 @@ export class Work {
   }
 
   /** The next due event of a destination's folder, claimed and looked at. */
-  async fetch(waiting: Waiting): Promise<Prepared | undefined> {
+  async nextDue(waiting: Waiting): Promise<Prepared | undefined> {
     try {
       for (let candidate; (candidate = await this.#waiting.next(waiting, this.#intake.beforeMs));) {
         const event = await this.#claims.one(candidate);
         if (event) return event;
         if (this.#signal.aborted) return undefined;
       }
-      this.#resistance.listed();
+      this.#report.listed();
     } catch (error) {
-      this.#reporter.trouble("list", error, "looked at again later");
-      this.#resistance.notListed(error);
+      this.#report.notListed(error);
     }
     return undefined;
   }
@@ -355,7 +348,7 @@ export class Work {
   }
 
   /** When more may be taken in as far as time goes, monotonic ms; the end of a request may allow it sooner. */
-  takesInMs(nowMs: number): number {
+  mayTakeInMs(nowMs: number): number {
     if (this.#isFull()) return Infinity;
     return Math.max(this.#lanes.waitsUntilMs(nowMs), this.#intake.restUntilMs);
   }
