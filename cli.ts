@@ -86,7 +86,10 @@ const io: Io = {
 /** What `tools/compile.ts` bakes into an executable. */
 export type Build = Partial<Pick<Io, "defaultBaseDir" | "permissions">>;
 
-/** Run the program on this process, and end it. An executable's own entry calls this with its {@linkcode Build}. */
+/**
+ * Run the program on this process, and end it. An executable's own entry calls this with its
+ * {@linkcode Build}.
+ */
 export async function run(build: Build = {}): Promise<never> {
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();

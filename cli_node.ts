@@ -1,5 +1,6 @@
 /**
- * The program's entry on Node: the command line on the real process. `tools/pack.ts` bundles it into the npm package.
+ * The program's entry on Node: the command line on the real process. `tools/pack.ts` bundles it
+ * into the npm package.
  *
  * @module
  */

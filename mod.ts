@@ -1,14 +1,15 @@
 /**
  * Events that are delivered over HTTP from a directory: write a file, it gets delivered.
  *
- * A producer puts an event on the {@linkcode Queue}; a {@linkcode Consumer}, in this process or any other, sends it and removes
- * it when the endpoint has answered 2xx.
+ * A producer puts an event on the {@linkcode Queue}; a {@linkcode Consumer}, in this process or any
+ * other, sends it and removes it when the endpoint has answered 2xx.
  *
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { Consumer, openQueue } from "@optimizelyd/maildir";
  *
- * const endpoint = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+ * const endpoint = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) =>
+ * {
  *   assertEquals(await request.json(), { hello: "world" });
  *   return new Response(null, { status: 204 });
  * });
@@ -38,7 +39,7 @@ import {
 } from "./lib/sdk/dispatcher.ts";
 
 export { Consumer, type Mode, type Summary } from "./lib/consumer/consumer.ts";
-export { DiskFailure } from "./lib/consumer/failure.ts";
+export { DiskFailure } from "./lib/store/failure.ts";
 export type { ConsumerOptions } from "./lib/consumer/options.ts";
 export type {
   Deferred,
@@ -53,9 +54,9 @@ export type {
   TakenOver,
   Trace,
   TraceEvent,
-} from "./lib/consumer/trace.ts";
+} from "./lib/telemetry/trace.ts";
 export type { Ending } from "./lib/consumer/delivery.ts";
-export type { Outcome } from "./lib/delivery/outcome.ts";
+export type { Outcome } from "./lib/http/outcome.ts";
 export { checkEvent, encodeEvent, type EventInput } from "./lib/event/encode.ts";
 export type { Header } from "./lib/event/headers.ts";
 export type { EventRequest } from "./lib/event/request.ts";
@@ -63,7 +64,7 @@ export { type Merger, type Part, scopeOf, utf8Bytes } from "./lib/merge/merger.t
 export { optimizelyMerger } from "./lib/merge/optimizely.ts";
 export { EnqueueError, type EnqueueOptions, EventExistsError } from "./lib/queue/enqueue.ts";
 export { type Modes, NotAQueueError, type OpenOptions } from "./lib/queue/layout.ts";
-export type { Candidate } from "./lib/queue/listing.ts";
+export type { Candidate } from "./lib/queue/store/listing.ts";
 export type { EventName } from "./lib/queue/name.ts";
 export type { Place } from "./lib/queue/place.ts";
 export {
@@ -118,7 +119,8 @@ export function openQueue(baseDir: string, options?: OpenOptions): Promise<Queue
 }
 
 /**
- * An event dispatcher for the Optimizely SDKs, versions 4, 5 and 6, that puts their events on a queue.
+ * An event dispatcher for the Optimizely SDKs, versions 4, 5 and 6, that puts their events on a
+ * queue.
  *
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -132,14 +134,16 @@ export function openQueue(baseDir: string, options?: OpenOptions): Promise<Queue
  *
  * // What the SDK does with it:
  * const url = "https://logx.optimizely.com/v1/events";
- * const { statusCode } = await eventDispatcher.dispatchEvent({ url, httpVerb: "POST", params: {} });
+ * const { statusCode } = await eventDispatcher.dispatchEvent({ url, httpVerb: "POST", params: {}
+ * });
  *
  * assertEquals(statusCode, 204);
  * assertEquals((await status(await openQueue(baseDir))).ready, 1);
  * await Deno.remove(baseDir, { recursive: true });
  * ```
  *
- * @throws {TypeError} If an option can't be one. What the disk refuses goes to `onError` and to the SDK as status 503 instead.
+ * @throws {TypeError} If an option can't be one. What the disk refuses goes to `onError` and to the
+ * SDK as status 503 instead.
  */
 export function createEventDispatcher(options: EventDispatcherOptions): EventDispatcher {
   return eventDispatcherOn(thisRuntime(), options);

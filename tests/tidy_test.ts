@@ -1,7 +1,9 @@
 /**
- * The house rules that no compiler holds: who may import whom, who may touch the world, how a module looks.
+ * The house rules that no compiler holds: who may import whom, who may touch the world, how a
+ * module looks.
  *
- * The rules are functions of a path and a text, so that they can be shown to fail on wrong samples before they pass on the house.
+ * The rules are functions of a path and a text, so that they can be shown to fail on wrong samples
+ * before they pass on the house.
  *
  * @module
  */
@@ -12,25 +14,33 @@ import { MEMORY_FLAG } from "../tools/compile/memory.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** Where a room of `lib/` may import from, besides itself: `cli → accept, consumer → delivery, merge, queue → event`; `accept, sdk → queue`. */
+/**
+ * Where a room of `lib/` may import from, besides itself:
+ * `cli → accept, consumer → lanes, http, store → event → runtime`; `queue` implements `store`.
+ */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   cli: [
     "accept",
     "consumer",
-    "delivery",
+    "http",
     "merge",
     "queue",
     "event",
     "runtime",
     "std",
+    "store",
+    "telemetry",
     "version.ts",
   ],
-  consumer: ["delivery", "merge", "queue", "event", "runtime"],
+  consumer: ["http", "lanes", "merge", "queue", "event", "runtime", "store", "telemetry"],
   accept: ["queue", "event", "runtime"],
   sdk: ["queue", "event", "runtime"],
-  delivery: ["event", "runtime", "version.ts"],
+  http: ["event", "runtime", "version.ts"],
+  lanes: ["consumer", "http"],
   merge: ["event"],
-  queue: ["event", "runtime"],
+  queue: ["consumer", "event", "runtime", "store", "telemetry"],
+  store: ["event", "runtime"],
+  telemetry: ["queue", "runtime"],
   event: [],
   runtime: [],
   std: [],
@@ -61,7 +71,10 @@ const LONGEST_LINE = 150;
 /** Marks of unfinished work. Put together here, so that this file has none. */
 const UNFINISHED = new RegExp(`\\b(?:${["TO" + "DO", "FIX" + "ME", "XX" + "X"].join("|")})\\b`);
 
-/** Without comments: the house writes a block comment at the start of a line, the other after a blank. */
+/**
+ * Without comments: the house writes a block comment at the start of a line, the other after a
+ * blank.
+ */
 function codeOf(text: string): string {
   return text.replace(/^[ \t]*\/\*[\s\S]*?\*\//gm, "").replace(/(^|\s)\/\/.*$/gm, "$1");
 }
@@ -165,18 +178,18 @@ function faultsOfHouse(rule: (path: string, text: string) => string[]): string[]
     .flatMap((path) => rule(path, readOurs(path)));
 }
 
-Deno.test("arrows point one way: cli → consumer → delivery, queue → event", () => {
+Deno.test("arrows point one way: cli → consumer → lanes, http, store → event", () => {
   assertEquals(faultsOfHouse(badImports), []);
 });
 
 Deno.test("the arrows' rule sees every form of a wrong import", () => {
   const wrong: [path: string, text: string][] = [
     ["lib/event/a.ts", `import { b } from "../queue/b.ts";`],
-    ["lib/queue/a.ts", `import type {\n  B,\n} from "../delivery/b.ts";`],
-    ["lib/delivery/a.ts", `export * from "../queue/b.ts";`],
+    ["lib/queue/a.ts", `import type {\n  B,\n} from "../http/b.ts";`],
+    ["lib/http/a.ts", `export * from "../queue/b.ts";`],
     ["lib/consumer/a.ts", `import "../cli/b.ts";`],
     ["lib/consumer/a.ts", `import { denoRuntime } from "../runtime/deno.ts";`],
-    ["lib/queue/a.ts", `const b = await import("../consumer/b.ts");`],
+    ["lib/store/a.ts", `const b = await import("../consumer/b.ts");`],
     ["lib/queue/a.ts", `import { assert } from "@std/assert";`],
     ["lib/queue/a.ts", `import { open } from "node:fs";`],
     ["lib/queue/a.ts", `import { openQueue } from "../../mod.ts";`],

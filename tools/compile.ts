@@ -1,9 +1,10 @@
 /**
  * `deno task compile`: one executable file for each kind of machine.
  *
- * There are two forms. *Compiled* is what `deno compile` makes, on a base binary that Deno's own host serves. *Portable* is for
- * networks that reach the npm registry but not that host: a file that unpacks Deno once and becomes it. Both run the same
- * bundled script with the same permissions.
+ * There are two forms. *Compiled* is what `deno compile` makes, on a base binary that Deno's own
+ * host serves. *Portable* is for networks that reach the npm registry but not that host: a file
+ * that unpacks Deno once and becomes it. Both run the same bundled script with the same
+ * permissions.
  *
  * @module
  */
@@ -19,7 +20,7 @@ import { portableParts } from "./compile/portable.ts";
 import { writeSums } from "./compile/sums.ts";
 import { isPortable, type Target } from "./compile/targets.ts";
 
-const root = new URL("..", import.meta.url);
+const root = new URL("../", import.meta.url);
 
 /** Where one run works and what it makes everything from. */
 interface Workshop {
@@ -48,7 +49,10 @@ function failed(code: number, error: Error): number {
   return code;
 }
 
-/** Make what can be made; one target that can't doesn't keep the others from being made, but from success. */
+/**
+ * Make what can be made; one target that can't doesn't keep the others from being made, but from
+ * success.
+ */
 async function makeAll(options: Options): Promise<number> {
   const scratch = await Deno.makeTempDir({ prefix: "compile-" });
   let code = 0;
@@ -101,7 +105,8 @@ async function makeCompiled(
 ): Promise<string> {
   const path = `${scratch}/optimizelyd-maildir.mjs`;
   await Deno.writeTextFile(path, script);
-  await Deno.utime(path, 0, 0); // the time is part of the executable: the same source, the same bytes
+  // The time is part of the executable: the same source, the same bytes.
+  await Deno.utime(path, 0, 0);
   await compile(path, target, options.locks, output);
   return "compiled form: starts at once, unpacks nothing";
 }
@@ -129,7 +134,10 @@ function writerTo(file: Deno.FsFile): WritableStream<Uint8Array> {
   });
 }
 
-/** Put the result under its name only once it is complete, and by a rename: the one it replaces may be running. */
+/**
+ * Put the result under its name only once it is complete, and by a rename: the one it replaces may
+ * be running.
+ */
 async function replace(from: string, to: string): Promise<void> {
   await Deno.copyFile(from, `${to}.part`);
   await Deno.chmod(`${to}.part`, 0o755).catch(() => {}); // Windows has no such bits

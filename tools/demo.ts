@@ -1,9 +1,10 @@
 /**
  * The product in one screen: a sample queue, an endpoint, a consumer, and what came of it.
  *
- * `examples/queue/` is copied to a temporary directory; an endpoint listens on a free loopback port; the program itself, as a
- * child process that may touch nothing but that directory and that port, delivers. What is shown is what is on the disk and what
- * arrived. Exits with 0 only if that is exactly what should be.
+ * `examples/queue/` is copied to a temporary directory; an endpoint listens on a free loopback
+ * port; the program itself, as a child process that may touch nothing but that directory and that
+ * port, delivers. What is shown is what is on the disk and what arrived. Exits with 0 only if that
+ * is exactly what should be.
  *
  * @module
  */
@@ -51,7 +52,10 @@ function heading(title: string, what: string): void {
   print(`${bold(title.padEnd(8))} ${dim(fit(what, WIDTH - 9))}`);
 }
 
-/** Copy the sample queue, its events addressed to `origin` and old enough not to look as if they were still being written. */
+/**
+ * Copy the sample queue, its events addressed to `origin` and old enough not to look as if they
+ * were still being written.
+ */
 async function copySample(base: string, origin: string): Promise<void> {
   for (const folder of ["tmp", "new", "cur", "doa", "res"]) await Deno.mkdir(`${base}/${folder}`);
   const names = (await list(new URL("new/", SAMPLE))).map(({ name }) => name);

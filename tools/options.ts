@@ -54,7 +54,8 @@ function helpText(
  * Read a command line.
  *
  * @throws {HelpWanted} On `--help`.
- * @throws {UsageError} On an option that is unknown or not a positive whole number, or a part there is not.
+ * @throws {UsageError} On an option that is unknown or not a positive whole number, or a part there
+ * is not.
  */
 export function readSettings<D extends Defaults>(
   args: readonly string[],
@@ -90,7 +91,9 @@ export function readSettings<D extends Defaults>(
   };
 }
 
-/** Run a tool, or tell what it takes; a command line that can't be understood is one line and 64. */
+/**
+ * Run a tool, or tell what it takes; a command line that can't be understood is one line and 64.
+ */
 export async function runTool(run: () => Promise<void>): Promise<void> {
   try {
     await run();

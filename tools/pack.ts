@@ -1,8 +1,9 @@
 /**
  * `deno task pack`: the npm package, as a tarball in `dist/`.
  *
- * `deno pack` turns `mod.ts` and what it reaches into JavaScript with types. What it has no words for is added here: the
- * program for Node, bundled into one file so that the package depends on nothing, and the Node versions it runs on.
+ * `deno pack` turns `mod.ts` and what it reaches into JavaScript with types. What it has no words
+ * for is added here: the program for Node, bundled into one file so that the package depends on
+ * nothing, and the Node versions it runs on.
  *
  * @module
  */
@@ -11,7 +12,7 @@
 import { withoutForeignPaths } from "./compile/bundle.ts";
 import { runDeno, runNpm, ToolError } from "./compile/child.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
+const ROOT = new URL("../", import.meta.url).pathname;
 
 /** `require()` of a package made of modules came with 20.19. */
 const NODE_VERSIONS = ">=20.19";

@@ -3,8 +3,9 @@
  *
  *     deno task sim [--seed N] [--steps M] [--seeds K]
  *
- * Runs the seeds N to N + K − 1 with M steps each: crashes, pauses, clocks that jump, disks that fail, networks that misbehave. A failure
- * prints its seed, the shortest plan that still fails, and the end of what happened in it; exit code 1.
+ * Runs the seeds N to N + K − 1 with M steps each: crashes, pauses, clocks that jump, disks that
+ * fail, networks that misbehave. A failure prints its seed, the shortest plan that still fails, and
+ * the end of what happened in it; exit code 1.
  *
  * @module
  */

@@ -1,12 +1,13 @@
 /**
- * Torture on the real thing: real files, three consumers and two producers as real processes, an endpoint that misbehaves at
- * random, and `kill -9` at random moments.
+ * Torture on the real thing: real files, three consumers and two producers as real processes, an
+ * endpoint that misbehaves at random, and `kill -9` at random moments.
  *
  *     deno task torture [--kills N] [--seed N] [--only disk|tmpfs]
  *
- * At the end every acknowledged id must have been received (or be in `doa/`). Prints what was lost (must be nothing), the second
- * deliveries, and how many of them each cause explains. Then the same once more on a small, full tmpfs, where mounting is
- * allowed. Exit code 1 if anything is lost, or if a second delivery has no cause.
+ * At the end every acknowledged id must have been received (or be in `doa/`). Prints what was lost
+ * (must be nothing), the second deliveries, and how many of them each cause explains. Then the same
+ * once more on a small, full tmpfs, where mounting is allowed. Exit code 1 if anything is lost, or
+ * if a second delivery has no cause.
  *
  * @module
  */

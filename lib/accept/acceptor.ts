@@ -38,9 +38,11 @@ export class Acceptor {
   }
 
   /**
-   * Take no more events; those that are being taken get `graceMs` to arrive, less when `signal` aborts.
+   * Take no more events; those that are being taken get `graceMs` to arrive, less when `signal`
+   * aborts.
    *
-   * The server stays until then, because stopping it cuts every body that isn't whole; whoever comes meanwhile is told to come again.
+   * The server stays until then, because stopping it cuts every body that isn't whole; whoever
+   * comes meanwhile is told to come again.
    */
   async stop(graceMs: number, signal: AbortSignal): Promise<void> {
     this.#isStopping = true;

@@ -1,6 +1,6 @@
 /**
- * A local endpoint that stands in for the real one: it takes what an SDK posts, puts it on the queue for where it should go, and
- * answers 204 only when it is durable.
+ * A local endpoint that stands in for the real one: it takes what an SDK posts, puts it on the
+ * queue for where it should go, and answers 204 only when it is durable.
  *
  *     answer        when
  *     204           the event is on stable storage
@@ -49,7 +49,10 @@ class Refusal extends Error {
   }
 }
 
-/** The handler of an endpoint that spools to `commit`. Never rejects for what a client sends or the disk refuses. */
+/**
+ * The handler of an endpoint that spools to `commit`. Never rejects for what a client sends or the
+ * disk refuses.
+ */
 export function endpoint(
   commit: Pick<GroupCommit, "enqueue">,
   options: EndpointOptions,

@@ -1,8 +1,8 @@
 /**
  * Group commit: events that arrive together share the fsync of the folder.
  *
- * Whoever asks first waits one turn of the event loop for others; while a group is being written the next one gathers. An event is
- * answered for only when it is durable itself.
+ * Whoever asks first waits one turn of the event loop for others; while a group is being written
+ * the next one gathers. An event is answered for only when it is durable itself.
  *
  * @module
  */

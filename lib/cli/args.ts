@@ -1,10 +1,11 @@
 /**
  * Arguments to options: how a command line is spelled, not yet what it means.
  *
- * `parseArgs` of `@std/cli` does the pairing of names and values, but lets pass what an operator would want to hear of:
- * `--once=maybe` is true, `--once false` eats the word, a repeated option silently wins over the first, an unknown one
- * swallows the next word. So a flag is closed with `=` beforehand (a value never starts with a dash, which makes every `--word`
- * an option wherever it stands), everything is collected as text, and what is unknown, empty or repeated is an error.
+ * `parseArgs` of `@std/cli` does the pairing of names and values, but lets pass what an operator
+ * would want to hear of: `--once=maybe` is true, `--once false` eats the word, a repeated option
+ * silently wins over the first, an unknown one swallows the next word. So a flag is closed with `=`
+ * beforehand (a value never starts with a dash, which makes every `--word` an option wherever it
+ * stands), everything is collected as text, and what is unknown, empty or repeated is an error.
  *
  * @module
  */
@@ -13,7 +14,10 @@ import { parseArgs } from "@std/cli";
 import { closestString, levenshteinDistance } from "../std/text.ts";
 import { printable } from "./printable.ts";
 
-/** The command line can't be understood; the message is one line for the person who typed it. The program ends with 64. */
+/**
+ * The command line can't be understood; the message is one line for the person who typed it. The
+ * program ends with 64.
+ */
 export class UsageError extends Error {
   /** The name of the class. */
   override readonly name = "UsageError";
@@ -49,7 +53,10 @@ function modernSpelling(arg: string): string {
 /** `parseArgs` takes `--no-x=1` for `--x=1`. No option of ours begins like this. */
 const NEGATED = /^--no-/;
 
-/** A flag with an empty value, so that it doesn't take the next word for one; anything else as it is. */
+/**
+ * A flag with an empty value, so that it doesn't take the next word for one; anything else as it
+ * is.
+ */
 function closeFlag(arg: string, spellings: ReadonlyMap<string, Spelling>): string {
   const [name] = arg.slice(2).split("=", 1);
   if (!arg.startsWith("--") || spellings.get(name!)?.takes !== "flag") return arg;
@@ -70,7 +77,8 @@ export function nearest(given: string, names: readonly string[]): string | undef
 /**
  * Take a command line apart by the spelling of its options.
  *
- * @throws {UsageError} On an option that is unknown, lacks its value, has one it can't take, or is repeated.
+ * @throws {UsageError} On an option that is unknown, lacks its value, has one it can't take, or is
+ * repeated.
  */
 export function readArguments(
   args: readonly string[],

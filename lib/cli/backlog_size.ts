@@ -1,6 +1,6 @@
 /**
- * How many events are left, for the progress line: counted from the names alone, and counted again now and then, because
- * producers and other consumers are at work too.
+ * How many events are left, for the progress line: counted from the names alone, and counted again
+ * now and then, because producers and other consumers are at work too.
  *
  * @module
  */

@@ -1,8 +1,9 @@
 /**
  * `client`: puts events on the queue.
  *
- * Every event is checked by the rules of the consumer, and by default none is put on the queue unless all are good: whoever
- * made a broken batch can mend it and send all of it again. Bytes are stored as they came.
+ * Every event is checked by the rules of the consumer, and by default none is put on the queue
+ * unless all are good: whoever made a broken batch can mend it and send all of it again. Bytes are
+ * stored as they came.
  *
  * @module
  */

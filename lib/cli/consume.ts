@@ -6,7 +6,7 @@
 
 import { Acceptor } from "../accept/acceptor.ts";
 import { Consumer, type Summary } from "../consumer/consumer.ts";
-import type { TraceEvent } from "../consumer/trace.ts";
+import type { TraceEvent } from "../telemetry/trace.ts";
 import { Queue } from "../queue/queue.ts";
 import { type Clock, errorCode, type Runtime } from "../runtime/runtime.ts";
 import { UsageError } from "./args.ts";
@@ -29,7 +29,10 @@ interface Report {
   readonly accepting: (url: string, forwardTo: string) => void;
   /** Show that it has been asked to stop. */
   readonly stopping: () => void;
-  /** Show the last; without a summary the end came too early for one. `onlyHeld`: what is left waits for held destinations. */
+  /**
+   * Show the last; without a summary the end came too early for one. `onlyHeld`: what is left waits
+   * for held destinations.
+   */
   readonly end: (summary: Summary | undefined, onlyHeld: boolean) => Promise<void>;
 }
 

@@ -1,15 +1,16 @@
 /**
  * The options of `consume`: read, held to their limits and to each other.
  *
- * Limits that tie two numbers together exist because a queue that breaks them delivers twice or never: a lease shorter than
- * an attempt is taken over in the middle of it, one longer than the format allows counts as ended.
+ * Limits that tie two numbers together exist because a queue that breaks them delivers twice or
+ * never: a lease shorter than an attempt is taken over in the middle of it, one longer than the
+ * format allows counts as ended.
  *
  * @module
  */
 
 import { isLoopback, type ListenAddress, parseAddress } from "../accept/address.ts";
 import type { Mode } from "../consumer/consumer.ts";
-import type { Outcome } from "../delivery/outcome.ts";
+import type { Outcome } from "../http/outcome.ts";
 import { LONGEST_MERGE_WAIT_MS } from "../consumer/options.ts";
 import { encodeEventText } from "../event/encode.ts";
 import type { Merger } from "../merge/merger.ts";
@@ -82,7 +83,10 @@ export interface AcceptOptions {
 /** Values of the options given, by name. */
 type Given = ReadonlyMap<string, readonly string[]>;
 
-/** A lease outlives the timeout by at least this: a request starts only with 5 s to spare, and settling takes time too. */
+/**
+ * A lease outlives the timeout by at least this: a request starts only with 5 s to spare, and
+ * settling takes time too.
+ */
 const LEAST_LEASE_MARGIN_MS = 10_000;
 /** By how much it does unless told otherwise. */
 const DEFAULT_LEASE_MARGIN_MS = 30_000;
@@ -271,7 +275,8 @@ function readLogFormat(given: Given): "text" | "json" {
 /**
  * Read the options of `consume`.
  *
- * @throws {UsageError} On a value outside its limits, and on two that contradict each other: the message names both.
+ * @throws {UsageError} On a value outside its limits, and on two that contradict each other: the
+ * message names both.
  */
 export function readConsumeOptions(given: Given): ConsumeOptions {
   const timeoutMs = readDuration(given, "timeout", 1, LONGEST_LEASE_MS) ?? 30_000;

@@ -1,8 +1,8 @@
 /**
  * Durations as people write them: a whole number and one unit, `250ms`, `30s`, `5m`, `72h`, `3d`.
  *
- * No fractions and no sums: every duration has a spelling without them (`1500ms`, `90m`), and one grammar is easier to
- * remember than three.
+ * No fractions and no sums: every duration has a spelling without them (`1500ms`, `90m`), and one
+ * grammar is easier to remember than three.
  *
  * @module
  */
@@ -37,7 +37,8 @@ export function parseDuration(text: string): number {
 }
 
 /**
- * Write a duration exactly, in the largest unit that needs no fraction; {@linkcode parseDuration} reads it back: 90,000 is `90s`.
+ * Write a duration exactly, in the largest unit that needs no fraction; {@linkcode parseDuration}
+ * reads it back: 90,000 is `90s`.
  */
 export function formatDuration(ms: number): string {
   if (ms === 0) return "0s";

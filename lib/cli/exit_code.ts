@@ -1,5 +1,6 @@
 /**
- * Exit codes, after `sysexits.h`: what a script, a unit file or an orchestrator needs to know to do the right thing next.
+ * Exit codes, after `sysexits.h`: what a script, a unit file or an orchestrator needs to know to do
+ * the right thing next.
  *
  * @module
  */

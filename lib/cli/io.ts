@@ -1,5 +1,6 @@
 /**
- * What a command needs of the program around it: the three streams, signals, and what the environment said.
+ * What a command needs of the program around it: the three streams, signals, and what the
+ * environment said.
  *
  * An interface only. The entry file implements it on the real process; tests hand in their own.
  *
@@ -12,7 +13,9 @@ export interface Output {
   readonly isTerminal: boolean;
   /** Width in characters at this moment; 80 where there is none. */
   columns(): number;
-  /** Write all of the text. Rejects when the reader has gone (`EPIPE`) or the disk behind it fails. */
+  /**
+   * Write all of the text. Rejects when the reader has gone (`EPIPE`) or the disk behind it fails.
+   */
   write(text: string): Promise<void>;
 }
 
@@ -37,10 +40,13 @@ export interface Io {
   /** What this build may do, one line each; printed at the end of the help when there is any. */
   readonly permissions: readonly string[];
   /**
-   * Read a file that the command line names, wherever it lies; at most `maxBytes + 1` bytes of it, so that a file that is
-   * too large is seen to be.
+   * Read a file that the command line names, wherever it lies; at most `maxBytes + 1` bytes of it,
+   * so that a file that is too large is seen to be.
    */
   readFile(path: string, maxBytes: number): Promise<Uint8Array>;
-  /** Call `handler` whenever the process is asked to stop (SIGINT, SIGTERM). Returns how to take it off again. */
+  /**
+   * Call `handler` whenever the process is asked to stop (SIGINT, SIGTERM). Returns how to take it
+   * off again.
+   */
   onSignal(handler: () => void): () => void;
 }

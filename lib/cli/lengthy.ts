@@ -1,5 +1,6 @@
 /**
- * A progress line for what is usually done at once: it appears on a terminal, and only when it takes a while.
+ * A progress line for what is usually done at once: it appears on a terminal, and only when it
+ * takes a while.
  *
  * @module
  */
@@ -11,7 +12,9 @@ import { formatCount, Progress } from "./progress.ts";
 /** What is done by then needs no progress. */
 const PATIENCE_MS = 1_000;
 
-/** Timers and the terminal get their turn this often: the disk may answer without ever letting go. */
+/**
+ * Timers and the terminal get their turn this often: the disk may answer without ever letting go.
+ */
 const TURN_MS = 100;
 
 /** Shows a count that grows. */
@@ -35,7 +38,10 @@ export class Lengthy {
     this.#startMs = this.#turnMs = clock.monotonic();
   }
 
-  /** Say how many there are by now; cheap enough for every one, as long as what it returns is waited for. */
+  /**
+   * Say how many there are by now; cheap enough for every one, as long as what it returns is waited
+   * for.
+   */
   readonly report = (done: number): void | Promise<void> => {
     if (!this.#output.isTerminal) return;
     const nowMs = this.#clock.monotonic();

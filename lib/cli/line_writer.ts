@@ -1,9 +1,10 @@
 /**
  * Lines to a stream, many in one write: a log of 20,000 lines a second costs ten writes.
  *
- * The first line goes out at once, further ones after a pause. Nothing that is written is lost on a normal exit, which
- * awaits {@linkcode LineWriter.flush}. A reader that has gone silences the writer: a log nobody reads doesn't end a delivery. One
- * that stalls makes it drop lines once 16 Mi characters wait, and say how many, rather than eat the memory.
+ * The first line goes out at once, further ones after a pause. Nothing that is written is lost on a
+ * normal exit, which awaits {@linkcode LineWriter.flush}. A reader that has gone silences the
+ * writer: a log nobody reads doesn't end a delivery. One that stalls makes it drop lines once 16 Mi
+ * characters wait, and say how many, rather than eat the memory.
  *
  * @module
  */

@@ -1,7 +1,9 @@
 /**
- * Lines of a byte stream, as bytes: text that isn't UTF-8 must be told from text that is, not repaired.
+ * Lines of a byte stream, as bytes: text that isn't UTF-8 must be told from text that is, not
+ * repaired.
  *
- * Memory is one chunk and one line, and a line that is too long costs no more than the longest one allowed.
+ * Memory is one chunk and one line, and a line that is too long costs no more than the longest one
+ * allowed.
  *
  * @module
  */
@@ -52,7 +54,8 @@ class Pieces {
 }
 
 /**
- * Split a stream into lines; all lines that end in one chunk come together. A last line without a line feed counts.
+ * Split a stream into lines; all lines that end in one chunk come together. A last line without a
+ * line feed counts.
  *
  * @param maxBytes Longest line, its line feed included.
  * @param signal Ends the stream as if it were over.

@@ -1,15 +1,15 @@
 /**
  * The log: one line for each thing a consumer reports, for people (text) or for programs (JSON).
  *
- * A line is always exactly one line and moves no cursor, whatever a file is called and whatever an endpoint answered. Text
- * lines start with the same columns, `time event id destination status attempt=N Nms`, so that `awk` gets along; what is
- * missing is `-`.
+ * A line is always exactly one line and moves no cursor, whatever a file is called and whatever an
+ * endpoint answered. Text lines start with the same columns, `time event id destination status
+ * attempt=N Nms`, so that `awk` gets along; what is missing is `-`.
  *
  * @module
  */
 
 import type { Summary } from "../consumer/consumer.ts";
-import type { TraceEvent } from "../consumer/trace.ts";
+import type { TraceEvent } from "../telemetry/trace.ts";
 import { formatDuration } from "./duration.ts";
 import { printable, quoted, word } from "./printable.ts";
 
@@ -21,7 +21,10 @@ function isoTime(ms: number): string {
   return lastTime;
 }
 
-/** `id destination status attempt=N Nms`, and `merged=N` where a request was shared, of the three events that end an attempt. */
+/**
+ * `id destination status attempt=N Nms`, and `merged=N` where a request was shared, of the three
+ * events that end an attempt.
+ */
 function attemptColumns(event: TraceEvent & { type: "delivered" | "deferred" | "dead" }): string {
   const destination = event.destination === undefined ? "-" : word(event.destination);
   return `${word(event.id)} ${destination} ${event.status ?? "-"} ` +
@@ -127,7 +130,10 @@ export function formatStart(
   return printable(JSON.stringify({ time, event: "started", queue: baseDir, threads }));
 }
 
-/** The log line with which accepting over HTTP begins, without its line break. User info in `forwardTo` is left out. */
+/**
+ * The log line with which accepting over HTTP begins, without its line break. User info in
+ * `forwardTo` is left out.
+ */
 export function formatAccepting(
   url: string,
   forwardTo: string,

@@ -1,13 +1,13 @@
 /**
  * The program: from its arguments to its exit code.
  *
- * Results go to standard output, everything else to standard error. Whatever goes wrong ends in one line that says what, and in
- * an exit code that says whose it is to mend.
+ * Results go to standard output, everything else to standard error. Whatever goes wrong ends in one
+ * line that says what, and in an exit code that says whose it is to mend.
  *
  * @module
  */
 
-import { DiskFailure } from "../consumer/failure.ts";
+import { DiskFailure } from "../store/failure.ts";
 import { NotAQueueError } from "../queue/layout.ts";
 import { errorCode, type Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
@@ -70,7 +70,10 @@ function exitCodeOf(error: unknown): ExitCode {
   return NOT_A_PLACE.has(code) ? EXIT.notAQueue : EXIT.diskError;
 }
 
-/** What the runtime advises when a permission is missing; whoever runs an executable can't follow it. */
+/**
+ * What the runtime advises when a permission is missing; whoever runs an executable can't follow
+ * it.
+ */
 const RUN_AGAIN = /, run again with the --allow-\w+ flag$/;
 
 /** What went wrong, in one line for whoever started the program. */

@@ -1,8 +1,8 @@
 /**
  * The command line: what was asked for, as a closed union of invocations.
  *
- * Pure: nothing here looks at the environment or the disk. Everything that can be known to be wrong before the first file is
- * touched is found here.
+ * Pure: nothing here looks at the environment or the disk. Everything that can be known to be wrong
+ * before the first file is touched is found here.
  *
  * @module
  */

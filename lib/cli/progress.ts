@@ -1,8 +1,10 @@
 /**
- * Progress on a terminal: one line, redrawn at most ten times a second, replaced by a summary at the end.
+ * Progress on a terminal: one line, redrawn at most ten times a second, replaced by a summary at
+ * the end.
  *
- * The line is ASCII, one column a character, so that cutting it to the terminal's width is cutting a string; it is cleared with
- * spaces rather than escape sequences, so that every terminal understands it.
+ * The line is ASCII, one column a character, so that cutting it to the terminal's width is cutting
+ * a string; it is cleared with spaces rather than escape sequences, so that every terminal
+ * understands it.
  *
  * @module
  */
@@ -105,7 +107,9 @@ export class Progress {
     this.#lines.push(text);
   }
 
-  /** Write to another stream that may be the same terminal, with the progress line out of the way. */
+  /**
+   * Write to another stream that may be the same terminal, with the progress line out of the way.
+   */
   aside(write: () => Promise<void>): Promise<void> {
     return this.#inTurn(async () => {
       await this.#put("");

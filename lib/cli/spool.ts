@@ -1,9 +1,10 @@
 /**
  * Events that wait until all of a call's events are known to be good.
  *
- * "Nothing of this call" means that the last line decides about the first, and the input may be larger than memory. So what
- * has been checked waits in the queue's own `tmp/`, a batch a file; only the last batch stays in memory, which for most calls is
- * all there is. What a crash leaves there was promised to nobody, and the sweep removes it.
+ * "Nothing of this call" means that the last line decides about the first, and the input may be
+ * larger than memory. So what has been checked waits in the queue's own `tmp/`, a batch a file;
+ * only the last batch stays in memory, which for most calls is all there is. What a crash leaves
+ * there was promised to nobody, and the sweep removes it.
  *
  * @module
  */

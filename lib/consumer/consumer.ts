@@ -1,35 +1,37 @@
 /**
- * The consumer: begin, work while there is something to do, look around, rest, and stop in good order. The work itself is in `work.ts`.
+ * The consumer: begin, work while there is something to do, look around, rest, and stop in good
+ * order. The work itself is in `work.ts`.
  *
- * Nothing an event, a file or an endpoint does ends the loop. It ends when asked to, when its work is done (modes `once` and
- * `until-empty`), or when the disk has refused to list or to let claim for half a minute.
+ * Nothing an event, a file or an endpoint does ends the loop. It ends when asked to, when its work
+ * is done (modes `once` and `until-empty`), or when the disk has refused to list or to let claim
+ * for half a minute.
  *
  * @module
  */
 
 import { BUCKET_WINDOW_MS } from "../queue/buckets.ts";
-import { acquireOwner, type OwnerFile, releaseOwner } from "../queue/owner.ts";
+import { acquireOwner, type OwnerFile, releaseOwner } from "../queue/store/owner.ts";
 import { isDiskFull } from "../queue/place.ts";
 import type { Queue } from "../queue/queue.ts";
 import { isEmpty } from "../queue/status.ts";
 import { sweep } from "../queue/sweep.ts";
-import { type Waiting, WaitingEvents } from "../queue/waiting.ts";
+import { type Waiting, WaitingEvents } from "../queue/store/deferred.ts";
 import type { Clock } from "../runtime/runtime.ts";
-import { Agenda } from "./agenda.ts";
-import { ReadyEvents } from "./backlog.ts";
-import { Claimer } from "./claimer.ts";
-import { Claims } from "./claims.ts";
+import { Agenda } from "./wakeups.ts";
+import { ReadyEvents } from "../queue/store/ready.ts";
+import { Claimer } from "../queue/store/claimer.ts";
+import { Claims } from "./prefetch.ts";
 import { Delivery, type Ending } from "./delivery.ts";
-import { Gate } from "./gate.ts";
-import { Gathering } from "./gathering.ts";
-import { Intake } from "./intake.ts";
-import { LaneKeeper } from "./keeper.ts";
-import { Lanes } from "./lanes.ts";
+import { Gate } from "./semaphore.ts";
+import { Gathering } from "./batcher.ts";
+import { Intake } from "../queue/store/poller.ts";
+import { LaneKeeper } from "./lane_sync.ts";
+import { Lanes } from "../lanes/lanes.ts";
 import { type ConsumerOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
-import { AbandonedClaims } from "./recovery.ts";
-import { Reporter } from "./reporter.ts";
-import { Resistance } from "./resistance.ts";
-import { Work } from "./work.ts";
+import { AbandonedClaims } from "../queue/store/recovery.ts";
+import { Reporter } from "../telemetry/reporter.ts";
+import { Resistance } from "../queue/store/claim_backoff.ts";
+import { Work } from "./dispatcher.ts";
 
 /** When a consumer's work is done. */
 export type Mode =
@@ -49,10 +51,16 @@ export type Summary = Readonly<Record<Ending, number>> & {
 /** What is swept is 36 h old, so once a day is often enough. */
 const SWEEP_EVERY_MS = 24 * 60 * 60_000;
 
-/** Above this many claims without a rest the disk need not tell that more has come: the folder is listed again anyway. */
+/**
+ * Above this many claims without a rest the disk need not tell that more has come: the folder is
+ * listed again anyway.
+ */
 const BUSY_CLAIMS = 64;
 
-/** How many events that wait for a destination which is down are looked at, a poll and destination, for whether they are too old. */
+/**
+ * How many events that wait for a destination which is down are looked at, a poll and destination,
+ * for whether they are too old.
+ */
 const EXPIRE_AT_ONCE = 64;
 
 /** Delivers the events of a queue. Several on one queue need no configuration. */
@@ -205,9 +213,12 @@ export class Consumer {
   /**
    * Consume. May be called once.
    *
-   * @param signal Stops it in good order: no new claims, what is in flight gets the grace time, what is left goes back to `new/`.
-   * @throws {DiskFailure} If the disk refuses for half a minute. What is in flight is settled first, as far as the disk lets it.
-   * @throws The disk's error, if a folder of the queue is not writable or on another file system at the start.
+   * @param signal Stops it in good order: no new claims, what is in flight gets the grace time,
+   * what is left goes back to `new/`.
+   * @throws {DiskFailure} If the disk refuses for half a minute. What is in flight is settled
+   * first, as far as the disk lets it.
+   * @throws The disk's error, if a folder of the queue is not writable or on another file system at
+   * the start.
    */
   async run(mode: Mode = "forever", signal?: AbortSignal): Promise<Summary> {
     this.#mode = mode;
@@ -239,7 +250,10 @@ export class Consumer {
     }
   }
 
-  /** A full disk may have no room for one more name; events can be delivered all the same, which makes room. */
+  /**
+   * A full disk may have no room for one more name; events can be delivered all the same, which
+   * makes room.
+   */
   async #acquireOwner(): Promise<OwnerFile | undefined> {
     try {
       return await acquireOwner(this.#queue);
@@ -282,7 +296,8 @@ export class Consumer {
 
   async #close(owner: OwnerFile | undefined): Promise<void> {
     this.#unwatch?.();
-    await this.#delivery.removeDelivered(); // the last chance: whoever takes the claim over sends the event again
+    // The last chance: whoever takes the claim over sends the event again.
+    await this.#delivery.removeDelivered();
     try {
       await this.#abandoned.close();
     } catch (error) {
@@ -408,7 +423,8 @@ export class Consumer {
   async #left(): Promise<"nothing" | "held" | "more"> {
     const isHeld = (folder: string) => this.#waiting.get(folder)?.isHeld ?? false;
     try {
-      // What isn't held first: others may take the last of it between two looks, which doesn't make it held.
+      // What isn't held first: others may take the last of it between two looks, which doesn't make
+      // it held.
       if (!await isEmpty(this.#queue, (folder) => !isHeld(folder))) return "more";
       return await isEmpty(this.#queue) ? "nothing" : "held";
     } catch (error) {
@@ -417,7 +433,10 @@ export class Consumer {
     }
   }
 
-  /** Sleep until something is due, a folder may have changed, a request ends, or the next look is due anyway. */
+  /**
+   * Sleep until something is due, a folder may have changed, a request ends, or the next look is
+   * due anyway.
+   */
   async #idle(): Promise<void> {
     const nowMs = this.#clock.monotonic();
     this.#claimsSinceRest = 0;
@@ -426,7 +445,8 @@ export class Consumer {
         this.#intake.wake();
         this.#wake();
       });
-      return this.#intake.wake(); // what came after the look and before the watch is found by one more look
+      // What came after the look and before the watch is found by one more look.
+      return this.#intake.wake();
     }
     const nap = this.#nap = new AbortController();
     const untilMs = Math.min(

@@ -1,15 +1,16 @@
 /**
  * One claimed event's way: look at the file, check it, send it, settle the claim.
  *
- * Nothing an event, its file, its endpoint or the disk does is an exception here: each has an ending. What is thrown is a bug.
+ * Nothing an event, its file, its endpoint or the disk does is an exception here: each has an
+ * ending. What is thrown is a bug.
  *
  * @module
  */
 
 import { destinationFolder } from "../event/destination.ts";
 import { type EventRequest, parseEvent } from "../event/request.ts";
-import { givesUp, retryDelayMs } from "../delivery/schedule.ts";
-import { type Attempt, forbidden, Sender } from "../delivery/sender.ts";
+import { givesUp, retryDelayMs } from "../http/schedule.ts";
+import { type Attempt, forbidden, Sender } from "../http/sender.ts";
 import { CLOCK_SKEW_MS, LEASE_MARGIN_MS, MOST_TAKEOVERS } from "../queue/constants.ts";
 import {
   type Claim,
@@ -21,8 +22,8 @@ import {
 import { uuidTimeMs } from "../queue/uuid.ts";
 import { errorCode, type Stat, type Taken } from "../runtime/runtime.ts";
 import type { ResolvedOptions } from "./options.ts";
-import type { Gathered } from "./gathering.ts";
-import type { LeaseLost } from "./trace.ts";
+import type { Gathered } from "./batcher.ts";
+import type { LeaseLost } from "../telemetry/trace.ts";
 
 /** How an event's way ended. */
 export type Ending =
@@ -83,7 +84,10 @@ export interface MergedEnded {
   readonly endings: readonly Ending[];
   /** What came of the attempt, when there was one. */
   readonly attempt?: Attempt;
-  /** The endpoint refused the request; these are claimed still, and which of them is to blame is to be found out. */
+  /**
+   * The endpoint refused the request; these are claimed still, and which of them is to blame is to
+   * be found out.
+   */
   readonly refused?: readonly Prepared[];
 }
 
@@ -135,7 +139,8 @@ export class Delivery {
   }
 
   /**
-   * Look at a claimed event: what to send where, or how its way ended without that. A promise only when the disk is to be asked.
+   * Look at a claimed event: what to send where, or how its way ended without that. A promise only
+   * when the disk is to be asked.
    *
    * @param taken What was read with the claim.
    */
@@ -208,7 +213,10 @@ export class Delivery {
     }
   }
 
-  /** Those whose leases all outlive an attempt that begins now, and how the ways of the others ended. */
+  /**
+   * Those whose leases all outlive an attempt that begins now, and how the ways of the others
+   * ended.
+   */
   async #allLeased(
     events: readonly Prepared[],
     held: Set<string>,
@@ -253,7 +261,8 @@ export class Delivery {
   }
 
   /**
-   * Let a prepared event wait in `defer/`, unsent and without a line in the log, until `dueMs`, Unix ms.
+   * Let a prepared event wait in `defer/`, unsent and without a line in the log, until `dueMs`,
+   * Unix ms.
    *
    * @param onParked Told where it is.
    */
@@ -272,7 +281,10 @@ export class Delivery {
     }
   }
 
-  /** Give a prepared event up that has waited too long for its destination; `undefined` when it has not. */
+  /**
+   * Give a prepared event up that has waited too long for its destination; `undefined` when it has
+   * not.
+   */
   async expire({ claim, destination, stat }: Prepared, why: string): Promise<Ending | undefined> {
     const ageMs = this.#ageMs(claim, stat);
     if (ageMs < this.#options.maxAgeMs) return undefined;

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Outcome } from "../delivery/outcome.ts";
+import type { Outcome } from "../http/outcome.ts";
 import type { Merger } from "../merge/merger.ts";
 import { LEASE_MARGIN_MS, LONGEST_LEASE_MS, LONGEST_WAIT_MS } from "../queue/constants.ts";
-import type { Trace } from "./trace.ts";
+import type { Trace } from "../telemetry/trace.ts";
 
 /** Options of a consumer. */
 export interface ConsumerOptions {
@@ -19,11 +19,16 @@ export interface ConsumerOptions {
   readonly ratePerSecond?: number;
   /** Time limit of one attempt, response included. @default {30_000} */
   readonly timeoutMs?: number;
-  /** How long a claim is exclusive; at least the timeout and 10 s, at most 1 h. @default {timeoutMs + 30_000} */
+  /**
+   * How long a claim is exclusive; at least the timeout and 10 s, at most 1 h. @default {timeoutMs
+   * + 30_000}
+   */
   readonly leaseMs?: number;
   /** Attempts after which an event is given up. @default {Infinity} */
   readonly maxAttempts?: number;
-  /** Age after which an event is given up, after 3 attempts at least. @default {259_200_000} (72 h) */
+  /**
+   * Age after which an event is given up, after 3 attempts at least. @default {259_200_000} (72 h)
+   */
   readonly maxAgeMs?: number;
   /** Delay before the second attempt, before jitter. @default {1_000} */
   readonly backoffBaseMs?: number;
@@ -35,11 +40,17 @@ export interface ConsumerOptions {
   readonly maxBytes?: number;
   /** Exceptions from the status table. @default {none} */
   readonly onStatus?: ReadonlyMap<number, Outcome>;
-  /** Makes one request of several events to one destination that allow it. @default {undefined} (each event is a request) */
+  /**
+   * Makes one request of several events to one destination that allow it. @default {undefined}
+   * (each event is a request)
+   */
   readonly merge?: Merger | undefined;
   /** Most events in a merged request. @default {50} */
   readonly mergeCount?: number;
-  /** Largest body of a merged request, in bytes; an event that is larger goes alone. @default {3_000_000} */
+  /**
+   * Largest body of a merged request, in bytes; an event that is larger goes alone. @default
+   * {3_000_000}
+   */
   readonly mergeBytes?: number;
   /** How long an event waits for others when the queue is short; at most 60 s. @default {0} */
   readonly mergeWaitMs?: number;

@@ -1,14 +1,18 @@
 /**
  * Which URLs an event may name: those that `fetch` can really send to.
  *
- * The URL parser accepts more than a request can use: `file:`, a host named `..`, a port for mail. `fetch` reports some
- * of that with the error it also uses for a refused connection, and an event that can never be sent would be tried for
- * days. So everything is checked here, before anything is sent.
+ * The URL parser accepts more than a request can use: `file:`, a host named `..`, a port for mail.
+ * `fetch` reports some of that with the error it also uses for a refused connection, and an event
+ * that can never be sent would be tried for days. So everything is checked here, before anything is
+ * sent.
  *
  * @module
  */
 
-/** Longest URL in bytes. The HTTP library below Deno's `fetch` ends at 65,534; most servers end at 8,000. */
+/**
+ * Longest URL in bytes. The HTTP library below Deno's `fetch` ends at 65,534; most servers end at
+ * 8,000.
+ */
 export const URL_MAX_BYTES = 65_000;
 
 /** Longest label of a host name, RFC 1035, section 2.3.4. */
@@ -18,8 +22,8 @@ const LABEL_MAX_LENGTH = 63;
 const HOST_MAX_LENGTH = 253;
 
 /**
- * The "bad ports" of the Fetch standard, https://fetch.spec.whatwg.org/#port-blocking: other services' ports, which
- * could take an HTTP request for their own protocol.
+ * The "bad ports" of the Fetch standard, https://fetch.spec.whatwg.org/#port-blocking: other
+ * services' ports, which could take an HTTP request for their own protocol.
  */
 // deno-fmt-ignore
 const BLOCKED_PORTS: ReadonlySet<string> = new Set([
@@ -32,7 +36,10 @@ const BLOCKED_PORTS: ReadonlySet<string> = new Set([
 /** Characters the URL parser takes in a host but the HTTP library below `fetch` does not. */
 const UNSENDABLE_IN_HOST = /["`{}]/;
 
-/** What is wrong with an address, and what would be right; never shows user info. `undefined` when nothing is. */
+/**
+ * What is wrong with an address, and what would be right; never shows user info. `undefined` when
+ * nothing is.
+ */
 export function addressProblem(url: URL): string | undefined {
   if (url.href.length > URL_MAX_BYTES) {
     return `the URL must be at most ${URL_MAX_BYTES} bytes long, current value is ${url.href.length}`;
@@ -67,7 +74,10 @@ export interface UserInfo {
   readonly password: string;
 }
 
-/** Take from a URL what is not sent as a part of it: the fragment, and the user info, which is returned if there is any. */
+/**
+ * Take from a URL what is not sent as a part of it: the fragment, and the user info, which is
+ * returned if there is any.
+ */
 export function stripUrl(url: URL): UserInfo | undefined {
   if (url.href.includes("#")) url.hash = "";
   const { username, password } = url;
@@ -80,7 +90,8 @@ export function stripUrl(url: URL): UserInfo | undefined {
 /**
  * The value of the `Authorization` header for user info: RFC 7617, "Basic", in UTF-8.
  *
- * Percent-encoded bytes are sent as they are, so a password in another encoding arrives as it was meant.
+ * Percent-encoded bytes are sent as they are, so a password in another encoding arrives as it was
+ * meant.
  *
  * @returns `undefined` when the user name has a colon in it, which Basic can't express.
  */

@@ -6,14 +6,18 @@
  * @module
  */
 
-/** How much of a label a folder's name shows: with what follows it stays well under the 255 bytes of a file name. */
+/**
+ * How much of a label a folder's name shows: with what follows it stays well under the 255 bytes of
+ * a file name.
+ */
 const LABEL_MAX_LENGTH = 100;
 
 /** Digits of the hash that tells apart what looks the same: 48 bits, for at most 1,000 folders. */
 const HASH_DIGITS = 12;
 
 /**
- * `<scheme>_<host>_<port>`, the port always written, with `_` for whatever is not `[a-z0-9.-]` in the host.
+ * `<scheme>_<host>_<port>`, the port always written, with `_` for whatever is not `[a-z0-9.-]` in
+ * the host.
  *
  * Two destinations can share a label; {@linkcode destinationFolder} tells them apart.
  *
@@ -32,10 +36,11 @@ export function destinationLabel(url: URL): string {
 }
 
 /**
- * The name of a destination's folder: its label, or the label's first 100 characters and 12 hex digits of
- * SHA-256(origin) when the label is longer or doesn't show the host as it is.
+ * The name of a destination's folder: its label, or the label's first 100 characters and 12 hex
+ * digits of SHA-256(origin) when the label is longer or doesn't show the host as it is.
  *
- * Only then is `sha256` asked, so the answer is a promise only then, and only if that of `sha256` is.
+ * Only then is `sha256` asked, so the answer is a promise only then, and only if that of `sha256`
+ * is.
  *
  * @param sha256 Lower-case hex SHA-256 of a text's UTF-8.
  */

@@ -1,8 +1,8 @@
 /**
  * Writes an event file: one line that people can read, and that the consumer will accept.
  *
- * What is wrong with an event is best heard by the producer that makes it, so nothing is written here that
- * `parseEvent` would refuse.
+ * What is wrong with an event is best heard by the producer that makes it, so nothing is written
+ * here that `parseEvent` would refuse.
  *
  * @module
  */
@@ -13,7 +13,10 @@ import { parseEvent } from "./request.ts";
 export interface EventInput {
   /** Where to send it; `http:` or `https:`. User info becomes an `Authorization` header. */
   readonly url: string | URL;
-  /** What to send, any JSON value. Absent or `null`: nothing, and the request is a GET unless `method` says otherwise. */
+  /**
+   * What to send, any JSON value. Absent or `null`: nothing, and the request is a GET unless
+   * `method` says otherwise.
+   */
   readonly requestBody?: unknown;
   /** HTTP method. @default `POST` with a body, `GET` without */
   readonly method?: string;
@@ -32,8 +35,8 @@ const utf8 = new TextEncoder();
 /**
  * The bytes of an event file: one line, `{"url":…,"requestBody":…}`.
  *
- * @throws {TypeError} When the body can't be written as JSON, or the consumer would refuse the event; the message says
- * what must be different and shows no header value and no user info.
+ * @throws {TypeError} When the body can't be written as JSON, or the consumer would refuse the
+ * event; the message says what must be different and shows no header value and no user info.
  *
  * @example
  * ```ts
@@ -41,7 +44,8 @@ const utf8 = new TextEncoder();
  * import { encodeEvent } from "./encode.ts";
  *
  * const bytes = encodeEvent({ url: "https://a.example/", requestBody: { n: 1 } });
- * assertEquals(new TextDecoder().decode(bytes), `{"url":"https://a.example/","requestBody":{"n":1}}\n`);
+ * assertEquals(new TextDecoder().decode(bytes),
+ * `{"url":"https://a.example/","requestBody":{"n":1}}\n`);
  * ```
  */
 export function encodeEvent(input: EventInput): Uint8Array {
@@ -49,8 +53,8 @@ export function encodeEvent(input: EventInput): Uint8Array {
 }
 
 /**
- * As {@linkcode encodeEvent}, for a body that is JSON text already: the text goes into the file, and to the
- * destination, character by character.
+ * As {@linkcode encodeEvent}, for a body that is JSON text already: the text goes into the file,
+ * and to the destination, character by character.
  *
  * @throws {TypeError} When `bodyText` is not JSON, or the consumer would refuse the event.
  */
@@ -61,7 +65,8 @@ export function encodeEventText(input: EventTextInput): Uint8Array {
 }
 
 /**
- * Why these bytes are not an event that can be sent; `undefined` when they are. An event that ends early is none.
+ * Why these bytes are not an event that can be sent; `undefined` when they are. An event that ends
+ * early is none.
  */
 export function checkEvent(bytes: Uint8Array): string | undefined {
   const event = parseEvent(bytes);

@@ -1,9 +1,10 @@
 /**
  * Which headers an event may set: those that arrive as written.
  *
- * The rest is refused rather than dropped. `fetch` silently drops some headers (`host`, `content-length`), sends others
- * that then contradict the connection (`upgrade`, `te`), and throws on values HTTP can't carry; an event whose headers
- * would not arrive should not pass for delivered.
+ * The rest is refused rather than dropped. `fetch` silently drops some headers (`host`,
+ * `content-length`), sends others that then contradict the connection (`upgrade`, `te`), and throws
+ * on values HTTP can't carry; an event whose headers would not arrive should not pass for
+ * delivered.
  *
  * @module
  */
@@ -13,15 +14,19 @@ import { scanObject } from "./json.ts";
 /** A header as it is sent: lower-case name, value. */
 export type Header = readonly [name: string, value: string];
 
-/** Most headers an event may set. Servers end at 100 to 2,000; from 24,576 on Deno's HTTP library ends the whole process. */
+/**
+ * Most headers an event may set. Servers end at 100 to 2,000; from 24,576 on Deno's HTTP library
+ * ends the whole process.
+ */
 export const HEADERS_MAX = 1_000;
 
 /** Longest header name in bytes. Deno's HTTP library ends at 65,535. */
 const NAME_MAX_LENGTH = 1_000;
 
 /**
- * Headers that frame the message or belong to one connection (RFC 9110, sections 7.6.1, 7.8 and 10.1.1; RFC 9112,
- * section 6): the HTTP client writes them itself. All of `proxy-*` is for a proxy, not for the destination.
+ * Headers that frame the message or belong to one connection (RFC 9110, sections 7.6.1, 7.8 and
+ * 10.1.1; RFC 9112, section 6): the HTTP client writes them itself. All of `proxy-*` is for a
+ * proxy, not for the destination.
  */
 const FORBIDDEN: ReadonlySet<string> = new Set([
   "connection",
@@ -48,9 +53,11 @@ export function isToken(text: string): boolean {
 }
 
 /**
- * The headers written in `text`, the JSON text of an object; of names that differ in case only, the last.
+ * The headers written in `text`, the JSON text of an object; of names that differ in case only, the
+ * last.
  *
- * @returns The headers, or what is wrong with them. That never shows a value, nor a name that isn't one.
+ * @returns The headers, or what is wrong with them. That never shows a value, nor a name that isn't
+ * one.
  */
 export function readHeaders(text: string): Header[] | string {
   const headers = new Map<string, string>();

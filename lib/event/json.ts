@@ -1,9 +1,10 @@
 /**
  * Where the values of a JSON object stand in its text.
  *
- * What is sent must be the text the producer wrote, so the text has to be cut, not parsed and printed again. Checking
- * it is `JSON.parse`'s work; this module only finds its way through text that `JSON.parse` has accepted, jumping from
- * quote to quote, without recursion, so that nesting costs no stack.
+ * What is sent must be the text the producer wrote, so the text has to be cut, not parsed and
+ * printed again. Checking it is `JSON.parse`'s work; this module only finds its way through text
+ * that `JSON.parse` has accepted, jumping from quote to quote, without recursion, so that nesting
+ * costs no stack.
  *
  * @module
  */
@@ -17,10 +18,11 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /**
- * The exact source text of each member's value, by decoded key (`"\u0075rl"` is `url`), in the order they stand in the
- * text. Of duplicate keys the last counts, as in `JSON.parse`.
+ * The exact source text of each member's value, by decoded key (`"\u0075rl"` is `url`), in the
+ * order they stand in the text. Of duplicate keys the last counts, as in `JSON.parse`.
  *
- * `text` must be one that `JSON.parse` accepts as an object; for any other the answer means nothing.
+ * `text` must be one that `JSON.parse` accepts as an object; for any other the answer means
+ * nothing.
  *
  * @example
  * ```ts
@@ -47,7 +49,8 @@ export function scanObject(text: string): Map<string, string> {
 }
 
 /**
- * Where the value of an object's first member with this decoded key stands in its text; `undefined` when there is none.
+ * Where the value of an object's first member with this decoded key stands in its text; `undefined`
+ * when there is none.
  *
  * `text` must be one that `JSON.parse` accepts as an object.
  */
@@ -67,9 +70,11 @@ export function memberSpan(
 }
 
 /**
- * Whether `text` stops before its JSON value does: it is blank, or a bracket or string was never closed.
+ * Whether `text` stops before its JSON value does: it is blank, or a bracket or string was never
+ * closed.
  *
- * This tells a file that is still being written from one that is broken, for text that `JSON.parse` has refused.
+ * This tells a file that is still being written from one that is broken, for text that `JSON.parse`
+ * has refused.
  */
 export function endsEarly(text: string): boolean {
   let depth = 0;
@@ -94,7 +99,10 @@ export function stringEnd(text: string, open: number): number {
   return close + 1;
 }
 
-/** Whether an odd number of backslashes stands before `at`. A string's own opening quote stops the count. */
+/**
+ * Whether an odd number of backslashes stands before `at`. A string's own opening quote stops the
+ * count.
+ */
 function isEscaped(text: string, at: number): boolean {
   let before = at - 1;
   while (text.charCodeAt(before) === BACKSLASH) before--;
@@ -129,7 +137,8 @@ function containerEnd(text: string, open: number): number {
   for (let depth = 1; depth > 0; at++) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) at = stringEnd(text, at) - 1;
-    // A bracket and the brace of the same side differ by 0x20, and by nothing else that JSON has outside of strings.
+    // A bracket and the brace of the same side differ by 0x20, and by nothing else that JSON has
+    // outside of strings.
     else if ((code | 0x20) === OPEN_BRACE) depth++;
     else if ((code | 0x20) === CLOSE_BRACE) depth--;
   }

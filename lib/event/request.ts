@@ -1,9 +1,9 @@
 /**
  * Reads an event file: what request it asks for, or why none can be made.
  *
- * Everything that can be wrong with an event is found here, before anything is sent: what is accepted, `new Request`
- * accepts as well. The body is the exact text of its value in the file; parsing and printing it again would change
- * numbers above 2^53, escapes and the order of keys.
+ * Everything that can be wrong with an event is found here, before anything is sent: what is
+ * accepted, `new Request` accepts as well. The body is the exact text of its value in the file;
+ * parsing and printing it again would change numbers above 2^53, escapes and the order of keys.
  *
  * @module
  */
@@ -18,7 +18,10 @@ export interface EventRequest {
   readonly url: URL;
   /** In upper case. */
   readonly method: string;
-  /** The event's own headers, names in lower case, each once; `authorization` may be made from the URL's user info. */
+  /**
+   * The event's own headers, names in lower case, each once; `authorization` may be made from the
+   * URL's user info.
+   */
   readonly headers: readonly Header[];
   /** The exact JSON text to send; `undefined` for none. */
   readonly body: string | undefined;
@@ -64,16 +67,16 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 /**
  * Read the bytes of an event file.
  *
- * A file that ends early is `unfinished`, whatever its age; the caller knows how long to wait. A BOM is skipped. Of
- * duplicate keys the last counts.
+ * A file that ends early is `unfinished`, whatever its age; the caller knows how long to wait. A
+ * BOM is skipped. Of duplicate keys the last counts.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { parseEvent } from "./request.ts";
  *
- * const bytes = new TextEncoder().encode(`{ "url": "https://a.example/", "requestBody": { "n": 1.0 } }`);
- * const event = parseEvent(bytes);
+ * const bytes = new TextEncoder().encode(`{ "url": "https://a.example/", "requestBody": { "n": 1.0
+ * } }`); const event = parseEvent(bytes);
  * assertEquals(event.kind === "request" && event.request.body, `{ "n": 1.0 }`);
  * ```
  */
@@ -99,10 +102,11 @@ export function parseEvent(bytes: Uint8Array): ParsedEvent {
 }
 
 /**
- * The members that are read, all others are left alone: `url`, `method` and `headers`, `requestBody`, and the SDKs' words `httpVerb` and
- * `params`. `null` is as good as absent.
+ * The members that are read, all others are left alone: `url`, `method` and `headers`,
+ * `requestBody`, and the SDKs' words `httpVerb` and `params`. `null` is as good as absent.
  *
- * They come out of the scanned texts one by one, not out of the object `JSON.parse` made: the engine mistakes escaped keys now and then.
+ * They come out of the scanned texts one by one, not out of the object `JSON.parse` made: the
+ * engine mistakes escaped keys now and then.
  */
 function readMembers(texts: ReadonlyMap<string, string>): ParsedEvent {
   const address = readAddress(valueOf(texts, "url"));
@@ -137,7 +141,10 @@ interface Address {
   readonly problem: string | undefined;
 }
 
-/** Addresses seen lately, by their text: most events name one of few, and parsing a URL costs as much as the rest of an event. */
+/**
+ * Addresses seen lately, by their text: most events name one of few, and parsing a URL costs as
+ * much as the rest of an event.
+ */
 const addresses = new Map<string, Address>();
 
 /** Most of those, and the longest text among them. */
@@ -192,7 +199,10 @@ function readMethod(
   return { ok: true, value: method };
 }
 
-/** The event's headers, with one for the URL's user info unless the event has its own, or what is wrong with them. */
+/**
+ * The event's headers, with one for the URL's user info unless the event has its own, or what is
+ * wrong with them.
+ */
 function readAllHeaders(
   value: unknown,
   text: string | undefined,
@@ -242,7 +252,10 @@ function refused(reason: string, url?: URL): RefusedEvent {
   return url === undefined ? { kind: "refused", reason } : { kind: "refused", reason, url };
 }
 
-/** Says where the JSON breaks if the engine does, but leaves out the piece of the event that it quotes. */
+/**
+ * Says where the JSON breaks if the engine does, but leaves out the piece of the event that it
+ * quotes.
+ */
 function notJson(error: unknown): string {
   const where = /^[^"]* at position \d+(?: \(line \d+ column \d+\))?$/.exec(
     (error as SyntaxError).message,

@@ -12,19 +12,23 @@ const DEEPEST = 100;
 const NUMBER_OR_WORD = /[^\s,\]}]+/y;
 
 /**
- * The canonical text of a JSON text: members sorted by key, strings with no more escapes than necessary, no blanks.
+ * The canonical text of a JSON text: members sorted by key, strings with no more escapes than
+ * necessary, no blanks.
  *
- * Numbers stay as they are written: `1`, `1.0` and `1e0` differ, and so do two integers above 2^53 that parse alike.
+ * Numbers stay as they are written: `1`, `1.0` and `1e0` differ, and so do two integers above 2^53
+ * that parse alike.
  *
  * @param text A text that `JSON.parse` accepts; for any other the answer means nothing.
- * @returns `undefined` for an object with a key given twice, of which programs make different things, or nested more than 100 deep.
+ * @returns `undefined` for an object with a key given twice, of which programs make different
+ * things, or nested more than 100 deep.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { canonicalJson } from "./canonical.ts";
  *
- * assertEquals(canonicalJson(`{ "b": [1.0, true], "\\u0061": "\\/" }`), `{"a":"/","b":[1.0,true]}`);
+ * assertEquals(canonicalJson(`{ "b": [1.0, true], "\\u0061": "\\/" }`),
+ * `{"a":"/","b":[1.0,true]}`);
  * ```
  */
 export function canonicalJson(text: string): string | undefined {

@@ -1,8 +1,9 @@
 /**
  * Merging: several events become one request, where an endpoint takes several at once.
  *
- * A {@linkcode Merger} knows one format of such requests, and nothing of queues, limits or time: which events may go together,
- * and what they look like together. Another format, such as a JSON array or NDJSON, is one more file with one more of these.
+ * A {@linkcode Merger} knows one format of such requests, and nothing of queues, limits or time:
+ * which events may go together, and what they look like together. Another format, such as a JSON
+ * array or NDJSON, is one more file with one more of these.
  *
  * @module
  */
@@ -11,7 +12,9 @@ import type { EventRequest } from "../event/request.ts";
 
 /** What an event brings to a merged request. */
 export interface Part {
-  /** Events with equal keys may go together; it covers all that the merged request has only once. */
+  /**
+   * Events with equal keys may go together; it covers all that the merged request has only once.
+   */
   readonly key: string;
   /** Its own text in the merged body. */
   readonly text: string;
@@ -50,8 +53,8 @@ const OF_ONE_REQUEST: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What must be equal of two requests before anything of their bodies is compared: method, URL and headers, whose order doesn't
- * count.
+ * What must be equal of two requests before anything of their bodies is compared: method, URL and
+ * headers, whose order doesn't count.
  *
  * @returns `undefined` when the request has no body, or a header that belongs to it alone.
  *

@@ -1,8 +1,9 @@
 /**
  * Optimizely's events: `{"account_id": …, "visitors": […]}`, whose visitors may be of many events.
  *
- * Events go together when all but their visitors is deeply equal; their visitors stand one after the other, each the text its
- * producer wrote. So the endpoint counts exactly what it would have counted.
+ * Events go together when all but their visitors is deeply equal; their visitors stand one after
+ * the other, each the text its producer wrote. So the endpoint counts exactly what it would have
+ * counted.
  *
  * @module
  */
@@ -12,7 +13,10 @@ import type { EventRequest } from "../event/request.ts";
 import { canonicalJson } from "./canonical.ts";
 import { type Merger, type Part, scopeOf, utf8Bytes } from "./merger.ts";
 
-/** Envelopes whose canonical text is remembered: an application has a handful, each written the same way every time. */
+/**
+ * Envelopes whose canonical text is remembered: an application has a handful, each written the same
+ * way every time.
+ */
 const MOST_ENVELOPES = 256;
 
 /** Longer ones aren't worth it. */

@@ -1,9 +1,9 @@
 /**
  * Which folder below `defer/` an event waits in: `<destination>/<bucket>`.
  *
- * A bucket is named after the minute its events are due in, so that sorting names sorts times and a bucket is not looked at before its
- * minute; and after its maker, so that consumers need not agree on anything. It is full at some 4,096 names, so that no listing is
- * ever long.
+ * A bucket is named after the minute its events are due in, so that sorting names sorts times and a
+ * bucket is not looked at before its minute; and after its maker, so that consumers need not agree
+ * on anything. It is full at some 4,096 names, so that no listing is ever long.
  *
  * @module
  */
@@ -17,13 +17,19 @@ export const BUCKET_WINDOW_MS = 60_000;
 /** Buckets remembered; what is forgotten is merely left less than full. */
 const MOST_REMEMBERED = 4_096;
 
-/** Digits of a time in base 36: enough until the year 5188, and all of one length, so that names sort. */
+/**
+ * Digits of a time in base 36: enough until the year 5188, and all of one length, so that names
+ * sort.
+ */
 const TIME_DIGITS = 9;
 
 const NAME = /^([0-9a-z]{9})-[0-9a-z-]{1,22}$/;
 const ANY_NAME = /^[0-9a-z-]{1,32}$/;
 
-/** When the first event of a bucket may be due, Unix ms, from its name; `undefined` when it isn't a bucket's. Others' buckets may be due any time. */
+/**
+ * When the first event of a bucket may be due, Unix ms, from its name; `undefined` when it isn't a
+ * bucket's. Others' buckets may be due any time.
+ */
 export function bucketTimeMs(name: string): number | undefined {
   const match = NAME.exec(name);
   if (match) return parseInt(match[1]!, 36);

@@ -1,10 +1,12 @@
 /**
- * Enqueueing (rule 1 of the format): an event is acknowledged when its bytes *and* its name in `new/` are on stable storage.
+ * Enqueueing (rule 1 of the format): an event is acknowledged when its bytes *and* its name in
+ * `new/` are on stable storage.
  *
- * create in `tmp/`, fsynced → link into `new/` (never overwrites) → remove from `tmp/` → fsync `new/` → acknowledged.
+ * create in `tmp/`, fsynced → link into `new/` (never overwrites) → remove from `tmp/` → fsync
+ * `new/` → acknowledged.
  *
- * Whatever is cut off in between leaves a file in `tmp/`, which nobody was promised and the sweep removes, or an event in
- * `new/` that was not acknowledged and is delivered all the same.
+ * Whatever is cut off in between leaves a file in `tmp/`, which nobody was promised and the sweep
+ * removes, or an event in `new/` that was not acknowledged and is delivered all the same.
  *
  * @module
  */
@@ -24,7 +26,8 @@ export interface EnqueueOptions {
    */
   readonly id?: string;
   /**
-   * `"disk"`: on stable storage when acknowledged. `"os"`: a power cut may lose it, a crash of the process doesn't.
+   * `"disk"`: on stable storage when acknowledged. `"os"`: a power cut may lose it, a crash of the
+   * process doesn't.
    * @default {"disk"}
    */
   readonly durability?: "disk" | "os";
@@ -98,8 +101,9 @@ function* write(place: Place, { tmp }: Draft, bytes: Uint8Array, durable: boolea
 }
 
 /**
- * Nobody else links a file of ours in `tmp/`: a second name means that the link was made, whatever the file system answered. Looked at under
- * a fresh name, since a network file system may answer for the old one from before the link.
+ * Nobody else links a file of ours in `tmp/`: a second name means that the link was made, whatever
+ * the file system answered. Looked at under a fresh name, since a network file system may answer
+ * for the old one from before the link.
  */
 function* wasLinked(place: Place, event: Draft): Steps<boolean> {
   const { disk } = place.runtime;
@@ -117,7 +121,8 @@ function* publish(place: Place, event: Draft): Steps<void> {
     const code = errorCode(error) ?? "";
     if (NO_HARD_LINKS.has(code)) return yield* publishByRename(place, event, error);
     if (code !== "ENOENT" && code !== "EEXIST") throw error;
-    if (code === "EEXIST" && !event.chosen) return; // nobody else makes this name: the link is done and its reply was lost
+    // Nobody else makes this name: the link is done and its reply was lost.
+    if (code === "EEXIST" && !event.chosen) return;
     if (yield* wasLinked(place, event)) return;
     if (code === "EEXIST") {
       throw new EventExistsError(
@@ -148,7 +153,10 @@ function* publishByRename(place: Place, event: Draft, cause: unknown): Steps<voi
   throw cause;
 }
 
-/** What is left in `tmp/` after publishing, or after failing to: nobody was promised it, and the sweep finds it too. */
+/**
+ * What is left in `tmp/` after publishing, or after failing to: nobody was promised it, and the
+ * sweep finds it too.
+ */
 function* discard(place: Place, { tmp }: Draft): Steps<void> {
   try {
     yield* step(place.runtime.disk.remove(tmp));
@@ -181,11 +189,12 @@ export function* enqueue(
 }
 
 /**
- * Put many events on the queue with one fsync of `new/`. All are written before the first is published, so that a disk that
- * fills up refuses all of them.
+ * Put many events on the queue with one fsync of `new/`. All are written before the first is
+ * published, so that a disk that fills up refuses all of them.
  *
  * @returns The ids, in the order given.
- * @throws {EnqueueError} If the disk gives out while publishing; it names those that are on the queue.
+ * @throws {EnqueueError} If the disk gives out while publishing; it names those that are on the
+ * queue.
  */
 export function* enqueueMany(place: Place, events: readonly Uint8Array[]): Steps<string[]> {
   const drafts: Draft[] = [];

@@ -1,8 +1,9 @@
 /**
- * Holding a destination: nothing is sent to it, by any consumer of the directory, until it is resumed.
+ * Holding a destination: nothing is sent to it, by any consumer of the directory, until it is
+ * resumed.
  *
- * The whole state is one empty file, `defer/<destination>/.hold`. Consumers look for it each poll, and it outlives them; `touch` and
- * `rm` do the same by hand.
+ * The whole state is one empty file, `defer/<destination>/.hold`. Consumers look for it each poll,
+ * and it outlives them; `touch` and `rm` do the same by hand.
  *
  * @module
  */
@@ -14,7 +15,7 @@ import { ensureFolder, isMissing } from "./place.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import type { Queue } from "./queue.ts";
 import { run } from "./steps.ts";
-import { HOLD_FILE } from "./waiting.ts";
+import { HOLD_FILE } from "./store/deferred.ts";
 
 /** What {@linkcode hold} and {@linkcode resume} did. */
 export interface HoldChange {
@@ -69,12 +70,14 @@ function hintFor(text: string): string | undefined {
 }
 
 /**
- * Read how a person names a destination: a URL, of which scheme, host and port count, or the name of its folder.
+ * Read how a person names a destination: a URL, of which scheme, host and port count, or the name
+ * of its folder.
  *
  * ```ts
  * import { assertEquals } from "@std/assert";
- * assertEquals(readDestination("https://a.example/v1/events"), new URL("https://a.example/v1/events"));
- * assertEquals(readDestination("https_a.example_443"), new URL("https://a.example"));
+ * assertEquals(readDestination("https://a.example/v1/events"), new
+ * URL("https://a.example/v1/events")); assertEquals(readDestination("https_a.example_443"), new
+ * URL("https://a.example"));
  * ```
  *
  * @returns The name itself where it ends in a hash, from which no URL can be told.
@@ -105,8 +108,9 @@ async function isThere(queue: Queue, folder: string): Promise<boolean> {
 }
 
 /**
- * Keep everything from being sent to a destination, whether or not anything waits for it. Requests in flight are not called off.
- * On stable storage on return; running consumers heed it within a poll.
+ * Keep everything from being sent to a destination, whether or not anything waits for it. Requests
+ * in flight are not called off. On stable storage on return; running consumers heed it within a
+ * poll.
  *
  * @param destination Its URL, or its folder's name as in `defer/`.
  * @returns `undefined` when it is named by a folder that ends in a hash and isn't there.
@@ -145,7 +149,8 @@ async function putFile(queue: Queue, folder: string): Promise<boolean> {
 }
 
 /**
- * Let a destination that is held be sent to again. On stable storage on return; running consumers heed it within a poll.
+ * Let a destination that is held be sent to again. On stable storage on return; running consumers
+ * heed it within a poll.
  *
  * @param destination Its URL, or its folder's name as in `defer/`.
  * @returns `undefined` when it has no folder: nothing waits for it, and it isn't held.
@@ -167,7 +172,8 @@ export async function resume(queue: Queue, destination: string): Promise<HoldCha
     await disk.syncDir(`${queue.place.base}/defer/${folder}`);
   } catch (error) {
     if (!isMissing(error)) throw error;
-    await disk.syncDir(`${queue.place.base}/defer`); // a consumer has removed the folder, which then was empty
+    // A consumer has removed the folder, which then was empty.
+    await disk.syncDir(`${queue.place.base}/defer`);
   }
   return { destination: folder, changed };
 }

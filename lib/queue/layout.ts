@@ -35,7 +35,10 @@ export class NotAQueueError extends Error {
 export interface OpenOptions {
   /** Make the queue where the directory is missing or empty. @default {false} */
   readonly create?: boolean;
-  /** Share it with the directory's group: folders 2770, files 0660. What an existing queue has is kept without it. @default {false} */
+  /**
+   * Share it with the directory's group: folders 2770, files 0660. What an existing queue has is
+   * kept without it. @default {false}
+   */
   readonly group?: boolean;
 }
 
@@ -56,12 +59,15 @@ function* makeBase(disk: Disk, base: string): Steps<void> {
   try {
     yield* step(disk.syncDir(parentOf(base)));
   } catch (error) {
-    yield* step(disk.removeDir(base)); // a directory that a power cut may take away is no place for events
+    // A directory that a power cut may take away is no place for events.
+    yield* step(disk.removeDir(base));
     throw error;
   }
 }
 
-/** The names that decide whether a directory is a queue, or `undefined` when there is no directory. */
+/**
+ * The names that decide whether a directory is a queue, or `undefined` when there is no directory.
+ */
 function* survey(
   disk: Disk,
   base: string,
@@ -85,8 +91,8 @@ function* survey(
 }
 
 /**
- * Check that a directory is a queue (all of the original's five folders are there, or nothing but some of the six), make what
- * is missing if asked to, and find out its permission bits.
+ * Check that a directory is a queue (all of the original's five folders are there, or nothing but
+ * some of the six), make what is missing if asked to, and find out its permission bits.
  *
  * @throws {NotAQueueError} If it isn't one, or is missing and may not be made.
  */

@@ -17,7 +17,10 @@ export interface EventName {
   readonly id: string;
   /** Attempts begun. */
   readonly attempt: number;
-  /** In `new/` and `defer/` not before, in `cur/` the end of the lease, in `doa/` when it died; Unix ms. */
+  /**
+   * In `new/` and `defer/` not before, in `cur/` the end of the lease, in `doa/` when it died; Unix
+   * ms.
+   */
   readonly timeMs: number | undefined;
   /** Made at the last claim. */
   readonly tag: string | undefined;
@@ -45,7 +48,10 @@ const TAG = /^(([a-z0-9-]+)-\d+-[a-z0-9]+)-\d+(?:x(\d+))?$/;
 const OWNER = /^\.(([a-z0-9-]+)-\d+-[a-z0-9]+)$/;
 const USABLE_ID = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}$/;
 
-/** Read a name. Whatever isn't a state is part of the id; of several candidates the rightmost is the state. */
+/**
+ * Read a name. Whatever isn't a state is part of the id; of several candidates the rightmost is the
+ * state.
+ */
 export function parseName(name: string): EventName {
   const extension = name.endsWith(".json") ? ".json" : "";
   const stem = extension ? name.slice(0, -extension.length) : name;
@@ -84,17 +90,25 @@ export function formatName(
   }~${tag}${event.extension}`;
 }
 
-/** Whether an id can stay as it is. Others are replaced at the claim by {@linkcode replacementId}. */
+/**
+ * Whether an id can stay as it is. Others are replaced at the claim by {@linkcode replacementId}.
+ */
 export function isUsableId(id: string): boolean {
   return USABLE_ID.test(id) && !id.endsWith(".why") && !id.endsWith(".meta");
 }
 
-/** Whether a producer may choose this id for an event it enqueues: usable, and read back from its file name unchanged. */
+/**
+ * Whether a producer may choose this id for an event it enqueues: usable, and read back from its
+ * file name unchanged.
+ */
 export function isChoosableId(id: string): boolean {
   return isUsableId(id) && parseName(`${id}.json`).id === id;
 }
 
-/** The id given to a file whose name can't be one: `x-` and 32 hex digits of SHA-256(name, mtime, inode). */
+/**
+ * The id given to a file whose name can't be one: `x-` and 32 hex digits of SHA-256(name, mtime,
+ * inode).
+ */
 export async function replacementId(
   name: string,
   stat: { readonly mtimeMs: number; readonly ino: number },
@@ -106,7 +120,8 @@ export async function replacementId(
 /**
  * A host's name as a tag holds it: `[a-z0-9-]`, 16 characters at most.
  *
- * A longer name keeps its start and its end: hosts of one fleet differ in either, seldom in the middle.
+ * A longer name keeps its start and its end: hosts of one fleet differ in either, seldom in the
+ * middle.
  */
 export function hostLabel(hostname: string): string {
   const label = hostname.toLowerCase().split(".")[0]!.replaceAll(/[^a-z0-9]+/g, "-");

@@ -1,5 +1,6 @@
 /**
- * A place is an opened queue directory: its path, its permission bits, and the disk it is on. What every transition shares.
+ * A place is an opened queue directory: its path, its permission bits, and the disk it is on. What
+ * every transition shares.
  *
  * @module
  */
@@ -29,7 +30,10 @@ export function isDiskFull(error: unknown): boolean {
   return code === "ENOSPC" || code === "EDQUOT";
 }
 
-/** Make a folder of the queue, given by its path below the base directory, and those above it. Existing ones are left as they are. */
+/**
+ * Make a folder of the queue, given by its path below the base directory, and those above it.
+ * Existing ones are left as they are.
+ */
 export async function ensureFolder(place: Place, folder: string): Promise<void> {
   let path = place.base;
   for (const part of folder.split("/")) {
@@ -43,7 +47,10 @@ export async function ensureFolders(place: Place): Promise<void> {
   for (const folder of FOLDERS) await ensureFolder(place, folder);
 }
 
-/** Whether a folder holds a name, by listing it: on a network file system the only answer that is never stale. */
+/**
+ * Whether a folder holds a name, by listing it: on a network file system the only answer that is
+ * never stale.
+ */
 export async function holds(place: Place, folder: string, name: string): Promise<boolean> {
   try {
     for await (const entry of place.runtime.disk.list(`${place.base}/${folder}`)) {

@@ -1,9 +1,10 @@
 /**
  * The queue: a maildir whose every transition is one rename.
  *
- * An event is one file. Its bytes are the producer's and never change; its state is the folder it is in and what its name says
- * after the `+`. No two names written here are ever equal (each claim makes a fresh tag, which stays until the next), so no rename
- * overwrites anything, and renaming exactly the claimed name is the fence against a consumer that lost its lease.
+ * An event is one file. Its bytes are the producer's and never change; its state is the folder it
+ * is in and what its name says after the `+`. No two names written here are ever equal (each claim
+ * makes a fresh tag, which stays until the next), so no rename overwrites anything, and renaming
+ * exactly the claimed name is the fence against a consumer that lost its lease.
  *
  *     state          where                             who may act                       next
  *     being written  tmp/x                             its producer; the sweep at 36 h   new/
@@ -31,9 +32,10 @@
  *     cur/.owner                         whoever gets its lock, once it has taken over all that owner's claims
  *     .owner on its way to cur/          sweep, 36 h
  *
- * A rename that answers "not found" has three causes: somebody else moved the file (leave it), the target folder is missing (make
- * it, again), or a network file system did the rename and lost the reply (the target is there). Each verb tells them apart. A claim is
- * tried again under another fresh name: a producer may have dropped the same name anew, and the first claim may be there.
+ * A rename that answers "not found" has three causes: somebody else moved the file (leave it), the
+ * target folder is missing (make it, again), or a network file system did the rename and lost the
+ * reply (the target is there). Each verb tells them apart. A claim is tried again under another
+ * fresh name: a producer may have dropped the same name anew, and the first claim may be there.
  *
  * @module
  */
@@ -44,7 +46,7 @@ import { Buckets } from "./buckets.ts";
 import { MOST_DESTINATION_FOLDERS } from "./constants.ts";
 import { enqueue, enqueueMany, type EnqueueOptions } from "./enqueue.ts";
 import { createFile, openLayout, type OpenOptions } from "./layout.ts";
-import type { Candidate } from "./listing.ts";
+import type { Candidate } from "./store/listing.ts";
 import {
   type EventName,
   formatName,
@@ -100,7 +102,10 @@ export type Settled =
   /** The disk refused that too; the claim stays and the end of its lease is the retry. */
   | "kept";
 
-/** The outcome of {@linkcode Queue.defer} and {@linkcode Queue.bury}: what became of the claim, and what the disk said if it refused. */
+/**
+ * The outcome of {@linkcode Queue.defer} and {@linkcode Queue.bury}: what became of the claim, and
+ * what the disk said if it refused.
+ */
 export interface Settlement {
   /** What became of the claim. */
   readonly settled: Settled;
@@ -130,10 +135,16 @@ export interface StoredResponse {
   readonly meta: Readonly<Record<string, unknown>>;
 }
 
-/** The folder below `defer/` that destinations share when there are too many, and where events wait whose own isn't known. */
+/**
+ * The folder below `defer/` that destinations share when there are too many, and where events wait
+ * whose own isn't known.
+ */
 export const SHARED_FOLDER = "others";
 
-/** What the disk refuses to park is left alone in `new/` for this long: it would be claimed again at once. */
+/**
+ * What the disk refuses to park is left alone in `new/` for this long: it would be claimed again at
+ * once.
+ */
 const REFUSED_PAUSE_MS = 1_000;
 
 const encoder = new TextEncoder();
@@ -191,7 +202,8 @@ export class Queue {
   }
 
   /**
-   * As {@linkcode Queue.open}, without returning to the event loop: for processes that exit right after.
+   * As {@linkcode Queue.open}, without returning to the event loop: for processes that exit right
+   * after.
    *
    * @throws {TypeError} Also if the disk isn't a blocking one.
    */
@@ -205,7 +217,8 @@ export class Queue {
   }
 
   /**
-   * Put one event on the queue: what to send, or the bytes of an event file, which are taken as they are.
+   * Put one event on the queue: what to send, or the bytes of an event file, which are taken as
+   * they are.
    *
    * @returns Its id, once it is durable.
    * @throws {TypeError} If what to send can't be.
@@ -218,7 +231,8 @@ export class Queue {
   }
 
   /**
-   * As {@linkcode Queue.enqueue}, without returning to the event loop: for processes that exit right after.
+   * As {@linkcode Queue.enqueue}, without returning to the event loop: for processes that exit
+   * right after.
    *
    * @throws {TypeError} Also if the disk isn't a blocking one.
    */
@@ -227,11 +241,13 @@ export class Queue {
   }
 
   /**
-   * Put many events on the queue with one fsync of the folder, several times cheaper than one by one.
+   * Put many events on the queue with one fsync of the folder, several times cheaper than one by
+   * one.
    *
    * @returns Their ids, in the order given, once all are durable.
    * @throws {TypeError} If one of them can't be sent; none is on the queue then.
-   * @throws {EnqueueError} If the disk gives out in the middle; it names those that are on the queue.
+   * @throws {EnqueueError} If the disk gives out in the middle; it names those that are on the
+   * queue.
    */
   async enqueueMany(events: readonly (EventInput | Uint8Array)[]): Promise<string[]> {
     return await run(enqueueMany(this.place, events.map(bytesOf)));
@@ -265,7 +281,8 @@ export class Queue {
   }
 
   /**
-   * Take over a claim in `cur/` whose lease has ended or whose owner is dead. The attempt stays counted.
+   * Take over a claim in `cur/` whose lease has ended or whose owner is dead. The attempt stays
+   * counted.
    *
    * @returns `undefined` when its owner has settled it, or another consumer was faster.
    */
@@ -274,8 +291,8 @@ export class Queue {
   }
 
   /**
-   * Claim events, or take them over, side by side, and read at most `maxBytes` of each along: but not of those that may have been
-   * the death of a consumer.
+   * Claim events, or take them over, side by side, and read at most `maxBytes` of each along: but
+   * not of those that may have been the death of a consumer.
    *
    * @returns What came of each, in the order given. Never throws for what the disk refuses.
    */
@@ -319,7 +336,8 @@ export class Queue {
       });
     }
     const tag = event.tag === undefined ? undefined : parseTag(event.tag);
-    const stranded = event.timeMs === undefined; // left in cur/ by the original, whose attempts are not counted in advance
+    // Left in cur/ by the original, whose attempts are not counted in advance.
+    const stranded = event.timeMs === undefined;
     const attempt = stranded ? event.attempt + 1 : Math.max(1, event.attempt);
     const takeovers = (tag?.takeovers ?? 0) + 1;
     const previousOwner = tag?.owner;
@@ -372,20 +390,25 @@ export class Queue {
     return { ...claim, tag, name: formatName(claim, claim.attempt, claim.leaseEndMs, tag) };
   }
 
-  /** After "not found": the target folder is missing, or the reply was lost, or somebody else has it. */
+  /**
+   * After "not found": the target folder is missing, or the reply was lost, or somebody else has
+   * it.
+   */
   async #takeAgain(folder: string, name: string, claim: Claim): Promise<Claim | undefined> {
     const { disk } = this.place.runtime;
     const again = this.#freshClaim(claim);
     try {
       await disk.lstat(this.path(folder, name));
       await ensureFolder(this.place, "cur");
-      // To another name: if the reply was lost, what is there now is a second event of that name, and the first must not be replaced.
+      // To another name: if the reply was lost, what is there now is a second event of that name,
+      // and the first must not be replaced.
       await disk.rename(this.path(folder, name), this.path("cur", again.name));
       return again;
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
-    // Asked by rename, not by lstat: a network file system may have cached that the name is not there.
+    // Asked by rename, not by lstat: a network file system may have cached that the name is not
+    // there.
     const found = this.#freshClaim(claim);
     try {
       await disk.rename(this.path("cur", claim.name), this.path("cur", found.name));
@@ -412,7 +435,8 @@ export class Queue {
   }
 
   /**
-   * Let an event wait below `defer/` until `dueMs` (Unix ms). Never throws for what the disk refuses.
+   * Let an event wait below `defer/` until `dueMs` (Unix ms). Never throws for what the disk
+   * refuses.
    *
    * @param sent Whether the attempt was; one that was not is given back: the event is parked.
    */
@@ -435,8 +459,9 @@ export class Queue {
   }
 
   /**
-   * Give an event up: its reason to `doa/<name>.why`, then itself to `doa/<name>`. Never throws for what the disk refuses: a
-   * reason that can't be written is reported and left out; an event that can't be moved is due again at `dueMs` (Unix ms).
+   * Give an event up: its reason to `doa/<name>.why`, then itself to `doa/<name>`. Never throws for
+   * what the disk refuses: a reason that can't be written is reported and left out; an event that
+   * can't be moved is due again at `dueMs` (Unix ms).
    */
   async bury(claim: Claim, reason: Reason, dueMs: number): Promise<Settlement> {
     const diedMs = this.place.runtime.clock.now();
@@ -464,7 +489,8 @@ export class Queue {
    *
    * @param sent Whether the attempt was; one that was not is given back.
    * @returns `false` when the lease was lost.
-   * @throws The disk's error, when it refuses the rename: the claim stays and the end of its lease is the retry.
+   * @throws The disk's error, when it refuses the rename: the claim stays and the end of its lease
+   * is the retry.
    */
   async release(claim: Claim, dueMs: number, sent: boolean): Promise<boolean> {
     return await this.#move(
@@ -475,7 +501,8 @@ export class Queue {
   }
 
   /**
-   * Keep a response in `res/`, body first, then its `.meta`, which is whole when it is there, and says that the body is.
+   * Keep a response in `res/`, body first, then its `.meta`, which is whole when it is there, and
+   * says that the body is.
    *
    * @throws The disk's error; nothing of the response is left then.
    */
@@ -499,7 +526,8 @@ export class Queue {
     try {
       await this.place.runtime.disk.rename(this.path("tmp", name), this.path(folder, name));
     } catch (error) {
-      if (!isMissing(error) || !await holds(this.place, folder, name)) throw error; // else the reply was lost
+      // Else the reply was lost.
+      if (!isMissing(error) || !await holds(this.place, folder, name)) throw error;
     }
   }
 
@@ -549,7 +577,8 @@ export class Queue {
     const from = this.path("cur", claim.name);
     const to = this.path(folder, name);
     let missing: unknown;
-    for (let tries = 0; tries < 3; tries++) { // another consumer may remove the empty folder between making it and the rename
+    // Another consumer may remove the empty folder between making it and the rename.
+    for (let tries = 0; tries < 3; tries++) {
       try {
         await disk.rename(from, to);
         return true;
@@ -560,12 +589,14 @@ export class Queue {
       await ensureFolder(this.place, folder);
     }
     if (await holds(this.place, folder, name)) return true; // the reply was lost
-    if (await holds(this.place, "cur", claim.name)) throw missing; // the folder was removed each time
+    // The folder was removed each time.
+    if (await holds(this.place, "cur", claim.name)) throw missing;
     return false;
   }
 
   /**
-   * The folder below `defer/` for a destination: its own, or {@linkcode SHARED_FOLDER} when there are too many.
+   * The folder below `defer/` for a destination: its own, or {@linkcode SHARED_FOLDER} when there
+   * are too many.
    *
    * @throws The disk's error.
    */

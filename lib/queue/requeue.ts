@@ -17,8 +17,8 @@ export interface Requeued {
 }
 
 /**
- * Put dead letters back on the queue: those with one of the ids (or file names) given, or all. Several dead letters of one id all
- * come back. Each is durable on return.
+ * Put dead letters back on the queue: those with one of the ids (or file names) given, or all.
+ * Several dead letters of one id all come back. Each is durable on return.
  *
  * @param onProgress Told how many are done, after each; what it returns is waited for.
  * @throws The disk's error.
@@ -57,7 +57,8 @@ async function raise(queue: Queue, name: string): Promise<boolean> {
   const event = parseName(name);
   const nowMs = clock.now();
   const from = queue.path("doa", name);
-  // An id that can't be one is left to the claim, which replaces it; a tag makes the name fresh either way.
+  // An id that can't be one is left to the claim, which replaces it; a tag makes the name fresh
+  // either way.
   const fresh = formatName(event, 0, nowMs, queue.nextTag());
   try {
     await disk.touch(from, nowMs); // the age of an event that has died once starts anew

@@ -1,6 +1,6 @@
 /**
- * What is on the queue, at a glance: counted from names, for dead letters from their reasons, and for what is in flight from the
- * events. Reads only.
+ * What is on the queue, at a glance: counted from names, for dead letters from their reasons, and
+ * for what is in flight from the events. Reads only.
  *
  * @module
  */
@@ -8,11 +8,11 @@
 import { destinationFolder } from "../event/destination.ts";
 import { parseEvent } from "../event/request.ts";
 import { errorCode } from "../runtime/runtime.ts";
-import { dueMs, whyNotAnEvent } from "./listing.ts";
+import { dueMs, whyNotAnEvent } from "./store/listing.ts";
 import { parseName } from "./name.ts";
 import { isMissing } from "./place.ts";
 import type { Queue } from "./queue.ts";
-import { AFTER_FILE, FURTHEST_AFTER_MS, HOLD_FILE, OPEN_FILE } from "./waiting.ts";
+import { AFTER_FILE, FURTHEST_AFTER_MS, HOLD_FILE, OPEN_FILE } from "./store/deferred.ts";
 
 /** Of one destination. */
 export interface DestinationStatus {
@@ -28,13 +28,15 @@ export interface DestinationStatus {
   readonly isHeld: boolean;
   /** Until when it asked to be left alone, Unix ms; `undefined` when it didn't. */
   readonly throttledUntilMs: number | undefined;
-  /** Since when a consumer finds it down and sends only probes, Unix ms; `undefined` when none does. */
+  /**
+   * Since when a consumer finds it down and sends only probes, Unix ms; `undefined` when none does.
+   */
   readonly downSinceMs: number | undefined;
   /** What went wrong last before it was found down; `undefined` when it isn't. */
   readonly lastError: string | undefined;
   /**
-   * When the first of those waiting may be sent, Unix ms; `undefined` when none waits or it is held. While it is down, the next probe
-   * comes first: within 75 s of the last one.
+   * When the first of those waiting may be sent, Unix ms; `undefined` when none waits or it is
+   * held. While it is down, the next probe comes first: within 75 s of the last one.
    */
   readonly nextAttemptMs: number | undefined;
 }
@@ -47,7 +49,10 @@ export interface QueueStatus {
   readonly ready: number;
   /** In `cur/`. */
   readonly claimed: number;
-  /** How many of those count for no destination, because they were not read: more than 1,000 events, or 64 MiB, never are. */
+  /**
+   * How many of those count for no destination, because they were not read: more than 1,000 events,
+   * or 64 MiB, never are.
+   */
   readonly claimedUnread: number;
   /** In `defer/`. */
   readonly deferred: number;
@@ -329,7 +334,10 @@ class Census {
   }
 }
 
-/** Stands for events whose destination is not known: broken files, dead letters without a reason, and what people put into `defer/` itself. */
+/**
+ * Stands for events whose destination is not known: broken files, dead letters without a reason,
+ * and what people put into `defer/` itself.
+ */
 export const UNKNOWN_DESTINATION = "(none)";
 
 /**
@@ -353,7 +361,8 @@ export async function status(queue: Queue, onProgress?: StatusProgress): Promise
 }
 
 /**
- * Whether no event is left in `new/`, `cur/` or `defer/`, whoever holds it. What can't be reached or isn't an event doesn't count.
+ * Whether no event is left in `new/`, `cur/` or `defer/`, whoever holds it. What can't be reached
+ * or isn't an event doesn't count.
  *
  * @param counts Which destinations' folders in `defer/` count. @default {all}
  */
@@ -373,7 +382,8 @@ export async function isEmpty(
     }
     return false;
   };
-  // In the order events travel, so that one that is claimed meanwhile is met in cur/; then once more what a claim may go back to.
+  // In the order events travel, so that one that is claimed meanwhile is met in cur/; then once
+  // more what a claim may go back to.
   for (const folder of ["defer", "new", "cur", "defer", "new"]) {
     if (await anyIn(folder)) return false;
   }

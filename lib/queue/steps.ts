@@ -1,8 +1,9 @@
 /**
  * One piece of code for producers that can wait and producers that can't.
  *
- * A short-lived process must have its event on disk before it returns, so opening a queue and enqueueing exist in a synchronous
- * form. Both forms run the same generator of disk verbs; only the driver differs.
+ * A short-lived process must have its event on disk before it returns, so opening a queue and
+ * enqueueing exist in a synchronous form. Both forms run the same generator of disk verbs; only the
+ * driver differs.
  *
  * @module
  */

@@ -1,7 +1,8 @@
 /**
- * What crashes leave behind that no later step of the queue picks up: drafts in `tmp/` that were never published, reasons in
- * `doa/` whose dead letter never came, and owner files that a crash stopped on their way to `cur/`. All are removed once they are
- * so old that nobody can still be working on them.
+ * What crashes leave behind that no later step of the queue picks up: drafts in `tmp/` that were
+ * never published, reasons in `doa/` whose dead letter never came, and owner files that a crash
+ * stopped on their way to `cur/`. All are removed once they are so old that nobody can still be
+ * working on them.
  *
  * @module
  */
@@ -9,7 +10,7 @@
 import { type Awaitable, errorCode, type Stat } from "../runtime/runtime.ts";
 import { SWEEP_AGE_MS } from "./constants.ts";
 import { parseName, parseOwnerFile } from "./name.ts";
-import { WAY } from "./owner.ts";
+import { WAY } from "./store/owner.ts";
 import { holds, isMissing } from "./place.ts";
 import type { Queue } from "./queue.ts";
 
@@ -52,7 +53,10 @@ async function sweepFolder(
   return removed;
 }
 
-/** What `verb` answers; `false` for a file that is gone meanwhile or resists, which the next sweep looks at again. */
+/**
+ * What `verb` answers; `false` for a file that is gone meanwhile or resists, which the next sweep
+ * looks at again.
+ */
 async function attempt(verb: () => Awaitable<boolean | void>): Promise<boolean> {
   try {
     return await verb() ?? true;
@@ -97,8 +101,9 @@ async function isThere(queue: Queue, letter: string): Promise<boolean> {
 }
 
 /**
- * A clock that jumped makes every reason old, and a network file system may not see a letter that has just come. So before the reason goes,
- * its claim is looked for and then the letter, in the order in which the event travels, in listings, which are never stale.
+ * A clock that jumped makes every reason old, and a network file system may not see a letter that
+ * has just come. So before the reason goes, its claim is looked for and then the letter, in the
+ * order in which the event travels, in listings, which are never stale.
  */
 async function isStray(queue: Queue, letter: string): Promise<boolean> {
   const { disk } = queue.place.runtime;

@@ -1,9 +1,10 @@
 /**
  * The runtime on Deno.
  *
- * The disk comes in three forms with the same promises: *blocking* (the default) serves each verb with one system call on this
- * thread, two to three times cheaper on a local disk; the second hands it to Deno's thread pool, so that a slow network file
- * system doesn't stop the requests in flight; the third, in `deno_worker.ts`, is a consumer's.
+ * The disk comes in three forms with the same promises: *blocking* (the default) serves each verb
+ * with one system call on this thread, two to three times cheaper on a local disk; the second hands
+ * it to Deno's thread pool, so that a slow network file system doesn't stop the requests in flight;
+ * the third, in `deno_worker.ts`, is a consumer's.
  *
  * @module
  */
@@ -111,7 +112,10 @@ async function closingLater<T>(
   }
 }
 
-/** The path such that only a folder answers to it: `Deno.remove` alone would remove a file of that name. */
+/**
+ * The path such that only a folder answers to it: `Deno.remove` alone would remove a file of that
+ * name.
+ */
 const folder = (path: string) => `${path}/`;
 
 const asDate = (ms: number) => new Date(ms);
@@ -149,7 +153,10 @@ function monotonicMs(): number {
   return performance.now();
 }
 
-/** What a thread of its own may do to a disk, for one that is given its program as a text: functions, and those they are made of. */
+/**
+ * What a thread of its own may do to a disk, for one that is given its program as a text:
+ * functions, and those they are made of.
+ */
 export const THREAD_VERBS = { list, read, rename, remove, removeInPool, monotonicMs } as const;
 export const THREAD_PARTS = [kindOf, statOf, isSameFile, isReadable, closing] as const;
 
@@ -243,7 +250,10 @@ export const asyncDisk: Disk = {
   },
 };
 
-/** This host's name; without permission to ask a name nobody else has, so that no other host's claims are taken for ours. */
+/**
+ * This host's name; without permission to ask a name nobody else has, so that no other host's
+ * claims are taken for ours.
+ */
 function hostname(): string {
   try {
     return Deno.hostname();

@@ -1,13 +1,16 @@
 /**
- * A disk for a consumer on Deno: what comes in bursts is served by a thread of its own, while this one talks to endpoints.
+ * A disk for a consumer on Deno: what comes in bursts is served by a thread of its own, while this
+ * one talks to endpoints.
  *
- * What is asked for while the thread is busy goes to it together: to wake a thread costs more than any verb, and as much for thirty
- * verbs as for one. Few are served in place. The thread is started by the first burst, or the first large folder; a consumer that
- * has little to do never has it. Should it die, what it was working on fails with `EIO` (whether it was done is not known, as with a
- * disk that doesn't answer), and everything is served in place from then on.
+ * What is asked for while the thread is busy goes to it together: to wake a thread costs more than
+ * any verb, and as much for thirty verbs as for one. Few are served in place. The thread is started
+ * by the first burst, or the first large folder; a consumer that has little to do never has it.
+ * Should it die, what it was working on fails with `EIO` (whether it was done is not known, as with
+ * a disk that doesn't answer), and everything is served in place from then on.
  *
- * The thread's program is a text, made of functions of this module and of `deno.ts`: Deno loads a module from a file only with the
- * permission to read it, which a consumer locked to its queue has not, and an executable has no such file.
+ * The thread's program is a text, made of functions of this module and of `deno.ts`: Deno loads a
+ * module from a file only with the permission to read it, which a consumer locked to its queue has
+ * not, and an executable has no such file.
  *
  * @module
  */
@@ -25,7 +28,9 @@ interface Call {
   readonly done: (answer: Taken) => void;
 }
 
-/** Verbs for the thread, their parts one after the other with {@linkcode SEPARATOR} between them. */
+/**
+ * Verbs for the thread, their parts one after the other with {@linkcode SEPARATOR} between them.
+ */
 interface Burst {
   readonly burst: number;
   /** Four parts each: verb, path, new name, most bytes. */
@@ -52,7 +57,10 @@ interface Failure {
 /** What became of the calls of a burst. */
 interface Answers {
   readonly answers: number;
-  /** {@linkcode NUMBERS} each: what became of it, the size of what was read, or -1; and the file's stat. */
+  /**
+   * {@linkcode NUMBERS} each: what became of it, the size of what was read, or -1; and the file's
+   * stat.
+   */
   readonly numbers: Float64Array;
   /** What was read, one after the other. */
   readonly bytes: Uint8Array;
@@ -78,16 +86,25 @@ interface Names {
 /** From how many verbs at once it pays to hand them over, unless told otherwise. */
 const LEAST_BURST = 4;
 
-/** How many bursts may be under way, of removals and of the rest: the thread has the next when it has done with one. */
+/**
+ * How many bursts may be under way, of removals and of the rest: the thread has the next when it
+ * has done with one.
+ */
 const MOST_BURSTS = 2;
 
-/** From how many ms on a removal is slow, unless told otherwise: one on a local disk is done in a tenth of that. */
+/**
+ * From how many ms on a removal is slow, unless told otherwise: one on a local disk is done in a
+ * tenth of that.
+ */
 const SLOW_REMOVAL_MS = 0.05;
 
 /** What a path can't have in it. */
 const SEPARATOR = "\0";
 
-/** How many numbers answer a call. The first is 0 for done, 1 for read, 2 for not read, 3 for refused. */
+/**
+ * How many numbers answer a call. The first is 0 for done, 1 for read, 2 for not read, 3 for
+ * refused.
+ */
 const NUMBERS = 12;
 
 const KINDS: readonly Kind[] = ["file", "directory", "symlink", "other"];
@@ -119,8 +136,8 @@ const DIED: Failure = { code: "EIO", name: "Error", message: "the disk's thread 
 /**
  * The thread's program. It runs there and knows nothing of this module but what it is given.
  *
- * Removals that are slow, as where each waits for the device to discard the file's blocks, or for a server, go to Deno's thread pool,
- * several at a time, and the rest doesn't wait for them.
+ * Removals that are slow, as where each waits for the device to discard the file's blocks, or for a
+ * server, go to Deno's thread pool, several at a time, and the rest doesn't wait for them.
  */
 function serve(
   thread: Worker,
@@ -241,22 +258,30 @@ function startThread(slowRemovalMs: number): Worker {
 export interface WorkerDiskOptions {
   /** From how many verbs at once the thread is asked. @default 4 */
   readonly leastBurst?: number;
-  /** From how many ms on a removal is slow, and those after it are made several at a time. @default 0.05 */
+  /**
+   * From how many ms on a removal is slow, and those after it are made several at a time. @default
+   * 0.05
+   */
   readonly slowRemovalMs?: number;
 }
 
 /** A {@linkcode Disk} with a thread of its own. */
 export interface WorkerDisk extends Disk {
-  /** Start the thread now rather than when there is much to do; resolves once it serves, or never will. */
+  /**
+   * Start the thread now rather than when there is much to do; resolves once it serves, or never
+   * will.
+   */
   start(): Promise<void>;
   /** End the thread; nothing may be under way. The disk can still be used. */
   close(): void;
 }
 
 /**
- * A disk for a process that consumes: as `blockingDisk`, with a thread for bursts of renames, reads and removals.
+ * A disk for a process that consumes: as `blockingDisk`, with a thread for bursts of renames, reads
+ * and removals.
  *
- * Needs no permission that the queue doesn't need. While the thread runs, the process does not end by itself: close the disk.
+ * Needs no permission that the queue doesn't need. While the thread runs, the process does not end
+ * by itself: close the disk.
  *
  * @example
  * ```ts
@@ -392,7 +417,10 @@ class DiskThread {
     next.push(call);
   }
 
-  /** Serve what has been asked for, unless the thread has enough of it to do: then it goes with what is asked for meanwhile. */
+  /**
+   * Serve what has been asked for, unless the thread has enough of it to do: then it goes with what
+   * is asked for meanwhile.
+   */
   #flush(): void {
     const calls = this.#calls.size < MOST_BURSTS ? this.#nextCalls.splice(0) : [];
     const removals = this.#removals.size < MOST_BURSTS ? this.#nextRemovals.splice(0) : [];

@@ -1,8 +1,9 @@
 /**
  * The runtime on Node.
  *
- * Every verb is one blocking call, as in Deno's default. Node has no file locks: `tryLock` answers ENOTSUP, as a file system
- * without them does, so that the lease alone decides when a consumer's claims are taken over.
+ * Every verb is one blocking call, as in Deno's default. Node has no file locks: `tryLock` answers
+ * ENOTSUP, as a file system without them does, so that the lease alone decides when a consumer's
+ * claims are taken over.
  *
  * @module
  */
@@ -37,7 +38,10 @@ import { clock, fetchWeb, random, sha256 } from "./web.ts";
 /** Names fetched from the system at a time. */
 const LIST_BUFFER = 1_024;
 
-/** `utimes` takes seconds, too coarse for a whole number of ms: a microsecond more, and what is cut off is below it. */
+/**
+ * `utimes` takes seconds, too coarse for a whole number of ms: a microsecond more, and what is cut
+ * off is below it.
+ */
 const MICROSECOND_MS = 0.001;
 
 function kindOf(entry: Stats | Dirent): Kind {
@@ -140,7 +144,10 @@ export const nodeDisk: Disk = {
   },
 };
 
-/** The runtime this process runs on. Node asks for no permissions: it may reach whatever the network lets it. */
+/**
+ * The runtime this process runs on. Node asks for no permissions: it may reach whatever the network
+ * lets it.
+ */
 export function nodeRuntime(): Runtime {
   return {
     disk: nodeDisk,

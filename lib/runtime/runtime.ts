@@ -1,14 +1,18 @@
 /**
  * What the product needs of the world: a disk, a clock, HTTP, chance and a name for this process.
  *
- * Interfaces only. `deno.ts` implements them on Deno; the tests implement them as a simulation, and one conformance
- * suite holds all of them to the sentences below. Nothing else in `lib/` touches the world, so whatever the queue does
- * to a disk is a sequence of these verbs, and each verb is one point at which a crash or a fault can strike.
+ * Interfaces only. `deno.ts` implements them on Deno; the tests implement them as a simulation, and
+ * one conformance suite holds all of them to the sentences below. Nothing else in `lib/` touches
+ * the world, so whatever the queue does to a disk is a sequence of these verbs, and each verb is
+ * one point at which a crash or a fault can strike.
  *
  * @module
  */
 
-/** A value, or a promise of it. A disk that answers without promises is *blocking*: two to three times cheaper on a local disk. */
+/**
+ * A value, or a promise of it. A disk that answers without promises is *blocking*: two to three
+ * times cheaper on a local disk.
+ */
 export type Awaitable<T> = T | Promise<T>;
 
 /** What a name in a folder stands for. */
@@ -89,10 +93,14 @@ export interface Taken {
 /**
  * The verbs on files and folders.
  *
- * A verb fails with an `Error` whose `code` is the POSIX name (`ENOENT`, `EEXIST`, `ENOSPC`, ...); {@linkcode errorCode} reads it.
+ * A verb fails with an `Error` whose `code` is the POSIX name (`ENOENT`, `EEXIST`, `ENOSPC`, ...);
+ * {@linkcode errorCode} reads it.
  */
 export interface Disk {
-  /** The names in a folder, lazily, in no order. What is renamed away or added meanwhile may or may not be seen; the rest is. */
+  /**
+   * The names in a folder, lazily, in no order. What is renamed away or added meanwhile may or may
+   * not be seen; the rest is.
+   */
   list(dir: string): AsyncIterable<DirEntry>;
   /** All names in a folder that holds few, at once and in no order. */
   entries(dir: string): Awaitable<readonly DirEntry[]>;
@@ -101,24 +109,31 @@ export interface Disk {
   /** Read a regular file of at most `maxBytes`. Never follows a symlink, never blocks on a FIFO. */
   read(path: string, maxBytes: number): Awaitable<FileContent>;
   /**
-   * Make a file that must not exist (`EEXIST`) and write all of `bytes`; on stable storage on return if durable. A failure can
-   * leave a part of it.
+   * Make a file that must not exist (`EEXIST`) and write all of `bytes`; on stable storage on
+   * return if durable. A failure can leave a part of it.
    */
   create(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<void>;
-  /** Rename, silently replacing a file of the new name. Works on whatever the old name stands for. */
+  /**
+   * Rename, silently replacing a file of the new name. Works on whatever the old name stands for.
+   */
   rename(from: string, to: string): Awaitable<void>;
   /**
-   * For each move `rename`, then `read` of at most `maxBytes`; the moves in no order. Only where that is cheaper than verb by verb:
-   * {@linkcode take} does it on any disk.
+   * For each move `rename`, then `read` of at most `maxBytes`; the moves in no order. Only where
+   * that is cheaper than verb by verb: {@linkcode take} does it on any disk.
    */
   take?(moves: readonly Move[], maxBytes: number): Promise<readonly Taken[]>;
   /** Give a file a second name, which must not exist (`EEXIST`). */
   link(from: string, to: string): Awaitable<void>;
-  /** Remove a name that isn't a folder. Look first: what happens to an empty folder is not promised. */
+  /**
+   * Remove a name that isn't a folder. Look first: what happens to an empty folder is not promised.
+   */
   remove(path: string): Awaitable<void>;
   /** Make one folder (`EEXIST` if there, `ENOENT` without its parent); `mode` before the umask. */
   makeDir(path: string, mode: number): Awaitable<void>;
-  /** Remove an empty folder (`ENOTEMPTY` if it isn't empty, `ENOTDIR` if it is a file or a symlink, which stays). */
+  /**
+   * Remove an empty folder (`ENOTEMPTY` if it isn't empty, `ENOTDIR` if it is a file or a symlink,
+   * which stays).
+   */
   removeDir(path: string): Awaitable<void>;
   /** Set a file's mtime, Unix ms. */
   touch(path: string, mtimeMs: number): Awaitable<void>;
@@ -126,9 +141,15 @@ export interface Disk {
   chmod(path: string, mode: number): Awaitable<void>;
   /** Put the names in a folder on stable storage. */
   syncDir(path: string): Awaitable<void>;
-  /** Lock an existing file for this process until released or dead; `undefined` while somebody else holds it. The lock follows renames. */
+  /**
+   * Lock an existing file for this process until released or dead; `undefined` while somebody else
+   * holds it. The lock follows renames.
+   */
   tryLock(path: string): Awaitable<Lock | undefined>;
-  /** Call `onChange` when names in a folder may have changed; a hint that can fail silently. Returns how to stop. */
+  /**
+   * Call `onChange` when names in a folder may have changed; a hint that can fail silently. Returns
+   * how to stop.
+   */
   watch(dir: string, onChange: () => void): () => void;
 }
 
@@ -138,7 +159,10 @@ export interface Clock {
   now(): number;
   /** Ms since an arbitrary start. Never jumps. */
   monotonic(): number;
-  /** Resolves after `ms` of real time, or as soon as `signal` aborts; never rejects, and leaves no listener behind. */
+  /**
+   * Resolves after `ms` of real time, or as soon as `signal` aborts; never rejects, and leaves no
+   * listener behind.
+   */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -149,8 +173,8 @@ export interface HttpServer {
   /** The port, also when it was left to the system. */
   readonly port: number;
   /**
-   * Take no more connections. Resolves when those there are have ended: `"answer"` lets the answers out that are on their way, but
-   * may cut a body that isn't whole yet; `"cut"` ends all at once.
+   * Take no more connections. Resolves when those there are have ended: `"answer"` lets the answers
+   * out that are on their way, but may cut a body that isn't whole yet; `"cut"` ends all at once.
    */
   stop(requests: "answer" | "cut"): Promise<void>;
 }
@@ -164,7 +188,8 @@ export interface Runtime {
   /** One HTTP request, as the web platform's `fetch`. */
   fetch(url: string, init: RequestInit): Promise<Response>;
   /**
-   * Answer HTTP requests at an address; port 0 leaves the port to the system. Missing where a runtime has no server.
+   * Answer HTTP requests at an address; port 0 leaves the port to the system. Missing where a
+   * runtime has no server.
    *
    * @throws The network's error, when the address can't be had.
    */
@@ -174,7 +199,10 @@ export interface Runtime {
   ) => HttpServer;
   /** Whether this process may talk to the host and port of `url`. */
   mayReach(url: URL): boolean;
-  /** Uniform in [0, 1), 32 random bits, from a source good enough that ids made on many hosts never meet. */
+  /**
+   * Uniform in [0, 1), 32 random bits, from a source good enough that ids made on many hosts never
+   * meet.
+   */
   random(): number;
   /** Lower-case hex SHA-256 of the text's UTF-8. */
   sha256(text: string): Awaitable<string>;
@@ -184,7 +212,10 @@ export interface Runtime {
   readonly pid: number;
 }
 
-/** The POSIX name of a disk error, `"ENOTCAPABLE"` when the runtime's own permissions forbid it, `undefined` for anything else. */
+/**
+ * The POSIX name of a disk error, `"ENOTCAPABLE"` when the runtime's own permissions forbid it,
+ * `undefined` for anything else.
+ */
 export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if ("code" in error && typeof error.code === "string") return error.code;

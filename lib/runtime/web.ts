@@ -1,12 +1,16 @@
 /**
- * What Deno and Node have in common, because both have it from the web platform: clocks, chance, hashes and HTTP.
+ * What Deno and Node have in common, because both have it from the web platform: clocks, chance,
+ * hashes and HTTP.
  *
  * @module
  */
 
 import type { Clock } from "./runtime.ts";
 
-/** Longest delay a timer takes (2^31 - 1 ms); longer sleeps are cut to it and their callers look again. */
+/**
+ * Longest delay a timer takes (2^31 - 1 ms); longer sleeps are cut to it and their callers look
+ * again.
+ */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Time, by the web platform's clocks and timers. */
@@ -15,8 +19,16 @@ export const clock: Clock = {
   monotonic: () => performance.now(),
   sleep(ms, signal) {
     if (signal?.aborted) return Promise.resolve();
+    const delayMs = Math.min(Math.max(ms, 0), LONGEST_TIMER_MS);
+    const untilMs = performance.now() + delayMs;
     return new Promise((resolve) => {
-      const timer = setTimeout(done, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS));
+      let timer = setTimeout(fired, delayMs);
+      // Node's timers may fire up to a millisecond early.
+      function fired() {
+        const leftMs = untilMs - performance.now();
+        if (leftMs > 0) timer = setTimeout(fired, leftMs);
+        else done();
+      }
       function done() {
         clearTimeout(timer);
         signal?.removeEventListener("abort", done);

@@ -1,12 +1,13 @@
 /**
  * The event dispatcher for the Optimizely SDKs: it spools where theirs sends.
  *
- * An SDK hands over `{url, httpVerb, params}` and wants to go on. So the event is on the disk when `dispatchEvent` returns (a
- * process may exit right after), nothing is ever thrown into the application, and the SDK is always answered: versions 4 and 5
- * through a callback, without which their `close()` never returns, version 6 through a promise.
+ * An SDK hands over `{url, httpVerb, params}` and wants to go on. So the event is on the disk when
+ * `dispatchEvent` returns (a process may exit right after), nothing is ever thrown into the
+ * application, and the SDK is always answered: versions 4 and 5 through a callback, without which
+ * their `close()` never returns, version 6 through a promise.
  *
- * The event file says what every event file says, `{"url", "requestBody"}`: `requestBody` is the JSON text of `params`, character
- * for character what the SDK's own dispatcher would have sent.
+ * The event file says what every event file says, `{"url", "requestBody"}`: `requestBody` is the
+ * JSON text of `params`, character for character what the SDK's own dispatcher would have sent.
  *
  * @module
  */
@@ -35,7 +36,8 @@ export interface SdkResponse {
 /** An event dispatcher as versions 4, 5 and 6 of the SDK want it. */
 export interface EventDispatcher {
   /**
-   * Put an event on the queue; durable when this returns. Never throws, and the promise never rejects.
+   * Put an event on the queue; durable when this returns. Never throws, and the promise never
+   * rejects.
    *
    * @param callback Called before this returns, in versions 4 and 5 of the SDK.
    */
@@ -49,7 +51,8 @@ export interface EventDispatcherOptions {
   /** Told of every event that is not on the queue, and why. @default {nobody} */
   readonly onError?: (error: unknown, event: SdkEvent) => void;
   /**
-   * `"disk"`: on stable storage on return. `"os"`: a power cut may lose it, the end of the process doesn't; several times faster.
+   * `"disk"`: on stable storage on return. `"os"`: a power cut may lose it, the end of the process
+   * doesn't; several times faster.
    * @default {"disk"}
    */
   readonly durability?: "disk" | "os";
@@ -68,7 +71,8 @@ function inputOf({ url, httpVerb, params }: SdkEvent): EventInput {
 /**
  * An event dispatcher on a given runtime.
  *
- * @throws {TypeError} If `baseDir` or `durability` can't be one: told at the start, not at the first event.
+ * @throws {TypeError} If `baseDir` or `durability` can't be one: told at the start, not at the
+ * first event.
  */
 export function eventDispatcherOn(
   runtime: Runtime,

@@ -1,4 +1,7 @@
-/** Applications beside the real SDKs: a directory for each, with the SDK and our packed package installed. */
+/**
+ * Applications beside the real SDKs: a directory for each, with the SDK and our packed package
+ * installed.
+ */
 
 import { assert } from "@std/assert";
 import { pack } from "../../tools/pack.ts";

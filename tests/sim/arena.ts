@@ -1,21 +1,22 @@
 /**
- * A world with one queue in it, and a judge who sees everything: what was acknowledged, what every endpoint took and
- * answered, who held which claim since when, and what every consumer reported.
+ * A world with one queue in it, and a judge who sees everything: what was acknowledged, what every
+ * endpoint took and answered, who held which claim since when, and what every consumer reported.
  *
  * What must hold, whatever happened:
  * - acknowledged ⇒ taken with a 2xx, or in `doa/`, with exactly the bytes that were put in;
  * - no rename ever replaces another file;
- * - a second delivery has a cause that the design names: the 2xx did not arrive, the sender died before the removal, or the sender
- *   reported that its lease was lost;
+ * - a second delivery has a cause that the design names: the 2xx did not arrive, the sender died
+ *   before the removal, or the sender reported that its lease was lost;
  * - nobody takes over a claim of a living process within its lease, unless a scenario allows it;
- * - in the end nothing is left in `new/`, `cur/` and `defer/`, and every dead letter has its reason beside it.
+ * - in the end nothing is left in `new/`, `cur/` and `defer/`, and every dead letter has its reason
+ *   beside it.
  *
  * @module
  */
 
 import { Consumer, type Mode, type Summary } from "../../lib/consumer/consumer.ts";
 import type { ConsumerOptions } from "../../lib/consumer/options.ts";
-import type { TraceEvent } from "../../lib/consumer/trace.ts";
+import type { TraceEvent } from "../../lib/telemetry/trace.ts";
 import { parseName } from "../../lib/queue/name.ts";
 import { Queue } from "../../lib/queue/queue.ts";
 import type { SimProcess } from "./process.ts";
@@ -57,7 +58,10 @@ interface HeldClaim {
 export interface ArenaOptions extends WorldOptions {
   /** How long the leases are that nobody else may cut short. @default that of {@linkcode QUICK} */
   readonly leaseMs?: number;
-  /** Whether a living claim may be taken over (the scenario breaks an assumption of the design). @default false */
+  /**
+   * Whether a living claim may be taken over (the scenario breaks an assumption of the design).
+   * @default false
+   */
   readonly allowTakeovers?: boolean;
 }
 
@@ -216,7 +220,10 @@ export class Arena {
     }
   }
 
-  /** Whether a reason without a letter can be left over, for the sweep: somebody died, or the disk refused. */
+  /**
+   * Whether a reason without a letter can be left over, for the sweep: somebody died, or the disk
+   * refused.
+   */
   #mayStray(): boolean {
     return this.processes.some((process) => !process.alive) ||
       this.reports.some(({ event }) => event.type === "disk-trouble");
@@ -306,7 +313,8 @@ export class Arena {
     if (!this.#moves || this.#inode(to) === undefined) return;
     this.#held.delete(nameIn("cur", call.path));
     const name = nameIn("cur", to);
-    if (name !== "" && !name.startsWith(".") && !this.#fails) { // who lost the reply doesn't know of its claim
+    // Who lost the reply doesn't know of its claim.
+    if (name !== "" && !name.startsWith(".") && !this.#fails) {
       this.#held.set(name, { process: call.process, sinceMs: this.world.time.nowMs });
     }
   }
@@ -328,7 +336,10 @@ function nameIn(folder: string, path: string): string {
   return path.startsWith(start) ? path.slice(start.length) : "";
 }
 
-/** A world that goes on from where another ended, in which every claim left over is recovered by one fresh consumer on the same host. */
+/**
+ * A world that goes on from where another ended, in which every claim left over is recovered by one
+ * fresh consumer on the same host.
+ */
 export async function rescue(arena: Arena, host = "edge"): Promise<void> {
   const { world } = arena;
   const after = new Arena({

@@ -1,8 +1,9 @@
 /**
  * Where a run of the simulation has a choice, it asks here.
  *
- * {@linkcode Paths} answers so that, run after run, every path through the tree of choices is taken exactly once; no list of
- * the tree is ever made (the idea is tigerbeetle's `exhaustigen`). {@linkcode randomChoices} answers from a seed.
+ * {@linkcode Paths} answers so that, run after run, every path through the tree of choices is taken
+ * exactly once; no list of the tree is ever made (the idea is tigerbeetle's `exhaustigen`).
+ * {@linkcode randomChoices} answers from a seed.
  *
  * @module
  */
@@ -86,7 +87,10 @@ export class Paths implements Choices {
     return true;
   }
 
-  /** One of `0 .. n - 1`; a run must ask the same questions again as long as it gets the same answers. */
+  /**
+   * One of `0 .. n - 1`; a run must ask the same questions again as long as it gets the same
+   * answers.
+   */
   choose(n: number): number {
     const known = this.#taken[this.#depth];
     if (known === undefined) this.#taken.push({ value: 0, bound: n });

@@ -1,8 +1,8 @@
 /**
  * Virtual time. It stands still while anybody can run, and then jumps to the next sleeper.
  *
- * Each host has a wall clock of its own, which can be off and can jump; the monotonic clock is the same everywhere and
- * never jumps.
+ * Each host has a wall clock of its own, which can be off and can jump; the monotonic clock is the
+ * same everywhere and never jumps.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * Takes the images of a crash sweep: at every moment of a run, every image a crash may leave, each once.
+ * Takes the images of a crash sweep: at every moment of a run, every image a crash may leave, each
+ * once.
  *
  * @module
  */
@@ -27,7 +28,10 @@ export interface Crash<Note> {
 export interface CrashSweepOptions<Note> {
   /** Under which models. @default both */
   readonly models?: readonly CrashModel[];
-  /** What the test must know of the moment to judge a recovery, e.g. what has been acknowledged: a copy of it. */
+  /**
+   * What the test must know of the moment to judge a recovery, e.g. what has been acknowledged: a
+   * copy of it.
+   */
   readonly note: () => Note;
   /** Equal images with equal keys are taken once. @default JSON of the note */
   readonly key?: (note: Note) => string;

@@ -1,5 +1,6 @@
 /**
- * The crash sweep: a scenario's every crash, under both models, each followed by a recovery and a judgement.
+ * The crash sweep: a scenario's every crash, under both models, each followed by a recovery and a
+ * judgement.
  *
  * @module
  */
@@ -120,7 +121,8 @@ export async function recoverFrom(
 }
 
 /**
- * The crashes of a recovery from a crash, and the ledger to judge recoveries from them by. What the first crash left counts as durable.
+ * The crashes of a recovery from a crash, and the ledger to judge recoveries from them by. What the
+ * first crash left counts as durable.
  */
 async function crashesOfRecovery(
   product: Product,
@@ -164,7 +166,10 @@ export interface SweepOptions {
   readonly models?: readonly CrashModel[];
   /** On which hosts to recover, each image on each. @default where the scenario mostly is */
   readonly hosts?: readonly string[];
-  /** Of so many crashes one is followed by a second one in the middle of its recovery. @default none is */
+  /**
+   * Of so many crashes one is followed by a second one in the middle of its recovery. @default none
+   * is
+   */
   readonly oneIn?: number;
   /** Of so many such second crashes one is tried. @default all are */
   readonly thenOneIn?: number;
@@ -173,7 +178,8 @@ export interface SweepOptions {
 /**
  * Sweep a scenario.
  *
- * @throws {Broken} With the first crash whose recovery isn't as promised, or if the run without a crash isn't.
+ * @throws {Broken} With the first crash whose recovery isn't as promised, or if the run without a
+ * crash isn't.
  */
 export async function sweepCrashes(
   product: Product,

@@ -149,7 +149,10 @@ Deno.test("equal images with an equal note are taken once, with another note aga
   assertEquals(sweep.crashes.map((crash) => crash.note), ["before", "acknowledged"]);
 });
 
-/** The enqueue of the product's contract, and what it becomes when somebody leaves out or moves a line. */
+/**
+ * The enqueue of the product's contract, and what it becomes when somebody leaves out or moves a
+ * line.
+ */
 const ENQUEUE: Record<string, (disk: Disk, acknowledge: () => void) => Promise<void>> = {
   "as the contract has it": async (disk, acknowledge) => {
     await disk.create("/q/tmp/a", text("event"), DURABLE);

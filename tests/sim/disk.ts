@@ -3,28 +3,32 @@
  *
  * # The fault model
  *
- * **Process kill.** All effects so far stay: the names, and the bytes handed to the operating system, synced or not. A kill
- * inside `create` leaves the name with none, half or all of the bytes. The kernel lets go of the locks of the dead.
+ * **Process kill.** All effects so far stay: the names, and the bytes handed to the operating
+ * system, synced or not. A kill inside `create` leaves the name with none, half or all of the
+ * bytes. The kernel lets go of the locks of the dead.
  *
- * **Power loss, on a journaled file system** (ext4 with ordered data, xfs, btrfs). Changes of names (create, link, rename, remove,
- * makeDir, removeDir) and of attributes (touch, chmod) go into one journal in the order they were made, and each is
- * atomic. After the loss a *prefix* of the journal is there, no shorter than what is synced:
+ * **Power loss, on a journaled file system** (ext4 with ordered data, xfs, btrfs). Changes of names
+ * (create, link, rename, remove, makeDir, removeDir) and of attributes (touch, chmod) go into one
+ * journal in the order they were made, and each is atomic. After the loss a *prefix* of the journal
+ * is there, no shorter than what is synced:
  *
- * - `syncDir(d)` makes durable the prefix up to the last change that touched `d`: of a name in it, or of itself. A
- *   change made after that one is not covered, and syncing a folder nothing happened in does nothing. (ext4 commits
- *   the transaction of the folder's last change, xfs the log up to it. Both often make more durable: that is a longer
- *   prefix, and those images are taken too. btrfs's log tree can bring a synced folder's changes ahead of earlier ones
- *   elsewhere; such images are not in the model.)
- * - `create` with `durable` makes the file's *bytes* durable, not its name. (So btrfs; ext4 and xfs make the name durable as well,
- *   which is among the images.)
- * - The bytes of a file that was not synced are, whatever became of its name, absent (size 0), half there or all
- *   there. Its attributes are as the journal has them.
+ * - `syncDir(d)` makes durable the prefix up to the last change that touched `d`: of a name in it,
+ *   or of itself. A change made after that one is not covered, and syncing a folder nothing
+ *   happened in does nothing. (ext4 commits the transaction of the folder's last change, xfs the
+ *   log up to it. Both often make more durable: that is a longer prefix, and those images are taken
+ *   too. btrfs's log tree can bring a synced folder's changes ahead of earlier ones elsewhere; such
+ *   images are not in the model.)
+ * - `create` with `durable` makes the file's *bytes* durable, not its name. (So btrfs; ext4 and xfs
+ *   make the name durable as well, which is among the images.)
+ * - The bytes of a file that was not synced are, whatever became of its name, absent (size 0), half
+ *   there or all there. Its attributes are as the journal has them.
  *
- * Assumed not to happen: bytes that were synced change; a rename is half done; a later change of a name is there
- * without an earlier one; the disk answers that it synced and did not.
+ * Assumed not to happen: bytes that were synced change; a rename is half done; a later change of a
+ * name is there without an earlier one; the disk answers that it synced and did not.
  *
- * **Faults.** Any verb may fail with any code, without its effect, after its effect (a lost reply), or with a part of it
- * (`create`). See `faults.ts`. **A network file system** is a third model: see `network_view.ts`.
+ * **Faults.** Any verb may fail with any code, without its effect, after its effect (a lost reply),
+ * or with a part of it (`create`). See `faults.ts`. **A network file system** is a third model: see
+ * `network_view.ts`.
  *
  * A file's bytes are written by its `create` and never again, as the product does it.
  *
@@ -129,7 +133,10 @@ export class SimDisk {
     return this.#tree.bytes.get(ino) ?? new Uint8Array();
   }
 
-  /** Up to `count` names from `cursor` on; begin at -1. What is renamed in meanwhile may come up, like on a real disk. */
+  /**
+   * Up to `count` names from `cursor` on; begin at -1. What is renamed in meanwhile may come up,
+   * like on a real disk.
+   */
   slice(path: string, cursor: number, count: number): Slice {
     const names = this.#tree.folder(path).names!;
     let rest = [...names.keys()];
@@ -259,7 +266,10 @@ export class SimDisk {
     this.#hidden.set(ino, hidden);
   }
 
-  /** Put something on the disk, `text` for a file; it and all before it count as durable. For tests that prepare. */
+  /**
+   * Put something on the disk, `text` for a file; it and all before it count as durable. For tests
+   * that prepare.
+   */
   plant(
     path: string,
     what: { kind?: Stat["kind"]; text?: string; mtimeMs?: number; mode?: number } = {},
@@ -318,7 +328,10 @@ export class SimDisk {
   }
 }
 
-/** How much of each unsynced file is left: all combinations for a few files; else all alike, and each one alone absent. */
+/**
+ * How much of each unsynced file is left: all combinations for a few files; else all alike, and
+ * each one alone absent.
+ */
 function* damages(sizes: readonly number[]): Generator<number[]> {
   const levels = (size: number) => [...new Set([size, size >> 1, 0])];
   if (sizes.length <= COMBINED_FILES) {

@@ -1,5 +1,6 @@
 /**
- * The fault sweep: of a scenario's verbs the first fails, then in another run the second, and so on until a run meets no fault.
+ * The fault sweep: of a scenario's verbs the first fails, then in another run the second, and so on
+ * until a run meets no fault.
  *
  * @module
  */
@@ -78,8 +79,8 @@ function names(error: unknown, code: string): boolean {
 }
 
 /**
- * Run a scenario, the product's verb number `index` of which fails; then the disk is well again. What is not as promised, as
- * sentences:
+ * Run a scenario, the product's verb number `index` of which fails; then the disk is well again.
+ * What is not as promised, as sentences:
  *
  * - somebody is told of the fault, the caller or the log, or it is harmless, or its work was done;
  * - a consumer that was at work goes on, without a restart;
@@ -144,7 +145,8 @@ export async function runWithFault(
   const responseRefused = failed.path.startsWith(`${BASE}/res/`) || failed.path.endsWith(".meta");
   const reasonRefused = failed.verb === "create" && failed.path.endsWith(".why") ||
     failed.verb === "makeDir" && failed.path === `${BASE}/doa`;
-  // An attempt that the disk spoils is one more: the event goes back to new/ or defer/, whatever was decided about it.
+  // An attempt that the disk spoils is one more: the event goes back to new/ or defer/, whatever
+  // was decided about it.
   const maxAttempts = (scenario.consumer?.maxAttempts ?? Infinity) + 1;
   found.push(...judge(stage, { reasonRefused, responseRefused, maxAttempts }));
   return found;

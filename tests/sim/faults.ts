@@ -18,7 +18,10 @@ export const CHANGING: ReadonlySet<Verb> = new Set<Verb>([
   "chmod",
 ]);
 
-/** The answer of a network file system to the repetition of a request whose first reply got lost: done, and yet refused. */
+/**
+ * The answer of a network file system to the repetition of a request whose first reply got lost:
+ * done, and yet refused.
+ */
 export function lostReply(call: Call): Fault | undefined {
   switch (call.verb) {
     case "rename":
@@ -39,7 +42,10 @@ export function failAt(index: number, fault: Fault): (call: Call) => Fault | und
   return (call) => call.index === index ? fault : undefined;
 }
 
-/** No room: nothing can be made; `renames` more renames go through (all, unless told otherwise), since names need room too. */
+/**
+ * No room: nothing can be made; `renames` more renames go through (all, unless told otherwise),
+ * since names need room too.
+ */
 export function diskFull(
   options: { readonly renames?: number; readonly code?: "ENOSPC" | "EDQUOT" } = {},
 ): (call: Call) => Fault | undefined {

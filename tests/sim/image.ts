@@ -1,7 +1,8 @@
 /**
  * What a crash leaves of a simulated disk: a tree of its own, from which a world can be started.
  *
- * Images share structure with the run they come from and with each other; taking one costs a few microseconds.
+ * Images share structure with the run they come from and with each other; taking one costs a few
+ * microseconds.
  *
  * @module
  */
@@ -93,7 +94,9 @@ export class DiskImage {
     return fingerprint;
   }
 
-  /** All files as path → text; folders as path with a slash at its end → "". For tests that look. */
+  /**
+   * All files as path → text; folders as path with a slash at its end → "". For tests that look.
+   */
   files(): Record<string, string> {
     const found: Record<string, string> = {};
     const walk = (dir: Inode, path: string) => {

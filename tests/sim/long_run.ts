@@ -1,9 +1,10 @@
 /**
  * The long random simulation: everything on, from one seed.
  *
- * A {@linkcode Plan} is made from the seed and says when what goes wrong; what an endpoint does with a request depends on the seed,
- * the event and how often it has been sent. So a plan with less in it is a plan too, and the shortest that still
- * fails can be found by leaving out one thing after the other.
+ * A {@linkcode Plan} is made from the seed and says when what goes wrong; what an endpoint does
+ * with a request depends on the seed, the event and how often it has been sent. So a plan with less
+ * in it is a plan too, and the shortest that still fails can be found by leaving out one thing
+ * after the other.
  *
  * @module
  */
@@ -26,7 +27,10 @@ const YEAR_MS = 365 * 24 * HOUR_MS;
 /** Time in which things go wrong, per step. */
 const STEP_MS = 4 * SECOND_MS;
 
-/** Longest time after that until everything is settled: an hour repeated a few times, leases, the skew between hosts, and Retry-After. */
+/**
+ * Longest time after that until everything is settled: an hour repeated a few times, leases, the
+ * skew between hosts, and Retry-After.
+ */
 const BUDGET_MS = 12 * HOUR_MS;
 
 /** Something that happens at a moment. */
@@ -113,7 +117,10 @@ export function planOf(seed: number, steps: number): Plan {
   return { seed, hosts, consumers, shared, badness: below(8), incidents };
 }
 
-/** What an endpoint does with a request: a function of the seed, the event and how often it was sent. */
+/**
+ * What an endpoint does with a request: a function of the seed, the event and how often it was
+ * sent.
+ */
 function replyOf(plan: Plan, request: SimRequest): Reply {
   if (request.nth >= 6) return { delayMs: 50 };
   const n = Number(/"n":(\d+)/.exec(request.body)?.[1] ?? 0);
@@ -287,7 +294,10 @@ class Stage {
     return fault;
   }
 
-  /** Start the consumer again whenever it has ended, and in the end let it run until nothing is left. */
+  /**
+   * Start the consumer again whenever it has ended, and in the end let it run until nothing is
+   * left.
+   */
   async #supervise(slot: number): Promise<void> {
     const { arena } = this;
     const state = this.#slots[slot]!;
@@ -302,7 +312,8 @@ class Stage {
       const consuming = arena.consume(
         process,
         isLast ? "until-empty" : "forever",
-        // with a merger, events are gathered before they are sent, although none of these has company
+        // with a merger, events are gathered before they are sent, although none of these has
+        // company
         { ...QUICK, pollMs: 30_000, merge: this.#plan.seed % 4 === 0 ? MERGER : undefined },
         state.stop.signal,
       ).then(() => true, (error) => {

@@ -1,6 +1,6 @@
 /**
- * Wrong queues: the product with one place of its source changed. Whoever breaks the product in such a way must hear of it, so the
- * sweeps are tried on each.
+ * Wrong queues: the product with one place of its source changed. Whoever breaks the product in
+ * such a way must hear of it, so the sweeps are tried on each.
  *
  * @module
  */
@@ -8,7 +8,10 @@
 import type { CrashModel } from "./disk.ts";
 import type { Product } from "./workload.ts";
 
-/** How a mutant is found out: in a run in which nothing goes wrong, of one process or several, by a crash, or by a fault. */
+/**
+ * How a mutant is found out: in a run in which nothing goes wrong, of one process or several, by a
+ * crash, or by a fault.
+ */
 export type Model = "run" | "race" | CrashModel | "fault";
 
 /** A change of one place. */
@@ -28,14 +31,26 @@ export interface Mutation {
 }
 
 /** The rooms that a queue and its consumer are made of. */
-const ROOMS = ["consumer", "delivery", "event", "queue", "runtime"];
+const ROOMS = [
+  "consumer",
+  "event",
+  "http",
+  "lanes",
+  "merge",
+  "queue",
+  "runtime",
+  "store",
+  "telemetry",
+];
 
 const LIB = new URL("../../lib/", import.meta.url);
 
 async function copyRoom(room: string, to: string): Promise<void> {
   await Deno.mkdir(`${to}/${room}`);
-  for await (const { name } of Deno.readDir(new URL(room, LIB))) {
-    await Deno.copyFile(new URL(`${room}/${name}`, LIB), `${to}/${room}/${name}`);
+  for await (const { name, isDirectory } of Deno.readDir(new URL(room, LIB))) {
+    const path = `${room}/${name}`;
+    if (isDirectory) await copyRoom(path, to);
+    else await Deno.copyFile(new URL(path, LIB), `${to}/${path}`);
   }
 }
 
@@ -178,7 +193,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "no take-over",
-    file: "consumer/recovery.ts",
+    file: "queue/store/recovery.ts",
     from: TAKE_OVER,
     to: "if (tag) return false;",
     scenarios: ["events delivered"],
@@ -186,7 +201,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "take-over by mtime alone",
-    file: "consumer/recovery.ts",
+    file: "queue/store/recovery.ts",
     from: TAKE_OVER,
     to: "if (tag) return await this.#isStranded(name);",
     scenarios: ["two consumers"],
@@ -194,7 +209,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "every owner on this host taken for dead",
-    file: "queue/owner.ts",
+    file: "queue/store/owner.ts",
     from: 'return lock ? { owner: parsed.owner, lock } : "alive";',
     to: "return { owner: parsed.owner, lock: lock ?? { release() {} } };",
     scenarios: ["a consumer that dies in the middle"],
@@ -275,7 +290,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "another's `.after` not heeded",
-    file: "consumer/keeper.ts",
+    file: "consumer/lane_sync.ts",
     from: "if (afterMs > this.#clock.now()) lane.holdUntil(",
     to: "if (afterMs < 0) lane.holdUntil(",
     scenarios: ["a destination that asks to be left alone"],
@@ -283,7 +298,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "`.after` not written",
-    file: "consumer/keeper.ts",
+    file: "consumer/lane_sync.ts",
     from: "await this.#waiting.setAfter(await this.#queue.folderOf(destination), untilMs);",
     to: "",
     scenarios: ["a destination that asks to be left alone"],
@@ -291,7 +306,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a hold not heeded",
-    file: "consumer/keeper.ts",
+    file: "consumer/lane_sync.ts",
     from: "lane.isHeld = isHeld;",
     to: "",
     scenarios: ["a destination that is held"],
@@ -299,7 +314,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "another's mark of an open breaker left behind",
-    file: "queue/waiting.ts",
+    file: "queue/store/deferred.ts",
     from: "if (!OPEN_FILE.test(name)) continue;",
     to: "if (name !== `.open~${this.#queue.owner}`) continue;",
     scenarios: ["a destination that is down"],
@@ -307,7 +322,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "deferred events sent before their time",
-    file: "queue/listing.ts",
+    file: "queue/store/listing.ts",
     from: "if (at > nowMs) {",
     to: "if (at > Infinity) {",
     scenarios: ["events deferred"],

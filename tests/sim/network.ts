@@ -1,8 +1,8 @@
 /**
  * A scripted endpoint behind `fetch`. Nothing leaves the process.
  *
- * The script is asked for each request, at the moment the endpoint would take it; every request that the endpoint *took* is
- * on record, whether or not its answer arrived.
+ * The script is asked for each request, at the moment the endpoint would take it; every request
+ * that the endpoint *took* is on record, whether or not its answer arrived.
  *
  * @module
  */
@@ -41,9 +41,10 @@ export interface Reply {
   /** Ms until the answer, or the failure. @default 0 */
   readonly delayMs?: number;
   /**
-   * `"refused"`: no connection. `"reset before"`, `"reset after"`: the connection breaks, before or after the endpoint took the event.
-   * `"hang"`: it took it and never answers. `"hang before"`: never answers, and didn't take it. `"hang body"`: status and headers arrive, the end
-   * of the body never does.
+   * `"refused"`: no connection. `"reset before"`, `"reset after"`: the connection breaks, before or
+   * after the endpoint took the event. `"hang"`: it took it and never answers. `"hang before"`:
+   * never answers, and didn't take it. `"hang body"`: status and headers arrive, the end of the
+   * body never does.
    */
   readonly fails?:
     | "refused"

@@ -1,16 +1,19 @@
 /**
- * The third model of the disk: a directory that several hosts share over a network file system (NFS).
+ * The third model of the disk: a directory that several hosts share over a network file system
+ * (NFS).
  *
- * - **Names are looked up in a cache of the host.** For 30 s after a change made by another host, `lstat` (and the look that `read`
- *   begins with) may answer as before it: miss a new name, show a removed one. Which of the states of those 30 s it is, is
- *   a choice. A host sees its own changes at once, but not one whose reply it lost.
- * - **Listings and changes ask the server**: they are fresh. That is weaker than the assumption of a cache that must first have
- *   seen a name to be wrong about it: here any host can be wrong about any name.
- * - **A reply can be lost**: the server has done it, the repeated request answers as if somebody else had
- *   (`lostReply` in `faults.ts`).
+ * - **Names are looked up in a cache of the host.** For 30 s after a change made by another host,
+ *   `lstat` (and the look that `read` begins with) may answer as before it: miss a new name, show a
+ *   removed one. Which of the states of those 30 s it is, is a choice. A host sees its own changes
+ *   at once, but not one whose reply it lost.
+ * - **Listings and changes ask the server**: they are fresh. That is weaker than the assumption of
+ *   a cache that must first have seen a name to be wrong about it: here any host can be wrong about
+ *   any name.
+ * - **A reply can be lost**: the server has done it, the repeated request answers as if somebody
+ *   else had (`lostReply` in `faults.ts`).
  * - **Locks are local to a host**: two hosts can hold the same one.
- * - **A file that is removed, or renamed over, while a process of the same host holds it open** stays as `.nfs…` until it is
- *   closed. Here only locks hold files open; `read` is one step.
+ * - **A file that is removed, or renamed over, while a process of the same host holds it open**
+ *   stays as `.nfs…` until it is closed. Here only locks hold files open; `read` is one step.
  * - mtime and ctime are the server's, whose clock is right.
  *
  * Power loss is the server's business and not in this model.

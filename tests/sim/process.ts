@@ -71,16 +71,17 @@ export class SimProcess {
   }
 
   /**
-   * As SIGSTOP, and SIGCONT so many ms later: from its next verb on nothing it waits for comes before, be it a verb, a sleep or an answer; its
-   * locks stay held and the clocks go on.
+   * As SIGSTOP, and SIGCONT so many ms later: from its next verb on nothing it waits for comes
+   * before, be it a verb, a sleep or an answer; its locks stay held and the clocks go on.
    */
   pause(ms: number): void {
     this.#world.time.hold(this, ms);
   }
 
   /**
-   * As `kill -9`: nothing it waits for ever comes, so nothing it does after its next `await` has an effect; no `finally` tidies up. Its
-   * locks are free. Code of it that runs on without waiting can still call back into the test: look at `alive` there.
+   * As `kill -9`: nothing it waits for ever comes, so nothing it does after its next `await` has an
+   * effect; no `finally` tidies up. Its locks are free. Code of it that runs on without waiting can
+   * still call back into the test: look at `alive` there.
    */
   kill(): void {
     if (!this.#alive) return;

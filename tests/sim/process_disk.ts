@@ -1,6 +1,6 @@
 /**
- * A process's view of the simulated disk: each verb is announced, may fail, may have to wait its turn, and stops for ever when
- * the process is dead.
+ * A process's view of the simulated disk: each verb is announced, may fail, may have to wait its
+ * turn, and stops for ever when the process is dead.
  *
  * @module
  */
@@ -20,7 +20,10 @@ import type { NetworkView } from "./network_view.ts";
 import { canonical, PosixError } from "./tree.ts";
 import type { SimProcess } from "./process.ts";
 
-/** A verb of `Disk`; `entries` goes as a `list`. Releasing a lock is none: it can't fail, and a crash releases it too. */
+/**
+ * A verb of `Disk`; `entries` goes as a `list`. Releasing a lock is none: it can't fail, and a
+ * crash releases it too.
+ */
 export type Verb = Exclude<keyof Disk, "watch" | "entries">;
 
 /** A verb that waits for its turn. */
@@ -45,11 +48,17 @@ export interface Call extends PendingCall {
 export interface Fault {
   /** The POSIX name of the error. */
   readonly code: string;
-  /** Whether its effect is made first: a lost reply. `"partly"`: a `create` leaves half the bytes, any other verb nothing. @default false */
+  /**
+   * Whether its effect is made first: a lost reply. `"partly"`: a `create` leaves half the bytes,
+   * any other verb nothing. @default false
+   */
   readonly applied?: boolean | "partly";
 }
 
-/** Before a verb's effect, after it (also when it failed), or within `create`: the name made, half the bytes there, all there but not synced. */
+/**
+ * Before a verb's effect, after it (also when it failed), or within `create`: the name made, half
+ * the bytes there, all there but not synced.
+ */
 export type Phase = "before" | "named" | "half" | "unsynced" | "after";
 
 /** What the views of all processes share. */
@@ -230,7 +239,10 @@ export class ProcessDisk implements Disk {
     }
   }
 
-  /** On a network file system: if a process of this host has the file at `path` open, it gets a hidden name instead of none. */
+  /**
+   * On a network file system: if a process of this host has the file at `path` open, it gets a
+   * hidden name instead of none.
+   */
   #keepOpen(path: string, exchangedFor?: string): boolean {
     const { disk, view } = this.#world;
     if (view === undefined) return false;

@@ -1,11 +1,12 @@
 /**
- * Whose verb is next. Without a scheduler a verb is answered at once, as on a blocking disk; with one, each verb waits until
- * everybody who can run has run, and then one of the waiting verbs is let go, so that all interleavings can be tried.
+ * Whose verb is next. Without a scheduler a verb is answered at once, as on a blocking disk; with
+ * one, each verb waits until everybody who can run has run, and then one of the waiting verbs is
+ * let go, so that all interleavings can be tried.
  *
- * Two verbs that don't touch the same names can happen in either order with the same result. Of all the orders that differ
- * only in such pairs one is enough; `prune` leaves out the rest while they are being enumerated ("sleep sets": once all
- * runs that begin with verb *a* have been tried, a run that begins otherwise need not come to *a* before something
- * happened that *a* depends on).
+ * Two verbs that don't touch the same names can happen in either order with the same result. Of all
+ * the orders that differ only in such pairs one is enough; `prune` leaves out the rest while they
+ * are being enumerated ("sleep sets": once all runs that begin with verb *a* have been tried, a run
+ * that begins otherwise need not come to *a* before something happened that *a* depends on).
  *
  * @module
  */
@@ -22,8 +23,9 @@ export const REDUNDANT = -2;
 /** Picks the next verb. */
 export interface Scheduler {
   /**
-   * Of the waiting verbs, in the order they came, the index of the one to let go; {@linkcode JUMP} lets time jump to the next
-   * sleeper instead, {@linkcode REDUNDANT} ends the run with a {@linkcode RedundantRun}.
+   * Of the waiting verbs, in the order they came, the index of the one to let go; {@linkcode JUMP}
+   * lets time jump to the next sleeper instead, {@linkcode REDUNDANT} ends the run with a
+   * {@linkcode RedundantRun}.
    */
   pick(waiting: readonly PendingCall[], somebodySleeps: boolean): number;
 }
@@ -35,13 +37,20 @@ export class RedundantRun extends Error {
 
 /** Bounds on the interleavings; without any, all are possible. */
 export interface InterleavingBounds {
-  /** How often a process that could go on may be made to wait for another. Not together with `prune`. @default Infinity */
+  /**
+   * How often a process that could go on may be made to wait for another. Not together with
+   * `prune`. @default Infinity
+   */
   readonly preemptions?: number;
-  /** How often time may jump while a verb waits: a process that is stopped, or a disk that is slow. @default 0 */
+  /**
+   * How often time may jump while a verb waits: a process that is stopped, or a disk that is slow.
+   * @default 0
+   */
   readonly timeJumps?: number;
   /**
-   * Leave out runs that differ from others only in the order of independent verbs. Holds as long as processes meet on the disk only and the
-   * test doesn't count verbs (faults by index). Link counts are not looked at. @default false
+   * Leave out runs that differ from others only in the order of independent verbs. Holds as long as
+   * processes meet on the disk only and the test doesn't count verbs (faults by index). Link counts
+   * are not looked at. @default false
    */
   readonly prune?: boolean;
 }
@@ -49,7 +58,10 @@ export interface InterleavingBounds {
 const isLooking = ({ verb }: PendingCall) =>
   verb === "lstat" || verb === "read" || verb === "list" || verb === "syncDir";
 
-/** `a` is `b`, or a folder above it, or below it; the folder it lies in counts when it is being listed. */
+/**
+ * `a` is `b`, or a folder above it, or below it; the folder it lies in counts when it is being
+ * listed.
+ */
 function meets(a: string, b: PendingCall): boolean {
   for (const path of b.to === undefined ? [b.path] : [b.path, b.to]) {
     const other = canonical(path);
@@ -67,15 +79,16 @@ function concerns(b: PendingCall, path: string, dir: string): boolean {
 
 /** Whether the order of two verbs can matter. */
 export function isDependent(a: PendingCall, b: PendingCall): boolean {
-  if (a.verb === "tryLock" || b.verb === "tryLock") return true; // a release is no verb and can come any time
+  // A release is no verb and can come any time.
+  if (a.verb === "tryLock" || b.verb === "tryLock") return true;
   if (isLooking(a)) return !isLooking(b) && isDependent(b, a);
   const paths = a.to === undefined ? [a.path] : [a.path, a.to];
   return paths.some((path) => meets(canonical(path), b));
 }
 
 /**
- * Leaves it to `choices` which process is next, the one that ran last being choice 0. Verbs of one process keep their order.
- * Make a new one for each run, or use {@linkcode everyInterleaving}.
+ * Leaves it to `choices` which process is next, the one that ran last being choice 0. Verbs of one
+ * process keep their order. Make a new one for each run, or use {@linkcode everyInterleaving}.
  */
 export function interleaving(choices: Choices, bounds: InterleavingBounds = {}): Scheduler {
   const { preemptions = Infinity, timeJumps = 0, prune = false } = bounds;
@@ -128,8 +141,9 @@ export interface InterleavingCount {
 }
 
 /**
- * Call `run` once for every interleaving, at most `limit` times. `run` makes a world with the scheduler and runs it; `choices` may be used for
- * further choices, such as where to kill. Its error, if any, comes as `cause` of one that names the path for `replay`.
+ * Call `run` once for every interleaving, at most `limit` times. `run` makes a world with the
+ * scheduler and runs it; `choices` may be used for further choices, such as where to kill. Its
+ * error, if any, comes as `cause` of one that names the path for `replay`.
  */
 export async function everyInterleaving(
   bounds: InterleavingBounds & { readonly limit: number },

@@ -177,7 +177,10 @@ Deno.test("isDependent() knows which verbs can be exchanged", () => {
   assertEquals(isDependent(call("read", "/q/new/a"), call("list", "/q/new")), false);
 });
 
-/** Three processes that claim files in different orders, as seen from outside: who got what, and who found the folder how. */
+/**
+ * Three processes that claim files in different orders, as seen from outside: who got what, and who
+ * found the folder how.
+ */
 async function claimRace(scheduler: Scheduler): Promise<string> {
   const world = new World({ scheduler });
   for (const path of ["/new", "/cur"]) world.disk.plant(path, { kind: "directory" });

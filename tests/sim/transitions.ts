@@ -1,8 +1,9 @@
 /**
- * The workload of the sweeps, a scenario for each group of transitions, together every transition of the format: small, so that
- * at each of their verbs every crash and every fault can be tried.
+ * The workload of the sweeps, a scenario for each group of transitions, together every transition
+ * of the format: small, so that at each of their verbs every crash and every fault can be tried.
  *
- * A transition added to the product is added here in the same change; `crash_sweep_test.ts` lists what the scenarios must do.
+ * A transition added to the product is added here in the same change; `crash_sweep_test.ts` lists
+ * what the scenarios must do.
  *
  * @module
  */
@@ -27,7 +28,9 @@ export interface Scenario {
   readonly races?: boolean;
   /** Whether its consumer stays until nothing is left. */
   readonly drains?: boolean;
-  /** Whether it calls the sweep itself, outside of any consumer, which would go on after an error. */
+  /**
+   * Whether it calls the sweep itself, outside of any consumer, which would go on after an error.
+   */
   readonly sweepsAlone?: boolean;
   /** What is on the disk before it begins, and durable. */
   prepare?(stage: Stage): void;
@@ -386,7 +389,8 @@ const throttling: Scenario = {
   name:
     "a destination that asks to be left alone, its events in two minutes' buckets, and a restart meanwhile",
   drains: true,
-  consumer: { threads: 4, pollMs: 10_000 }, // fewer than its events; each look is a moment to fail in
+  // Fewer than its events; each look is a moment to fail in.
+  consumer: { threads: 4, pollMs: 10_000 },
   prepare(stage) {
     stage.plantQueue();
     for (let n = 0; n < 6; n++) stage.plant(`new/t${n}.json`, eventText(`busy-${n}`, "busy"));

@@ -1,8 +1,9 @@
 /**
  * A tree of folders and files in memory with POSIX's answers, as Linux and Deno give them.
  *
- * No time, no faults and no processes here: a change is made at once or fails without effect. Symlinks can be planted and
- * are never followed, not even in the middle of a path (`ENOTDIR`; Linux would follow). `..` is not understood.
+ * No time, no faults and no processes here: a change is made at once or fails without effect.
+ * Symlinks can be planted and are never followed, not even in the middle of a path (`ENOTDIR`;
+ * Linux would follow). `..` is not understood.
  *
  * @module
  */
@@ -22,7 +23,10 @@ export class PosixError extends Error {
   }
 }
 
-/** What an inode number stands for. Once `frozen` a snapshot shares it, and a change makes a new one. */
+/**
+ * What an inode number stands for. Once `frozen` a snapshot shares it, and a change makes a new
+ * one.
+ */
 export interface Inode {
   /** Its number. */
   readonly ino: number;
@@ -74,7 +78,10 @@ export const canonical = (path: string): string => `/${partsOf(path).join("/")}`
 export class Tree {
   /** All inodes with a name. */
   readonly inodes: Map<number, Inode>;
-  /** The bytes of each file; of files whose last name has gone too, for a snapshot may still have one. */
+  /**
+   * The bytes of each file; of files whose last name has gone too, for a snapshot may still have
+   * one.
+   */
   readonly bytes: Map<number, Uint8Array>;
   /** The inodes changed since this was last cleared, in order. */
   readonly touched: number[] = [];
@@ -132,7 +139,9 @@ export class Tree {
     return ino;
   }
 
-  /** As `rename`; the number of the file that lost its name to it, if one did. False: nothing to do. */
+  /**
+   * As `rename`; the number of the file that lost its name to it, if one did. False: nothing to do.
+   */
   rename(from: string, to: string, nowMs: number): number | undefined | false {
     const source = this.#place(from);
     if (source.ino === undefined) throw new PosixError("ENOENT", from);

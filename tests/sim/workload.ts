@@ -1,16 +1,17 @@
 /**
- * What the sweeps have in common: events whose fate can be followed, a ledger of what was promised and what came, a referee who
- * watches every verb, a recovery after a crash, and the judgement at the end.
+ * What the sweeps have in common: events whose fate can be followed, a ledger of what was promised
+ * and what came, a referee who watches every verb, a recovery after a crash, and the judgement at
+ * the end.
  *
- * An event is known by its *marker*, the path of its URL: ids repeat (the same name dropped twice is two events), markers don't.
- * The host of its URL says how the endpoint treats it.
+ * An event is known by its *marker*, the path of its URL: ids repeat (the same name dropped twice
+ * is two events), markers don't. The host of its URL says how the endpoint treats it.
  *
  * @module
  */
 
 import { Consumer } from "../../lib/consumer/consumer.ts";
 import type { ConsumerOptions } from "../../lib/consumer/options.ts";
-import type { TraceEvent } from "../../lib/consumer/trace.ts";
+import type { TraceEvent } from "../../lib/telemetry/trace.ts";
 import { LONGEST_WAIT_MS } from "../../lib/queue/constants.ts";
 import { parseName, parseOwnerFile, parseTag } from "../../lib/queue/name.ts";
 import type { OpenOptions } from "../../lib/queue/layout.ts";
@@ -60,7 +61,10 @@ export type Manner =
   | "naps"
   /** 429 with `Retry-After: 90` in the first second of a world, then 200. */
   | "busy"
-  /** Takes several events in one request: 400 if one of them is called `poison`, else 200 after a second. */
+  /**
+   * Takes several events in one request: 400 if one of them is called `poison`, else 200 after a
+   * second.
+   */
   | "merges";
 
 /** The path of the URL that several events share; of others it is their marker. */
@@ -160,7 +164,10 @@ export const NOTHING: Note = {
 export class Ledger {
   /** The texts that a file with this marker may hold. */
   readonly offered: Map<string, Set<string>>;
-  /** Markers whose files may end early: copied into place, or after a power loss if they were left to the system. */
+  /**
+   * Markers whose files may end early: copied into place, or after a power loss if they were left
+   * to the system.
+   */
   readonly fragile: Map<string, "always" | "power">;
   readonly #acknowledged = new Set<string>();
   readonly #handedOver = new Set<string>();
@@ -225,7 +232,8 @@ function sum(a: Readonly<Record<string, number>>, b: Readonly<Record<string, num
 }
 
 /**
- * Watches every verb of the product's processes for what must never be done, whatever becomes of it:
+ * Watches every verb of the product's processes for what must never be done, whatever becomes of
+ * it:
  *
  * - rename onto a name that is there;
  * - claim under a name that was used before;
@@ -233,7 +241,8 @@ function sum(a: Readonly<Record<string, number>>, b: Readonly<Record<string, num
  * - claim what is not due;
  * - settle a claim of somebody else's;
  * - remove an event that was not answered 2xx, or whose response is not in `res/`;
- * - count an attempt in any other way than one up at the claim, one down when it was parked unsent, and down to 0 by requeueing;
+ * - count an attempt in any other way than one up at the claim, one down when it was parked unsent,
+ *   and down to 0 by requeueing;
  * - send to a destination that is held, or asked to be left alone, as its folder says.
  */
 export class Referee {
@@ -245,12 +254,17 @@ export class Referee {
   readonly #names = new Set<string>();
   readonly #processes = new Map<string, SimProcess>();
   readonly #foreign = new Set<SimProcess>();
-  /** How often an event had been sent when it was claimed, and whether its file was read since, by claimed name. */
+  /**
+   * How often an event had been sent when it was claimed, and whether its file was read since, by
+   * claimed name.
+   */
   readonly #claims = new Map<string, { readonly sent: number; isRead: boolean }>();
   /** Until when an answer has asked to leave a host alone, and since when. */
   readonly #asked = new Map<string, { readonly sinceMs: number; readonly untilMs: number }>();
   #fails = false;
-  /** Whether a disk that refuses may have hidden from the product what a destination's folder says. */
+  /**
+   * Whether a disk that refuses may have hidden from the product what a destination's folder says.
+   */
   isDiskFaulty = false;
 
   constructor(world: World, ledger: Ledger) {
@@ -457,7 +471,8 @@ export class Stage {
     this.referee = new Referee(this.world, ledger);
     this.world.network.script = (request) => {
       const [markers, reply] = [markersOf(request), replyOf(request)];
-      if (markers.length > 1 && reply.status === 400) return reply; // no attempt at any of them: it is split
+      // No attempt at any of them: it is split.
+      if (markers.length > 1 && reply.status === 400) return reply;
       for (const marker of markers) ledger.sent[marker] = (ledger.sent[marker] ?? 0) + 1;
       this.referee.sent(request.url, reply);
       return reply;
@@ -545,7 +560,10 @@ export interface RecoveryOptions {
   readonly consumer?: ConsumerOptions;
   /** Where it runs. @default "edge" */
   readonly host?: string;
-  /** Of the first consumer; the second has the next. A claim of an earlier one with the same counts as its own. @default 900 */
+  /**
+   * Of the first consumer; the second has the next. A claim of an earlier one with the same counts
+   * as its own. @default 900
+   */
   readonly pid?: number;
 }
 
@@ -577,7 +595,10 @@ export interface Circumstances {
   readonly model?: CrashModel;
   /** Whether the disk refused to write a reason. @default false */
   readonly reasonRefused?: boolean;
-  /** Whether the disk refused to write a response, so that the endpoint was asked for it again. @default false */
+  /**
+   * Whether the disk refused to write a response, so that the endpoint was asked for it again.
+   * @default false
+   */
   readonly responseRefused?: boolean;
   /** Limit of attempts. */
   readonly maxAttempts?: number;

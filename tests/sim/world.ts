@@ -1,8 +1,9 @@
 /**
  * A world: processes on hosts that share a disk, a network and virtual time.
  *
- * Real promises drive the code under test. Once all of them rest, one waiting verb is let go (with a scheduler) or time jumps to the next
- * sleeper. A run is a pure function of the world's options, its seed among them, and of the test's own code.
+ * Real promises drive the code under test. Once all of them rest, one waiting verb is let go (with
+ * a scheduler) or time jumps to the next sleeper. A run is a pure function of the world's options,
+ * its seed among them, and of the test's own code.
  *
  * @module
  */
@@ -29,7 +30,10 @@ export interface WorldOptions {
   readonly from?: { readonly disk: DiskImage; readonly nowMs: number };
   /** True time at its beginning, Unix ms. @default {@linkcode START_MS} or that of `from` */
   readonly startMs?: number;
-  /** Make the disk a network file system; the choices are among the fresh answer (0) and the stale ones. `true`: always fresh. */
+  /**
+   * Make the disk a network file system; the choices are among the fresh answer (0) and the stale
+   * ones. `true`: always fresh.
+   */
   readonly networkDisk?: boolean | Choices;
   /** Decides which verb is next; without one, verbs answer at once and without a promise. */
   readonly scheduler?: Scheduler;
@@ -131,12 +135,18 @@ export class World implements ProcessWorld {
     return process;
   }
 
-  /** Call `observer` at every moment at which a crash can strike. It may take images, kill processes and make clocks jump. */
+  /**
+   * Call `observer` at every moment at which a crash can strike. It may take images, kill processes
+   * and make clocks jump.
+   */
   onPoint(observer: (call: Call, phase: Phase) => void): void {
     this.#observers.push(observer);
   }
 
-  /** Let everything run until `work` has settled, and give its result. Time goes on only while somebody runs the world. */
+  /**
+   * Let everything run until `work` has settled, and give its result. Time goes on only while
+   * somebody runs the world.
+   */
   async run<T>(work: Promise<T> | (() => Promise<T>)): Promise<T> {
     const promise = typeof work === "function" ? work() : work;
     let settled = false;
@@ -156,7 +166,10 @@ export class World implements ProcessWorld {
     return this.run(this.time.sleep(ms, this));
   }
 
-  /** End the run with an error: of the test's own, so that the code under test can't take it for the world's. */
+  /**
+   * End the run with an error: of the test's own, so that the code under test can't take it for the
+   * world's.
+   */
   fail(error: unknown): void {
     this.#failure ??= error instanceof Error
       ? error

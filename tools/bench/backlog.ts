@@ -1,11 +1,13 @@
 /**
- * `deno task bench:backlog`: a large backlog costs no more an event than a small one, and no memory.
+ * `deno task bench:backlog`: a large backlog costs no more an event than a small one, and no
+ * memory.
  *
- * - `rates`: events a second with 1,000, 10,000 and 100,000 of them in `new/`, within a third of each other. One consumer
- *   drains 5,000 others before each: what is compared is the backlog, not how warm the program is. The cold start is shown too.
- * - `million`: 1,000,000 files in `new/`: from the start of the program to the first request, and its memory after 20,000
- *   requests. The memory is Linux only, from `/proc`, which Deno shows only to a program that may do everything.
- *   `--files` makes it fewer.
+ * - `rates`: events a second with 1,000, 10,000 and 100,000 of them in `new/`, within a third of
+ *   each other. One consumer drains 5,000 others before each: what is compared is the backlog, not
+ *   how warm the program is. The cold start is shown too.
+ * - `million`: 1,000,000 files in `new/`: from the start of the program to the first request, and
+ *   its memory after 20,000 requests. The memory is Linux only, from `/proc`, which Deno shows only
+ *   to a program that may do everything. `--files` makes it fewer.
  *
  * Files are on the disk of the temporary directory; `--tmpfs` takes the tmpfs.
  *
@@ -36,7 +38,10 @@ async function arrival(endpoint: Endpoint, events: number) {
   }
 }
 
-/** The rate at which a backlog is delivered: by a new consumer, or by one that has delivered others before. */
+/**
+ * The rate at which a backlog is delivered: by a new consumer, or by one that has delivered others
+ * before.
+ */
 async function rate(
   disk: Disk,
   endpoint: Endpoint,

@@ -1,22 +1,28 @@
 /**
- * `deno task bench`: how fast a backlog is delivered, and how fast events become durable, each as a ratio to the bare calls
- * underneath, made in the same run on the same machine. Absolute rates say little about another machine; these ratios say how
- * much of the machine the product leaves on the table.
+ * `deno task bench`: how fast a backlog is delivered, and how fast events become durable, each as a
+ * ratio to the bare calls underneath, made in the same run on the same machine. Absolute rates say
+ * little about another machine; these ratios say how much of the machine the product leaves on the
+ * table.
  *
- * - `drain-tmpfs`, `drain-disk`: the real `consume --until-empty` in a process of its own, against a bare `fetch` loop in a
- *   process of its own with as many requests in flight, right before it. Both send to one endpoint, again a process, whose
- *   clock measures both: from the arrival of the first event to that of the last. The events are on stable storage before.
- * - `loop-tmpfs`, `loop-disk`: what a loop in one thread reaches that does to each event what nobody can leave out, rename, read, `fetch`
- *   and remove, but promises nothing: against the same bare `fetch` loop. What the product is beyond, or short of, is its own.
- * - `enqueue-one`, `enqueue-many`: `Queue.enqueue`, and `Queue.enqueueMany` of 100, on the disk, against create + write +
- *   fsync, link, fsync of the folder (once per 100 in the second), the folder held open. The bare loop doesn't even unlink its
- *   name in `tmp/`. The two alternate every 100 events.
+ * - `drain-tmpfs`, `drain-disk`: the real `consume --until-empty` in a process of its own, against
+ *   a bare `fetch` loop in a process of its own with as many requests in flight, right before it.
+ *   Both send to one endpoint, again a process, whose clock measures both: from the arrival of the
+ *   first event to that of the last. The events are on stable storage before.
+ * - `loop-tmpfs`, `loop-disk`: what a loop in one thread reaches that does to each event what
+ *   nobody can leave out, rename, read, `fetch` and remove, but promises nothing: against the same
+ *   bare `fetch` loop. What the product is beyond, or short of, is its own.
+ * - `enqueue-one`, `enqueue-many`: `Queue.enqueue`, and `Queue.enqueueMany` of 100, on the disk,
+ *   against create + write + fsync, link, fsync of the folder (once per 100 in the second), the
+ *   folder held open. The bare loop doesn't even unlink its name in `tmp/`. The two alternate every
+ *   100 events.
  *
- * A tmpfs is not what anybody's queue is on: it shows what the product costs without the disk. Below `/dev` Deno lets nobody open a
- * file who may not do everything, so this program and the consumer on the tmpfs run with `--allow-all`; the one on the disk has
- * the permissions of `deno task consume`.
+ * A tmpfs is not what anybody's queue is on: it shows what the product costs without the disk.
+ * Below `/dev` Deno lets nobody open a file who may not do everything, so this program and the
+ * consumer on the tmpfs run with `--allow-all`; the one on the disk has the permissions of `deno
+ * task consume`.
  *
- * Every ratio is the median of `--rounds`. A missed target is said, but is not a failure: the machine may be busy.
+ * Every ratio is the median of `--rounds`. A missed target is said, but is not a failure: the
+ * machine may be busy.
  *
  * @module
  */

@@ -1,12 +1,14 @@
 /**
- * `deno task bench:chaos`: what the tests check with a few thousand events, with as many as you like and as often.
+ * `deno task bench:chaos`: what the tests check with a few thousand events, with as many as you
+ * like and as often.
  *
- * A queue whose consumer is killed, stopped by a signal, or not alone; it ends with an error as soon as something doesn't hold.
+ * A queue whose consumer is killed, stopped by a signal, or not alone; it ends with an error as
+ * soon as something doesn't hold.
  *
  * @module
  */
 
-import { exactlyOnce, killAndRestart, stopInTheMiddle } from "../../tests/chaos.ts";
+import { exactlyOnce, killAndRestart, stopInTheMiddle } from "../../tests/support/chaos.ts";
 import { readSettings, runTool } from "../options.ts";
 import { print, progress } from "../report.ts";
 

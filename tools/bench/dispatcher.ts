@@ -1,10 +1,11 @@
 /**
- * `deno task bench:dispatcher`: what handing over one event costs an application, for both durabilities, beside the SDK's own
- * dispatcher.
+ * `deno task bench:dispatcher`: what handing over one event costs an application, for both
+ * durabilities, beside the SDK's own dispatcher.
  *
- * Two numbers each. *In the call* is how long `dispatchEvent` keeps the application. *In all* is the time until every event is
- * where the dispatcher brings it, divided by their number: on the disk for ours; answered by an endpoint on this very machine, and
- * one that never waits, for the SDK's own, which keeps events in memory meanwhile.
+ * Two numbers each. *In the call* is how long `dispatchEvent` keeps the application. *In all* is
+ * the time until every event is where the dispatcher brings it, divided by their number: on the
+ * disk for ours; answered by an endpoint on this very machine, and one that never waits, for the
+ * SDK's own, which keeps events in memory meanwhile.
  *
  * @module
  */
@@ -36,7 +37,8 @@ async function measure(event: SdkEvent, dispatch: Dispatch): Promise<Cost> {
         inCallMs += performance.now() - before;
       }),
     );
-    // an application does something between two events: at most so many requests of the SDK's own are in flight
+    // an application does something between two events: at most so many requests of the SDK's own
+    // are in flight
     if (n % 50 === 49) await Promise.all(pending.splice(0));
   }
   await Promise.all(pending);

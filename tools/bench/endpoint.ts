@@ -1,8 +1,9 @@
 /**
- * The endpoint of the measurements, in a process of its own: answers every POST with 204, after `--delay` ms, and counts.
+ * The endpoint of the measurements, in a process of its own: answers every POST with 204, after
+ * `--delay` ms, and counts.
  *
- * Its port is the first line of its output. `GET /count` tells {@linkcode Count}; `GET /first` answers once a first event has
- * arrived; `GET /reset` counts anew.
+ * Its port is the first line of its output. `GET /count` tells {@linkcode Count}; `GET /first`
+ * answers once a first event has arrived; `GET /reset` counts anew.
  *
  * @module
  */

@@ -65,7 +65,10 @@ export function eventFile(url: string): Uint8Array {
   return new TextEncoder().encode(`{"url":${JSON.stringify(url)},"requestBody":${eventBody()}}\n`);
 }
 
-/** Put events into `new/`, as fast as files can be made; none is on stable storage until {@linkcode syncAll}. */
+/**
+ * Put events into `new/`, as fast as files can be made; none is on stable storage until {@linkcode
+ * syncAll}.
+ */
 export function fill(queue: string, url: string, events: number): void {
   const bytes = eventFile(url);
   const nowMs = Date.now();
@@ -76,7 +79,9 @@ export function fill(queue: string, url: string, events: number): void {
   }
 }
 
-/** Put everything on stable storage, so that a measurement doesn't pay for what was written before. */
+/**
+ * Put everything on stable storage, so that a measurement doesn't pay for what was written before.
+ */
 export async function syncAll(): Promise<void> {
   const { success } = await new Deno.Command("sync").output();
   if (!success) throw new Error("sync failed");

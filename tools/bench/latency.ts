@@ -1,11 +1,13 @@
 /**
  * `deno task bench:latency`: how long an event waits.
  *
- * - `slow`: events a second against an endpoint that takes 50 ms to answer, with 256 in flight (5,120 a second at most), beside
- *   a bare `fetch` loop with as many.
- * - `wake`: from an event's rename into `new/` to its request at the server, the consumer being idle.
- * - `idle`: clock ticks of CPU that an idle consumer uses in 10 s. Linux only, from `/proc`, which Deno shows only to a program that
- *   may do everything. The consumer has those of `deno task consume`.
+ * - `slow`: events a second against an endpoint that takes 50 ms to answer, with 256 in flight
+ *   (5,120 a second at most), beside a bare `fetch` loop with as many.
+ * - `wake`: from an event's rename into `new/` to its request at the server, the consumer being
+ *   idle.
+ * - `idle`: clock ticks of CPU that an idle consumer uses in 10 s. Linux only, from `/proc`, which
+ *   Deno shows only to a program that may do everything. The consumer has those of `deno task
+ *   consume`.
  *
  * @module
  */
@@ -44,7 +46,10 @@ async function slow(events: number, threads: number): Promise<{ ours: number; ba
   return { ours: rateOf(count), bare };
 }
 
-/** Milliseconds from rename to request, many times. The server is in this process, whose clock alone measures. */
+/**
+ * Milliseconds from rename to request, many times. The server is in this process, whose clock alone
+ * measures.
+ */
 async function wakes(threads: number): Promise<number[]> {
   let arrived = Promise.withResolvers<number>();
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => {

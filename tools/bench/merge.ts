@@ -1,12 +1,15 @@
 /**
- * `deno task bench:merge`: events a second with `--merge optimizely` and without, one after the other in each round.
+ * `deno task bench:merge`: events a second with `--merge optimizely` and without, one after the
+ * other in each round.
  *
- * Twice: against an endpoint as far away as Optimizely's, which answers after `--delay` ms (50), and against one on this very machine
- * that answers at once. The first is what merging is for. In the second, nobody waits for the network and both are bounded by this
- * machine: what is left per event, claim, read, check, remove, is the same for both.
+ * Twice: against an endpoint as far away as Optimizely's, which answers after `--delay` ms (50),
+ * and against one on this very machine that answers at once. The first is what merging is for. In
+ * the second, nobody waits for the network and both are bounded by this machine: what is left per
+ * event, claim, read, check, remove, is the same for both.
  *
- * The consumer and the endpoint are processes of their own. The endpoint counts requests; events are counted by the emptied queue,
- * timed from the arrival of the first request to that of the last. The target is five times as many events a second with merging.
+ * The consumer and the endpoint are processes of their own. The endpoint counts requests; events
+ * are counted by the emptied queue, timed from the arrival of the first request to that of the
+ * last. The target is five times as many events a second with merging.
  *
  * @module
  */

@@ -1,14 +1,17 @@
 /**
- * `deno task bench:parked`: what a million events that wait for a dead destination cost everybody else.
+ * `deno task bench:parked`: what a million events that wait for a dead destination cost everybody
+ * else.
  *
- * `--events` of them (1,000,000) are parked in `defer/` as a consumer leaves them, full buckets of one destination whose endpoint
- * refuses connections. A real consumer then serves a backlog for another destination, alternately with and without the parked ones
- * beside it; with them also:
+ * `--events` of them (1,000,000) are parked in `defer/` as a consumer leaves them, full buckets of
+ * one destination whose endpoint refuses connections. A real consumer then serves a backlog for
+ * another destination, alternately with and without the parked ones beside it; with them also:
  *
  * - its most memory, from start to end;
- * - from the first probe that the dead destination answers to the first request after it, which takes an event out of a bucket.
+ * - from the first probe that the dead destination answers to the first request after it, which
+ *   takes an event out of a bucket.
  *
- * Files are on the disk of the temporary directory; `--tmpfs` takes the tmpfs. The memory is Linux only.
+ * Files are on the disk of the temporary directory; `--tmpfs` takes the tmpfs. The memory is Linux
+ * only.
  *
  * @module
  */
@@ -36,8 +39,9 @@ function freePort(): number {
 }
 
 /**
- * Park events for a destination, in full buckets that are due: hard links of one file while the file system has any, which are ten
- * times cheaper to make than files, and nothing of the product can tell them apart.
+ * Park events for a destination, in full buckets that are due: hard links of one file while the
+ * file system has any, which are ten times cheaper to make than files, and nothing of the product
+ * can tell them apart.
  */
 function park(queue: string, port: number, events: number): void {
   const folder = `${queue}/defer/http_127.0.0.1_${port}`;

@@ -72,7 +72,9 @@ async function runLoop(
   if (!success) throw new Error(`${name} failed`);
 }
 
-/** What `deno task consume` grants; below `/dev`, the usual tmpfs, Deno asks for everything instead. */
+/**
+ * What `deno task consume` grants; below `/dev`, the usual tmpfs, Deno asks for everything instead.
+ */
 function permissionsFor(queue: string): readonly string[] {
   if (queue.startsWith("/dev/")) return ["--allow-all"];
   return [
@@ -95,7 +97,10 @@ export interface RunningConsumer extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Start `cli.ts` with the flags it is shipped with, the permissions of `deno task consume`, and its log to nowhere. */
+/**
+ * Start `cli.ts` with the flags it is shipped with, the permissions of `deno task consume`, and its
+ * log to nowhere.
+ */
 export function startConsumer(
   queue: string,
   threads: number,

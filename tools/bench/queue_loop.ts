@@ -1,7 +1,9 @@
 /**
- * What no consumer can leave out, and nothing else: rename, read, `fetch`, remove, in a process and a thread of its own.
+ * What no consumer can leave out, and nothing else: rename, read, `fetch`, remove, in a process and
+ * a thread of its own.
  *
- * `queue_loop.ts QUEUE CONCURRENCY`: every event in `new/`, in no order, so many at a time. The names are read before it begins.
+ * `queue_loop.ts QUEUE CONCURRENCY`: every event in `new/`, in no order, so many at a time. The
+ * names are read before it begins.
  *
  * @module
  */

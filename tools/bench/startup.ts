@@ -1,11 +1,13 @@
 /**
- * How long `--version` takes, at the first start and when warm, and how large the thing is: the portable form beside `deno run`.
+ * How long `--version` takes, at the first start and when warm, and how large the thing is: the
+ * portable form beside `deno run`.
  *
  *     deno run -A tools/bench/startup.ts
  *
- * Builds a portable executable into a temporary directory. First starts have an empty cache of their own (`deno run`: its
- * dependencies downloaded, nothing of ours prepared). Warm starts take turns, so that a busy moment hits all alike; what
- * is shown is the median, and the ratio to `deno run` in the same turns.
+ * Builds a portable executable into a temporary directory. First starts have an empty cache of
+ * their own (`deno run`: its dependencies downloaded, nothing of ours prepared). Warm starts take
+ * turns, so that a busy moment hits all alike; what is shown is the median, and the ratio to `deno
+ * run` in the same turns.
  *
  * @module
  */

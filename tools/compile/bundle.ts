@@ -10,8 +10,8 @@ import { type Locks, permissionLines } from "./permissions.ts";
 /**
  * The script's text for a build with these locks.
  *
- * The same source gives the same bytes on any machine and in any directory. `root` is the project's directory, `scratch` a
- * directory for what is only needed meanwhile.
+ * The same source gives the same bytes on any machine and in any directory. `root` is the project's
+ * directory, `scratch` a directory for what is only needed meanwhile.
  */
 export async function bundle(root: string, scratch: string, locks: Locks): Promise<string> {
   const entry = `${scratch}/entry.ts`;
@@ -44,7 +44,10 @@ function directoryUrl(path: string): URL {
   return url;
 }
 
-/** Drop the bundler's comments that name files outside of the project: they tell of the machine the build was made on. */
+/**
+ * Drop the bundler's comments that name files outside of the project: they tell of the machine the
+ * build was made on.
+ */
 export function withoutForeignPaths(script: string): string {
   return script.replace(/^\/\/ (?:\.\.\/|\/|[A-Za-z]:).*\n/gm, "");
 }

@@ -19,7 +19,10 @@ export function runNpm(cwd: string, args: readonly string[]): Promise<string> {
   return run(Deno.build.os === "windows" ? "npm.cmd" : "npm", cwd, args);
 }
 
-/** Standard output of a program. Without color, so that what it says can be shown as a part of what we say. */
+/**
+ * Standard output of a program. Without color, so that what it says can be shown as a part of what
+ * we say.
+ */
 async function run(program: string, cwd: string, args: readonly string[]): Promise<string> {
   const command = new Deno.Command(program, {
     cwd,

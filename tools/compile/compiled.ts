@@ -12,7 +12,8 @@ import type { Target } from "./targets.ts";
 /** Flags of `deno compile` beside the permissions. */
 const compileFlags: readonly string[] = [
   "--quiet",
-  // the script is checked where it is written, and complete: nothing to resolve, nothing to embed but itself
+  // the script is checked where it is written, and complete: nothing to resolve, nothing to embed
+  // but itself
   "--no-check",
   "--no-config",
   "--no-lock",
@@ -21,7 +22,8 @@ const compileFlags: readonly string[] = [
   "--exclude-unused-npm",
   // the cache would be a file of a predictable name in the shared temporary directory, and trusted
   "--no-code-cache",
-  // an address nobody has: without the flag the executable may import from Deno's built-in list of hosts
+  // an address nobody has: without the flag the executable may import from Deno's built-in list of
+  // hosts
   "--allow-import=0.0.0.0:1",
   MEMORY_FLAG,
 ];
@@ -44,7 +46,10 @@ export async function compile(
   ]);
 }
 
-/** Why `deno compile` can't make anything for a target here, or `undefined` if it can: tried with an empty program. */
+/**
+ * Why `deno compile` can't make anything for a target here, or `undefined` if it can: tried with an
+ * empty program.
+ */
 export async function whyNotCompile(target: Target, scratch: string): Promise<string | undefined> {
   const script = `${scratch}/empty.mjs`;
   await Deno.writeTextFile(script, "");

@@ -10,7 +10,10 @@ import { runNpm, ToolError } from "./child.ts";
 export interface DenoPackage {
   /** Package and version, e.g. `@deno/linux-x64-glibc@2.9.6`. */
   readonly name: string;
-  /** The package, a gzip-compressed tar file. npm has checked it against the registry's integrity value. */
+  /**
+   * The package, a gzip-compressed tar file. npm has checked it against the registry's integrity
+   * value.
+   */
   readonly archive: Uint8Array;
   /** The name of the binary inside. */
   readonly member: string;
@@ -19,7 +22,8 @@ export interface DenoPackage {
 }
 
 /**
- * Get this Deno's version of the package or, where the registry doesn't have it, the newest before it.
+ * Get this Deno's version of the package or, where the registry doesn't have it, the newest before
+ * it.
  *
  * `directory` receives the download; npm's own cache makes a second one cheap.
  */
@@ -28,7 +32,8 @@ export async function fetchDenoPackage(name: string, directory: string): Promise
   const output = await runNpm(directory, ["pack", "--json", "--prefer-offline", wanted]);
   const [packed] = JSON.parse(output) as { filename: string; version: string }[];
   if (packed === undefined) throw new ToolError(`npm pack ${wanted} answered nothing`);
-  // older npm versions print the name of a scoped package with its slash, newer ones as the file is called
+  // older npm versions print the name of a scoped package with its slash, newer ones as the file is
+  // called
   const file = packed.filename.replace(/^@/, "").replaceAll("/", "-");
   const archive = await Deno.readFile(`${directory}/${file}`);
   const member = "package/deno";
@@ -43,7 +48,10 @@ async function gunzip(archive: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** A file in a tar archive: blocks of 512 bytes, a header before each file with its name at 0 and its size in octal at 124. */
+/**
+ * A file in a tar archive: blocks of 512 bytes, a header before each file with its name at 0 and
+ * its size in octal at 124.
+ */
 function memberOf(tar: Uint8Array, name: string): Uint8Array | undefined {
   const text = (from: number, length: number) =>
     new TextDecoder().decode(tar.subarray(from, from + length)).replace(/\0.*$/s, "").trim();

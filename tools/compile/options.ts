@@ -50,7 +50,10 @@ Targets: ${targets.map((target) => target.name).join("\n         ")}
 const single = ["out", "form", "base-dir"];
 const repeatable = ["target", "allow-host"];
 
-/** Read the arguments; `"help"` when they ask for it. `machine` is the target to take when none is named. Throws {@linkcode UsageError}. */
+/**
+ * Read the arguments; `"help"` when they ask for it. `machine` is the target to take when none is
+ * named. Throws {@linkcode UsageError}.
+ */
 export function readOptions(args: readonly string[], machine: string): Options | "help" {
   const parsed = parseArgs([...args], {
     string: [...single, ...repeatable],

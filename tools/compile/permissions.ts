@@ -1,5 +1,6 @@
 /**
- * What an executable may do: the flags that give the permissions, and the sentences that tell a person about them.
+ * What an executable may do: the flags that give the permissions, and the sentences that tell a
+ * person about them.
  *
  * Both come from one value, so `--help` of an executable can't promise what its flags don't hold.
  *
@@ -14,10 +15,14 @@ export interface Locks {
   readonly hosts: readonly string[];
 }
 
-/** Flags of `deno compile` and `deno run` alike. Whatever isn't granted here is refused without asking. */
+/**
+ * Flags of `deno compile` and `deno run` alike. Whatever isn't granted here is refused without
+ * asking.
+ */
 export function permissionFlags({ baseDir, hosts }: Locks): string[] {
   return [
-    // never ask: a question on a terminal nobody watches is a hang, and a "yes" would be an escalation
+    // never ask: a question on a terminal nobody watches is a hang, and a "yes" would be an
+    // escalation
     "--no-prompt",
     // the queue, or whichever directory --base-dir names
     baseDir === undefined ? "--allow-read" : `--allow-read=${baseDir}`,

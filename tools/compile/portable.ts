@@ -1,7 +1,9 @@
 /**
- * The portable form: a shell script, the program and a Deno package in one file, which unpacks itself once.
+ * The portable form: a shell script, the program and a Deno package in one file, which unpacks
+ * itself once.
  *
- * For networks that reach the npm registry but not the host with Deno's base binary. `portable.sh` is the script.
+ * For networks that reach the npm registry but not the host with Deno's base binary. `portable.sh`
+ * is the script.
  *
  * @module
  */

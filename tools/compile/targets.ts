@@ -1,5 +1,6 @@
 /**
- * The machines an executable can be made for, under the names `deno compile --target` knows them by.
+ * The machines an executable can be made for, under the names `deno compile --target` knows them
+ * by.
  *
  * @module
  */
@@ -10,7 +11,10 @@ export interface Target {
   readonly name: string;
   /** The npm package that holds the official Deno binary for it. */
   readonly denoPackage: string;
-  /** Where its users keep caches, below their home; `undefined` where there is no `/bin/sh` to unpack with. */
+  /**
+   * Where its users keep caches, below their home; `undefined` where there is no `/bin/sh` to
+   * unpack with.
+   */
   readonly userCache: string | undefined;
   /** What its file names end in. */
   readonly suffix: "" | ".exe";

@@ -1,6 +1,7 @@
 /**
- * An application with an Optimizely SDK in it, run by `sdk_test.ts` under Node and Deno, with the SDK and the packed package
- * installed beside it: `producer.mjs <major> <close|exit> <users> <batch> <base dir> <endpoint> <handed>`.
+ * An application with an Optimizely SDK in it, run by `sdk_test.ts` under Node and Deno, with the
+ * SDK and the packed package installed beside it: `producer.mjs <major> <close|exit> <users>
+ * <batch> <base dir> <endpoint> <handed>`.
  *
  * Whatever the SDK hands to the dispatcher is noted in the file `handed` first, one body a line.
  */
@@ -58,7 +59,8 @@ for (let user = 0; user < Number(users); user++) {
   context.trackEvent("event1", { revenue: user, note: "„ünï“\u2028" });
 }
 if (ending === "exit") process.exit(process.exitCode);
-// Version 6 takes an event into its batch a moment later: what came in the same turn as close() would miss its last flush.
+// Version 6 takes an event into its batch a moment later: what came in the same turn as close()
+// would miss its last flush.
 await new Promise((resolve) => setTimeout(resolve, 0));
 await client.close();
 console.log("closed");

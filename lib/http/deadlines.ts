@@ -1,0 +1,92 @@
+/**
+ * One timer for all attempts in flight: a timer per attempt would cost as much as the request
+ * itself.
+ *
+ * @module
+ */
+
+import type { Clock } from "../runtime/runtime.ts";
+
+/** The time limit of one attempt. */
+export interface Deadline {
+  /** Aborts when the time is over, or when everything is called off. */
+  readonly signal: AbortSignal;
+  /** Whether the time is over. */
+  readonly expired: boolean;
+  /** Take the limit off. Must be called once the attempt has ended. */
+  clear(): void;
+}
+
+class Timer implements Deadline {
+  readonly atMs: number;
+  readonly #abort = new AbortController();
+  readonly #pending: Set<Timer>;
+  expired = false;
+
+  constructor(atMs: number, pending: Set<Timer>) {
+    this.atMs = atMs;
+    this.#pending = pending;
+    pending.add(this);
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  clear(): void {
+    this.#pending.delete(this);
+  }
+
+  abort(): void {
+    this.clear();
+    this.#abort.abort();
+  }
+}
+
+/**
+ * The deadlines of attempts that all have the same time limit, so that the oldest is always the
+ * next to end.
+ */
+export class Deadlines {
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  readonly #pending = new Set<Timer>();
+  #asleep: AbortController | undefined;
+
+  constructor(clock: Clock, timeoutMs: number) {
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Start the time of one attempt, which begins at `nowMs`, monotonic. */
+  start(nowMs: number): Deadline {
+    const timer = new Timer(nowMs + this.#timeoutMs, this.#pending);
+    if (!this.#asleep) this.#watch();
+    return timer;
+  }
+
+  /** Call off every attempt in flight. */
+  abortAll(): void {
+    for (const timer of [...this.#pending]) timer.abort();
+  }
+
+  /** Let go of the timer. Nothing may be in flight. */
+  close(): void {
+    this.#asleep?.abort();
+  }
+
+  async #watch(): Promise<void> {
+    const asleep = this.#asleep = new AbortController();
+    while (this.#pending.size > 0 && !asleep.signal.aborted) {
+      const [oldest] = this.#pending;
+      const leftMs = oldest!.atMs - this.#clock.monotonic();
+      if (leftMs > 0) {
+        await this.#clock.sleep(leftMs, asleep.signal);
+      } else {
+        oldest!.expired = true;
+        oldest!.abort();
+      }
+    }
+    this.#asleep = undefined;
+  }
+}

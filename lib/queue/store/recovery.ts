@@ -1,0 +1,189 @@
+/**
+ * Claims in `cur/` that nobody is working on any more: crash recovery is take-over, there is no
+ * other.
+ *
+ * Who may be taken over:
+ * - a dead owner of this host (its owner file's lock is free): at once;
+ * - anybody, once the lease has ended: on the claim's own host at its time, seen from another host
+ *   15 minutes later;
+ * - but an owner that isn't known to be dead only after this consumer has itself seen the claim
+ *   stay as it is for a whole lease: a wall clock that jumps, here or there, ends leases that still
+ *   run. (A consumer that looks only once can't wait for that; for it the lease decides, unless the
+ *   owner's lock is held.)
+ * - a lease so far ahead that no clock can have set it has ended too; a file without a lease once
+ *   its mtime is that old.
+ *
+ * @module
+ */
+
+import { CLOCK_SKEW_MS, LONGEST_LEASE_MS } from "../constants.ts";
+import { type Candidate, SLICE, whyNotAnEvent } from "./listing.ts";
+import { type EventName, parseName, parseOwnerFile, parseTag, type Tag } from "../name.ts";
+import { inheritOwner, type OwnerFile, releaseOwner } from "./owner.ts";
+import { isMissing } from "../place.ts";
+import type { Queue } from "../queue.ts";
+import { errorCode } from "../../runtime/runtime.ts";
+import type { OnOther, Source } from "./ready.ts";
+
+/** A lease further ahead than this was not set by this clock, or before it went back. */
+const FURTHEST_LEASE_MS = LONGEST_LEASE_MS + CLOCK_SKEW_MS;
+
+/** `cur/`, as far as its claims may be taken over. */
+export class AbandonedClaims implements Source {
+  readonly passEnded = true;
+  /** Whether other consumers seem to be at work on the queue. */
+  hasCompany = false;
+  nextDueMs = Infinity;
+  /** Owner files of which it can't be told from here whether their owners live. */
+  #strangers = 0;
+  readonly #queue: Queue;
+  readonly #leaseMs: number;
+  readonly #isHeld: (name: string) => boolean;
+  readonly #onOther: OnOther;
+  /** Owner files of dead owners, held until all their claims are taken over. */
+  readonly #inherited = new Map<string, OwnerFile>();
+  /**
+   * Until when claims whose owners may be alive are left alone unless they change, monotonic ms.
+   */
+  #watched = new Map<string, number>();
+  /** Whether there is only one look. */
+  looksOnce = false;
+
+  /** @param isHeld Whether a name in `cur/` is in flight here. */
+  constructor(queue: Queue, leaseMs: number, isHeld: (name: string) => boolean, onOther: OnOther) {
+    this.#queue = queue;
+    this.#leaseMs = leaseMs;
+    this.#isHeld = isHeld;
+    this.#onOther = onOther;
+  }
+
+  async next(): Promise<Candidate[]> {
+    const alive = await this.#inherit();
+    const bereft = new Set(this.#inherited.keys());
+    const abandoned: Candidate[] = [];
+    const watched = new Map<string, number>();
+    let others = alive.size + this.#strangers;
+    for await (const name of this.#claims()) {
+      const event = parseName(name);
+      const tag = event.tag === undefined ? undefined : parseTag(event.tag);
+      if (tag) bereft.delete(tag.owner);
+      if (this.#isHeld(name)) continue;
+      if (tag && tag.owner !== this.#queue.owner && !this.#inherited.has(tag.owner)) others++;
+      const isWatched = tag !== undefined && tag.owner !== this.#queue.owner &&
+        (alive.has(tag.owner) || !this.looksOnce);
+      if (isWatched) watched.set(name, this.#watched.get(name) ?? this.#watchUntilMs(event));
+      if (
+        abandoned.length < SLICE &&
+        await this.#isAbandoned(name, event, tag, isWatched ? watched.get(name)! : -Infinity)
+      ) {
+        abandoned.push({ folder: "cur", name });
+      }
+    }
+    this.#watched = watched;
+    this.hasCompany = others > 0;
+    // Listed after their locks were taken, and none of their claims is left: the owner files have
+    // done their duty.
+    await this.#forgetAll(bereft);
+    return abandoned;
+  }
+
+  /**
+   * Let go of the owner files held: those whose claims are all taken over are done with, others are
+   * for the next consumer.
+   */
+  async close(): Promise<void> {
+    try {
+      await this.#forgetAll(await this.#bereft());
+    } finally {
+      for (const { lock } of this.#inherited.values()) lock.release();
+      this.#inherited.clear();
+    }
+  }
+
+  /** Dead owners none of whose claims is left. */
+  async #bereft(): Promise<Set<string>> {
+    const bereft = new Set(this.#inherited.keys());
+    if (bereft.size === 0) return bereft;
+    for await (const name of this.#claims()) {
+      const { tag } = parseName(name);
+      bereft.delete((tag === undefined ? undefined : parseTag(tag)?.owner) ?? "");
+    }
+    return bereft;
+  }
+
+  async #forgetAll(owners: Iterable<string>): Promise<void> {
+    for (const owner of owners) await this.#forget(owner);
+  }
+
+  async #forget(owner: string): Promise<void> {
+    const held = this.#inherited.get(owner);
+    this.#inherited.delete(owner);
+    if (held) await releaseOwner(this.#queue, held);
+  }
+
+  /** A lease from now; longer when what is left of the claim's own is longer and can be true. */
+  #watchUntilMs({ timeMs = 0 }: EventName): number {
+    const { clock } = this.#queue.place.runtime;
+    const leftMs = timeMs - clock.now();
+    return clock.monotonic() +
+      (leftMs <= FURTHEST_LEASE_MS ? Math.max(leftMs, this.#leaseMs) : this.#leaseMs);
+  }
+
+  /** Take the locks of this host's dead owners; returns who is alive. */
+  async #inherit(): Promise<Set<string>> {
+    const alive = new Set<string>();
+    this.#strangers = 0;
+    for await (const { name } of this.#names()) {
+      const file = parseOwnerFile(name);
+      if (!file || file.owner === this.#queue.owner || this.#inherited.has(file.owner)) continue;
+      const heir = await inheritOwner(this.#queue, name);
+      if (heir === "alive") alive.add(file.owner);
+      if (heir === "unknown") this.#strangers++;
+      if (typeof heir !== "string") this.#inherited.set(file.owner, heir);
+    }
+    return alive;
+  }
+
+  async *#claims(): AsyncIterable<string> {
+    for await (const entry of this.#names()) {
+      const other = await whyNotAnEvent(this.#queue.place, "cur", entry);
+      if (other === undefined) yield entry.name;
+      else this.#onOther(`cur/${entry.name}`, other);
+    }
+  }
+
+  async *#names() {
+    try {
+      yield* this.#queue.place.runtime.disk.list(`${this.#queue.place.base}/cur`);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+
+  async #isAbandoned(
+    name: string,
+    event: EventName,
+    tag: Tag | undefined,
+    watchedUntilMs: number,
+  ): Promise<boolean> {
+    const { clock } = this.#queue.place.runtime;
+    if (tag && this.#inherited.has(tag.owner)) return true;
+    if (event.timeMs === undefined) return await this.#isStranded(name);
+    const leaseEndMs = event.timeMs + (tag?.host === this.#queue.host ? 0 : CLOCK_SKEW_MS);
+    const aheadMs = event.timeMs - clock.now();
+    if (clock.now() < leaseEndMs && aheadMs <= FURTHEST_LEASE_MS) return false;
+    return clock.monotonic() >= watchedUntilMs;
+  }
+
+  /** A file without a lease: its mtime tells. */
+  async #isStranded(name: string): Promise<boolean> {
+    const { clock, disk } = this.#queue.place.runtime;
+    try {
+      const { mtimeMs } = await disk.lstat(this.#queue.path("cur", name));
+      return Math.abs(clock.now() - mtimeMs) > FURTHEST_LEASE_MS;
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error;
+      return false;
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import {
+  formatName,
+  hostLabel,
+  isChoosableId,
+  isUsableId,
+  parseName,
+  parseOwnerFile,
+  parseTag,
+  replacementId,
+} from "../../lib/queue/name.ts";
+import { uuidTimeMs, uuidv7 } from "../../lib/queue/uuid.ts";
+
+const UUID = "0193c2a4-7b1e-7c3d-9a2f-5e6d7c8b9a0f";
+
+Deno.test("a name says the id, the attempts begun, the time, and the tag of the last claim", () => {
+  assertEquals(parseName(`${UUID}+2@1795294104369~edge7-4242-k3x9p2a1-17.json`), {
+    id: UUID,
+    attempt: 2,
+    timeMs: 1795294104369,
+    tag: "edge7-4242-k3x9p2a1-17",
+    extension: ".json",
+  });
+});
+
+Deno.test("a name without a state is an id", () => {
+  for (
+    const name of [
+      "order-17",
+      "a+b",
+      "a+1",
+      "a@2",
+      "a+1@",
+      "+1@2",
+      "a+1234567@1",
+      "a+1@2~",
+      "a+1@2~TAG",
+    ]
+  ) {
+    assertEquals(parseName(name), {
+      id: name,
+      attempt: 0,
+      timeMs: undefined,
+      tag: undefined,
+      extension: "",
+    });
+  }
+});
+
+Deno.test("of several states the rightmost counts", () => {
+  const { id, attempt, timeMs } = parseName("a+1@2~t+3@4~u.json");
+  assertEquals({ id, attempt, timeMs }, { id: "a+1@2~t", attempt: 3, timeMs: 4 });
+});
+
+Deno.test("the original's count suffix counts as attempts after its own names, and nowhere else", () => {
+  assertEquals(parseName("550e8400-e29b-41d4-a716-446655440000count2").attempt, 2);
+  assertEquals(
+    parseName("550e8400-e29b-41d4-a716-446655440000count2").id,
+    "550e8400-e29b-41d4-a716-446655440000",
+  );
+  assertEquals(parseName("SystemTime { tv_sec: 1500509066, tv_nsec: 5 }count3").attempt, 3);
+  assertEquals(parseName("550e8400-e29b-41d4-a716-446655440000count4").attempt, 0);
+  assertEquals(parseName("accountcount2"), {
+    id: "accountcount2",
+    attempt: 0,
+    timeMs: undefined,
+    tag: undefined,
+    extension: "",
+  });
+});
+
+Deno.test("what is formatted is parsed back", () => {
+  fc.assert(fc.property(
+    fc.stringMatching(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}$/),
+    fc.constantFrom("", ".json" as const),
+    fc.nat(999_999),
+    fc.nat(Number.MAX_SAFE_INTEGER % 10 ** 15),
+    fc.stringMatching(/^[a-z0-9-]{1,60}$/),
+    (id, extension, attempt, timeMs, tag) => {
+      const name = formatName({ id, extension: extension as "" | ".json" }, attempt, timeMs, tag);
+      assertEquals(parseName(name), {
+        id,
+        attempt,
+        timeMs,
+        tag,
+        extension: extension as "" | ".json",
+      });
+      assert(name.length <= 255);
+    },
+  ));
+});
+
+Deno.test("any name at all parses, and its id can be formatted into a name with the same id", () => {
+  fc.assert(fc.property(fc.string({ minLength: 1, maxLength: 300 }), (text) => {
+    const { id, extension } = parseName(text);
+    assertEquals(parseName(formatName({ id, extension }, 1, 2, "t")).id, id);
+  }));
+});
+
+Deno.test("attempts never outgrow the grammar", () => {
+  assertEquals(
+    parseName(formatName({ id: "a", extension: "" }, 1_000_000, 1, "t")).attempt,
+    999_999,
+  );
+});
+
+Deno.test("an id outside the grammar, or one that looks like a reason, can't stay", () => {
+  for (
+    const id of [
+      "",
+      ".hidden",
+      "a b",
+      "a'b",
+      "ä",
+      "a/b",
+      "x".repeat(121),
+      "a.why",
+      "a.meta",
+      "a+1@2",
+    ]
+  ) {
+    assertEquals(isUsableId(id), false, id);
+  }
+  for (const id of ["a", "a.b", "_", "-", "x".repeat(120), "a.whyever"]) assert(isUsableId(id), id);
+});
+
+Deno.test("a producer can't choose an id that its file name would not give back", () => {
+  assertEquals(isChoosableId(`${UUID}count2`), false);
+  assert(isChoosableId("order-17"));
+});
+
+Deno.test("a replaced id is a digest of name, mtime and inode, so that a second file of that name is another event", async () => {
+  const sha256 = async (text: string) =>
+    new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toHex();
+  const first = await replacementId("a b", { mtimeMs: 1, ino: 2 }, sha256);
+  assert(/^x-[0-9a-f]{32}$/.test(first) && isUsableId(first));
+  assert(first !== await replacementId("a b", { mtimeMs: 1, ino: 3 }, sha256));
+  assert(first !== await replacementId("a b", { mtimeMs: 2, ino: 2 }, sha256));
+});
+
+Deno.test("a tag names its owner, its host and its take-overs", () => {
+  assertEquals(parseTag("edge-7-4242-k3x9p2a1-17"), {
+    owner: "edge-7-4242-k3x9p2a1",
+    host: "edge-7",
+    takeovers: 0,
+  });
+  assertEquals(parseTag("edge7-4242-k3x9p2a1-17x3")?.takeovers, 3);
+  assertEquals(parseTag("not-ours"), undefined);
+  assertEquals(parseOwnerFile(".edge-7-4242-k3x9p2a1"), {
+    owner: "edge-7-4242-k3x9p2a1",
+    host: "edge-7",
+  });
+  assertEquals(parseOwnerFile(".nfs0001"), undefined);
+});
+
+Deno.test("a host's label keeps what tells hosts of a fleet apart", () => {
+  assertEquals(hostLabel("Edge7.example.com"), "edge7");
+  assertEquals(hostLabel("événements_1"), "-v-nements-1");
+  assertEquals(hostLabel(""), "host");
+  const [a, b] = ["consumer-deployment-6d5f7-abcde", "consumer-deployment-6d5f7-fghij"].map(
+    hostLabel,
+  );
+  assert(a !== b && a!.length === 16 && /^[a-z0-9-]+$/.test(a!));
+});
+
+Deno.test("ids of ours sort by the time they were made, which can be read back", () => {
+  let n = 0;
+  const random = () => (n = (n * 7 + 0.123) % 1);
+  const [early, late] = [uuidv7(1_795_294_104_369, random), uuidv7(1_795_294_104_370, random)];
+  assert(early < late && isChoosableId(early));
+  assertEquals(uuidTimeMs(early), 1_795_294_104_369);
+  assertEquals(uuidTimeMs("550e8400-e29b-41d4-a716-446655440000"), undefined);
+  fc.assert(
+    fc.property(
+      fc.nat(2 ** 31),
+      fc.float({ min: 0, max: Math.fround(0.99), noNaN: true }),
+      (ms, r) => {
+        assertEquals(uuidTimeMs(uuidv7(ms, () => r)), ms);
+      },
+    ),
+  );
+});

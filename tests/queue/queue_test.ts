@@ -1,0 +1,478 @@
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import {
+  Consumer,
+  EventExistsError,
+  NotAQueueError,
+  openQueue,
+  Queue,
+  requeue,
+  status,
+} from "../../mod.ts";
+import { parseName } from "../../lib/queue/name.ts";
+import { acquireOwner, inheritOwner, releaseOwner } from "../../lib/queue/store/owner.ts";
+import { sweep } from "../../lib/queue/sweep.ts";
+import { asyncDisk, denoRuntime } from "../../lib/runtime/deno.ts";
+import { isEmpty } from "../../lib/queue/status.ts";
+import { namesIn, type TempDir, tempDir } from "../support/temp_dir.ts";
+
+const EVENT = { url: "http://127.0.0.1:65000/", requestBody: { n: 1 } };
+const BYTES = new TextEncoder().encode('{"url":"http://127.0.0.1:65000/","requestBody":{"n":1}}\n');
+const LEASE_MS = 60_000;
+const FOLDERS = ["tmp", "new", "cur", "defer", "doa", "res"];
+
+function makeQueue(dir: TempDir): Promise<Queue> {
+  return openQueue(`${dir.path}/q`, { create: true });
+}
+
+/** Where every file of a queue is, as `folder/name`. */
+function files(queue: Queue): string[] {
+  const walk = (folder: string): string[] =>
+    [...Deno.readDirSync(`${queue.place.base}/${folder}`)].flatMap(({ name, isDirectory }) =>
+      isDirectory ? walk(`${folder}/${name}`) : [`${folder}/${name}`]
+    );
+  return FOLDERS.flatMap(walk).sort();
+}
+
+function contents(queue: Queue, path: string): string {
+  return Deno.readTextFileSync(`${queue.place.base}/${path}`);
+}
+
+/** A path as `claim()` takes it. */
+function whereOf(path: string): [folder: string, name: string] {
+  const slash = path.lastIndexOf("/");
+  return [path.slice(0, slash), path.slice(slash + 1)];
+}
+
+async function claimOnly(queue: Queue) {
+  const [name] = namesIn(`${queue.place.base}/new`);
+  const claim = await queue.claim("new", name!, LEASE_MS);
+  assert(claim);
+  return claim;
+}
+
+Deno.test("open() makes the folders, private to their owner, and finds them again", async () => {
+  await using dir = await tempDir();
+  const queue = await openQueue(`${dir.path}/a/b/`, { create: true });
+  assertEquals(queue.place.base, `${dir.path}/a/b`);
+  assertEquals(namesIn(queue.place.base), [...FOLDERS].sort());
+  for (const folder of FOLDERS) {
+    assertEquals(Deno.statSync(`${queue.place.base}/${folder}`).mode! & 0o7777, 0o700);
+  }
+  await openQueue(queue.place.base);
+});
+
+Deno.test("open() with group shares folders and files with the group, and later commands keep that", async () => {
+  await using dir = await tempDir();
+  const old = Deno.umask(0o077);
+  try {
+    await (await openQueue(dir.path, { create: true, group: true })).enqueue(EVENT);
+    assertEquals(Deno.statSync(`${dir.path}/new`).mode! & 0o7777, 0o2770);
+    const queue = await openQueue(dir.path);
+    await queue.enqueue(EVENT);
+    for (const file of files(queue)) {
+      assertEquals(Deno.statSync(`${dir.path}/${file}`).mode! & 0o7777, 0o660);
+    }
+  } finally {
+    Deno.umask(old);
+  }
+});
+
+Deno.test("open() refuses what is not a queue, and says what it found", async () => {
+  await using dir = await tempDir();
+  await assertRejects(() => openQueue(`${dir.path}/missing`), NotAQueueError, "it is missing");
+  await assertRejects(() => openQueue(dir.path), NotAQueueError, "it is empty");
+  Deno.writeTextFileSync(`${dir.path}/notes.txt`, "");
+  await assertRejects(() => openQueue(dir.path, { create: true }), NotAQueueError, '"notes.txt"');
+  await assertRejects(() => openQueue(`${dir.path}/notes.txt`), NotAQueueError, "it is a file");
+  assertEquals(namesIn(dir.path), ["notes.txt"]);
+});
+
+Deno.test("open() takes a directory with only some of the folders, dot names and lost+found, and completes it", async () => {
+  await using dir = await tempDir();
+  for (const name of ["new", "tmp", ".snapshot", "lost+found"]) {
+    Deno.mkdirSync(`${dir.path}/${name}`);
+  }
+  await openQueue(dir.path, { create: true });
+  for (const folder of FOLDERS) assert(namesIn(dir.path).includes(folder));
+});
+
+Deno.test("open() takes the original's five folders beside anything else", async () => {
+  await using dir = await tempDir();
+  for (const name of ["tmp", "new", "cur", "doa", "res", "backup"]) {
+    Deno.mkdirSync(`${dir.path}/${name}`);
+  }
+  await openQueue(dir.path);
+});
+
+Deno.test("enqueue() puts one private file into new/ and leaves nothing in tmp/", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  const id = await queue.enqueue(EVENT);
+  assertEquals(files(queue), [`new/${id}.json`]);
+  assertEquals(contents(queue, `new/${id}.json`), new TextDecoder().decode(BYTES));
+  assertEquals(Deno.statSync(`${queue.place.base}/new/${id}.json`).mode! & 0o777, 0o600);
+});
+
+Deno.test("enqueueSync() does the same before it returns, and needs a blocking disk", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  const id = queue.enqueueSync(BYTES);
+  assertEquals(files(queue), [`new/${id}.json`]);
+  const other = await Queue.open(queue.place.base, denoRuntime(asyncDisk));
+  assertThrows(() => other.enqueueSync(BYTES), TypeError, "blocking");
+});
+
+Deno.test("enqueueMany() answers with the ids in the order given", async () => {
+  await using dir = await tempDir();
+  const queue = await Queue.open(`${dir.path}/q`, denoRuntime(asyncDisk), { create: true });
+  const ids = await queue.enqueueMany([EVENT, BYTES, { ...EVENT, requestBody: 3 }]);
+  assertEquals(ids.length, 3);
+  assertMatch(contents(queue, `new/${ids[2]}.json`), /"requestBody":3/);
+  assertEquals(files(queue), ids.map((id) => `new/${id}.json`).sort());
+});
+
+Deno.test("enqueue() with an id that is in new/ already reports it and touches nothing", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  assertEquals(await queue.enqueue(EVENT, { id: "order-17" }), "order-17");
+  await assertRejects(
+    () => queue.enqueue({ ...EVENT, requestBody: 2 }, { id: "order-17" }),
+    EventExistsError,
+    "order-17",
+  );
+  assertEquals(files(queue), ["new/order-17.json"]);
+  assertMatch(contents(queue, "new/order-17.json"), /"n":1/);
+});
+
+Deno.test("enqueue() takes the same id again once the first is claimed, and both are events", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  await queue.enqueue(EVENT, { id: "a" });
+  await claimOnly(queue);
+  await queue.enqueue(EVENT, { id: "a" });
+  await claimOnly(queue);
+  assertEquals(files(queue).map((path) => parseName(path.slice(4)).id), ["a", "a"]);
+});
+
+Deno.test("enqueue() refuses an id that can't be one", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  for (const id of ["", ".a", "a b", "../a", "a.why", "x".repeat(121)]) {
+    await assertRejects(() => queue.enqueue(EVENT, { id }), RangeError, "id must be");
+  }
+  assertEquals(files(queue), []);
+});
+
+Deno.test("enqueue() brings folders back that somebody removed", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  for (const folder of ["tmp", "new"]) Deno.removeSync(`${queue.place.base}/${folder}`);
+  const id = await queue.enqueue(EVENT);
+  assertEquals(files(queue), [`new/${id}.json`]);
+});
+
+Deno.test("claim() counts the attempt, sets the lease and moves the bytes as they are", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  const id = await queue.enqueue(BYTES);
+  const before = Date.now();
+  const claim = await claimOnly(queue);
+  assertEquals([claim.id, claim.attempt, claim.takeovers], [id, 1, 0]);
+  assert(claim.leaseEndMs >= before + LEASE_MS && claim.leaseEndMs <= Date.now() + LEASE_MS);
+  assertEquals(files(queue), [`cur/${claim.name}`]);
+  assertEquals(contents(queue, `cur/${claim.name}`), new TextDecoder().decode(BYTES));
+});
+
+Deno.test("claim() answers nothing when another consumer was faster", async () => {
+  await using dir = await tempDir();
+  const [one, other] = [await makeQueue(dir), await makeQueue(dir)];
+  await one.enqueue(EVENT);
+  const [name] = namesIn(`${one.place.base}/new`);
+  assert(await one.claim("new", name!, LEASE_MS));
+  assertEquals(await other.claim("new", name!, LEASE_MS), undefined);
+  assertEquals(files(one).length, 1);
+});
+
+Deno.test("claim() makes cur/ again when somebody removed it", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  await queue.enqueue(EVENT);
+  Deno.removeSync(`${queue.place.base}/cur`);
+  await claimOnly(queue);
+});
+
+Deno.test("claim() goes on from the state in the name", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  Deno.writeFileSync(`${queue.place.base}/new/a+6@5~x-1-y-2.json`, BYTES);
+  assertEquals((await claimOnly(queue)).attempt, 7);
+});
+
+Deno.test("claim() replaces an id that can't be one, and says which", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  for (
+    const name of [
+      'it\'s "odd"',
+      "é".repeat(120),
+      "a.why",
+      "b.meta",
+      "a+1@2~t+x.json",
+      "x".repeat(255),
+    ]
+  ) {
+    Deno.writeFileSync(`${queue.place.base}/new/${name}`, BYTES);
+    const claim = await claimOnly(queue);
+    assertEquals(claim.replacedName, name);
+    assertMatch(claim.id, /^x-[0-9a-f]{32}$/);
+    assert(await queue.complete(claim));
+  }
+});
+
+Deno.test("complete() removes exactly the claimed file; a lost lease is false, not an error", async () => {
+  await using dir = await tempDir();
+  const [one, other] = [await makeQueue(dir), await makeQueue(dir)];
+  await one.enqueue(EVENT);
+  const claim = await claimOnly(one);
+  const taken = await other.takeOver(claim.name, LEASE_MS);
+  assert(taken);
+  assertEquals(await one.complete(claim), false);
+  assertEquals(files(one), [`cur/${taken.name}`]);
+  assertEquals(await other.complete(taken), true);
+  assertEquals(files(one), []);
+});
+
+Deno.test("renew() gives a claim a later lease; the old name no longer settles anything", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  await queue.enqueue(EVENT);
+  const claim = await claimOnly(queue);
+  const renewed = await queue.renew(claim, 2 * LEASE_MS);
+  assert(renewed && renewed.leaseEndMs > claim.leaseEndMs && renewed.attempt === 1);
+  assertEquals(await queue.renew(claim, LEASE_MS), undefined);
+  assertEquals(await queue.release(claim, 0, false), false);
+  assertEquals(files(queue), [`cur/${renewed.name}`]);
+});
+
+Deno.test("defer() parks an event in its destination's folder with its due time", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  const id = await queue.enqueue(EVENT);
+  const claim = await claimOnly(queue);
+  const { settled, folder } = await queue.defer(claim, "http_127.0.0.1_65000", 1234);
+  const [path] = files(queue);
+  assertEquals(settled, "done");
+  assertMatch(path!, /^defer\/http_127\.0\.0\.1_65000\/000000000-[0-9a-z]{8}-0\//);
+  assert(path!.endsWith(`/${id}+1@1234~${claim.tag}.json`));
+  const again = await queue.claim(folder!, path!.split("/")[3]!, LEASE_MS);
+  assertEquals(again?.attempt, 2);
+});
+
+Deno.test("defer() and bury() of a lost lease touch nothing and leave no reason behind", async () => {
+  await using dir = await tempDir();
+  const [one, other] = [await makeQueue(dir), await makeQueue(dir)];
+  await one.enqueue(EVENT);
+  const claim = await claimOnly(one);
+  const taken = await other.takeOver(claim.name, LEASE_MS);
+  assertEquals((await one.defer(claim, "d", 1, true)).settled, "lost");
+  assertEquals((await one.bury(claim, { outcome: "refused", reason: "no" }, 1)).settled, "lost");
+  assertEquals(files(one), [`cur/${taken!.name}`]);
+});
+
+Deno.test("defer() shares one folder between destinations beyond the thousandth", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  for (let n = 0; n < 1_000; n++) Deno.mkdirSync(`${queue.place.base}/defer/http_h${n}_80`);
+  await queue.enqueueMany([EVENT, EVENT]);
+  await queue.defer(await claimOnly(queue), "http_new_80", 1, true);
+  await queue.defer(await claimOnly(queue), "http_h7_80", 1, true);
+  assertEquals(files(queue).map((path) => path.split("/")[1]), ["http_h7_80", "others"]);
+});
+
+Deno.test("bury() leaves the event and beside it why", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  const id = await queue.enqueue(EVENT);
+  const claim = await claimOnly(queue);
+  const reason = {
+    outcome: "refused",
+    reason: "no",
+    destination: "d",
+    status: 400,
+    answer: "bad",
+  } as const;
+  assertEquals((await queue.bury(claim, reason, 1)).settled, "done");
+  const [letter, why] = files(queue);
+  assertEquals(why, `${letter}.why`);
+  assertMatch(letter!, new RegExp(`^doa/${id}\\+1@\\d+~${claim.tag}\\.json$`));
+  const { at, ...rest } = JSON.parse(contents(queue, why!));
+  assertEquals(rest, { id, attempt: 1, ...reason });
+  assertEquals(Date.parse(at), parseName(letter!.slice(4)).timeMs);
+});
+
+Deno.test("release() gives back an attempt that was not sent, and keeps one that was", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  await queue.enqueue(EVENT);
+  assert(await queue.release(await claimOnly(queue), 77, false));
+  assertMatch(files(queue)[0]!, /^new\/.*\+0@77~.*\.json$/);
+  assert(await queue.release(await claimOnly(queue), 77, true));
+  assertMatch(files(queue)[0]!, /^new\/.*\+1@77~.*\.json$/);
+});
+
+Deno.test("takeOver() keeps the attempt, counts the take-over and names the old owner", async () => {
+  await using dir = await tempDir();
+  const [one, other] = [await makeQueue(dir), await makeQueue(dir)];
+  await one.enqueue(EVENT);
+  let claim = await claimOnly(one);
+  for (let times = 1; times <= 5; times++) {
+    const taken = await other.takeOver(claim.name, LEASE_MS);
+    assertEquals([taken?.attempt, taken?.takeovers], [1, times]);
+    assertEquals(taken?.previousOwner, times === 1 ? one.owner : other.owner);
+    claim = taken!;
+  }
+  assertMatch(claim.name, /x5\.json$/);
+  assert(await other.defer(claim, "d", 1, true));
+  const again = await other.claim(...whereOf(files(one)[0]!), LEASE_MS);
+  assertEquals([again?.attempt, again?.takeovers], [2, 0]);
+});
+
+Deno.test("storeResponse() keeps the body and beside it what it was the answer to", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  const id = await queue.enqueue({ url: EVENT.url });
+  const claim = await claimOnly(queue);
+  await queue.storeResponse(claim, { body: BYTES, meta: { status: 200 } });
+  const [body, meta] = files(queue).filter((path) => path.startsWith("res/"));
+  assertEquals(body, `res/${id}+1~${claim.tag}`);
+  assertEquals([meta, JSON.parse(contents(queue, meta!))], [`${body}.meta`, { status: 200 }]);
+});
+
+Deno.test("requeue() brings dead letters back with attempts from 0 and age from now", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  const [first, second] = await queue.enqueueMany([EVENT, EVENT]);
+  for (let n = 0; n < 2; n++) {
+    await queue.bury(await claimOnly(queue), { outcome: "refused", reason: "no" }, 1);
+  }
+  const old = files(queue).find((path) => path.includes(first!) && !path.endsWith(".why"))!;
+  Deno.utimeSync(`${queue.place.base}/${old}`, 1, 1);
+  assertEquals(await requeue(queue, [first!, "nobody"]), {
+    requeued: [first!],
+    unknown: ["nobody"],
+  });
+  const [raised] = namesIn(`${queue.place.base}/new`);
+  assertEquals(parseName(raised!).attempt, 0);
+  assert(Deno.statSync(`${queue.place.base}/new/${raised}`).mtime!.getTime() > 1_000_000);
+  assertEquals(namesIn(`${queue.place.base}/doa`).length, 2);
+  assertEquals(await requeue(queue, "all"), { requeued: [second!], unknown: [] });
+  assertEquals(namesIn(`${queue.place.base}/doa`), []);
+});
+
+Deno.test("status() counts events by state and by destination", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  await queue.enqueueMany([EVENT, EVENT, EVENT, EVENT]);
+  const far = Date.now() + 5_000;
+  await queue.defer(await claimOnly(queue), "http_a_80", far, true);
+  await queue.bury(await claimOnly(queue), {
+    outcome: "refused",
+    reason: "no",
+    destination: "http_a_80",
+  }, 1);
+  await claimOnly(queue);
+  Deno.mkdirSync(`${queue.place.base}/defer/http_b_80/bucket`, { recursive: true });
+  Deno.writeFileSync(`${queue.place.base}/defer/http_b_80/bucket/x`, BYTES);
+  Deno.writeFileSync(`${queue.place.base}/defer/http_b_80/.hold`, new Uint8Array());
+  const { destinations, ...totals } = await status(queue);
+  assertEquals(totals, {
+    writing: 0,
+    ready: 1,
+    claimed: 1,
+    claimedUnread: 0,
+    deferred: 2,
+    dead: 1,
+    responses: 0,
+    unreachable: 0,
+  });
+  const healthy = {
+    isHeld: false,
+    throttledUntilMs: undefined,
+    downSinceMs: undefined,
+    lastError: undefined,
+  };
+  assertEquals(destinations[1], {
+    destination: "http_a_80",
+    waiting: 1,
+    inFlight: 0,
+    dead: 1,
+    ...healthy,
+    nextAttemptMs: far,
+  });
+  assertEquals(destinations[2]!.waiting, 1);
+  assertEquals([destinations[2]!.isHeld, destinations[2]!.nextAttemptMs], [true, undefined]);
+  assertEquals(destinations.map(({ inFlight }) => inFlight), [1, 0, 0]);
+  assertEquals(await isEmpty(queue), false);
+});
+
+Deno.test("an owner's lock is free once it is released, and only then is it inherited", async () => {
+  await using dir = await tempDir();
+  const [one, other] = [await makeQueue(dir), await makeQueue(dir)];
+  const held = await acquireOwner(one);
+  assert(held);
+  assertEquals(files(one), [`cur/.${one.owner}`]);
+  assertEquals(await inheritOwner(other, `.${one.owner}`), "alive");
+  held.lock.release(); // as the kernel does when the process dies
+  const inherited = await inheritOwner(other, `.${one.owner}`);
+  assert(typeof inherited === "object");
+  await releaseOwner(other, inherited);
+  assertEquals(files(one), []);
+  assertEquals(await inheritOwner(other, `.${one.owner}`), "unknown");
+  assertEquals(await inheritOwner(other, `.otherhost-1-abcd`), "unknown");
+});
+
+Deno.test("sweep() removes what is 36 hours old in tmp/, reasons whose letter never came, and owner files on their way", async () => {
+  await using dir = await tempDir();
+  const base = `${dir.path}/q`;
+  await makeQueue(dir);
+  for (const name of ["tmp/old", "tmp/.keep", "doa/a.why", "doa/b", "doa/b.why"]) {
+    Deno.writeTextFileSync(`${base}/${name}`, "");
+  }
+  const owners = ["tmp/.edge-1-a", "new/.edge-1-b", "defer/.edge-1-c", "cur/.edge-1-d"];
+  for (const name of [...owners, "new/a", "new/.keep"]) {
+    Deno.writeTextFileSync(`${base}/${name}`, "");
+  }
+  Deno.mkdirSync(`${base}/tmp/folder`);
+  const runtime = denoRuntime();
+  const later = (hours: number) => ({
+    ...runtime,
+    clock: { ...runtime.clock, now: () => Date.now() + hours * 60 * 60_000 },
+  });
+  const { signal } = new AbortController();
+  assertEquals(await sweep(await Queue.open(base, later(35.9)), signal), 0);
+  const queue = await Queue.open(base, later(36.1));
+  Deno.writeTextFileSync(`${base}/tmp/young`, "");
+  Deno.utimeSync(`${base}/tmp/young`, new Date(Date.now() + 1e8), new Date(Date.now() + 1e8));
+  assertEquals(await sweep(queue, signal), 5);
+  const kept = ["cur/.edge-1-d", "doa/b", "doa/b.why", "new/.keep", "new/a", "tmp/.keep"];
+  assertEquals(files(queue), [...kept, "tmp/young"]);
+});
+
+Deno.test("options that contradict each other are refused, naming both values", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  const bad = (options: ConstructorParameters<typeof Consumer>[1], includes: string) =>
+    assertThrows(() => new Consumer(queue, options), RangeError, includes);
+  bad(
+    { timeoutMs: 30_000, leaseMs: 39_999 },
+    "at least timeoutMs + 10 s (40000), current value is 39999",
+  );
+  bad({ leaseMs: 3_600_001 }, "at most 1 h (3600000), current value is 3600001");
+  bad({ threads: 0 }, "threads must be a whole number of at least 1, current value is 0");
+  bad({ threads: NaN }, "NaN");
+  bad(
+    { backoffBaseMs: 5_000, backoffCapMs: 4_000 },
+    "at least backoffBaseMs (5000), current value is 4000",
+  );
+  bad({ backoffCapMs: 8 * 86_400_000 }, "at most 7 d");
+});
