@@ -26,7 +26,7 @@ globalThis.Deno = {
     }
   },
 };
-await import("../suite.mjs");
+await import("./suite.mjs");
 `;
 
 Deno.test("every sentence of the conformance suite holds on Node", async () => {
