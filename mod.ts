@@ -29,16 +29,20 @@
  * @module
  */
 
+import { Consumer as ConsumerOfStorage } from "./lib/consumer/consumer.ts";
+import type { ConsumerOptions } from "./lib/consumer/options.ts";
 import type { OpenOptions } from "./lib/queue/layout.ts";
 import { Queue } from "./lib/queue/queue.ts";
+import { Maildir } from "./lib/queue/store/maildir_store.ts";
 import { thisRuntime } from "./lib/runtime/this.ts";
 import {
   type EventDispatcher,
   eventDispatcherOn,
   type EventDispatcherOptions,
 } from "./lib/sdk/dispatcher.ts";
+import type { Storage } from "./lib/store/store.ts";
 
-export { Consumer, type Mode, type Summary } from "./lib/consumer/consumer.ts";
+export type { Mode, Summary } from "./lib/consumer/consumer.ts";
 export { DiskFailure } from "./lib/store/failure.ts";
 export type { ConsumerOptions } from "./lib/consumer/options.ts";
 export type {
@@ -47,15 +51,17 @@ export type {
   Died,
   DiskTrouble,
   IdReplaced,
+  Kept,
   LaneChanged,
   LeaseLost,
+  Parked,
   Released,
   Skipped,
   TakenOver,
   Trace,
   TraceEvent,
+  TraceFailed,
 } from "./lib/telemetry/trace.ts";
-export type { Ending } from "./lib/consumer/delivery.ts";
 export type { Outcome } from "./lib/http/outcome.ts";
 export { checkEvent, encodeEvent, type EventInput } from "./lib/event/encode.ts";
 export type { Header } from "./lib/event/headers.ts";
@@ -64,18 +70,33 @@ export { type Merger, type Part, scopeOf, utf8Bytes } from "./lib/merge/merger.t
 export { optimizelyMerger } from "./lib/merge/optimizely.ts";
 export { EnqueueError, type EnqueueOptions, EventExistsError } from "./lib/queue/enqueue.ts";
 export { type Modes, NotAQueueError, type OpenOptions } from "./lib/queue/layout.ts";
-export type { Candidate } from "./lib/queue/store/listing.ts";
 export type { EventName } from "./lib/queue/name.ts";
 export type { Place } from "./lib/queue/place.ts";
 export {
   type Claim,
   type Claimed,
   Queue,
-  type Reason,
   type Settled,
   type Settlement,
   type StoredResponse,
 } from "./lib/queue/queue.ts";
+export { Maildir } from "./lib/queue/store/maildir_store.ts";
+export type {
+  AnswerWriter,
+  Candidate,
+  Claim as StoreClaim,
+  Claimed as StoreClaimed,
+  ClaimedMany,
+  Content,
+  Deferred as DeferredOfDestination,
+  Reason,
+  Settled as StoreSettled,
+  Storage,
+  Store,
+  StoreOptions,
+  World,
+} from "./lib/store/store.ts";
+export type { Counts } from "./lib/telemetry/summary.ts";
 export { hold, type HoldChange, resume } from "./lib/queue/hold.ts";
 export { requeue, type Requeued } from "./lib/queue/requeue.ts";
 export {
@@ -108,6 +129,18 @@ export type {
   SdkEvent,
   SdkResponse,
 } from "./lib/sdk/dispatcher.ts";
+
+/** Delivers the events of a queue. Several on one queue need no configuration. */
+export class Consumer extends ConsumerOfStorage {
+  /**
+   * A consumer of a queue directory, or of another place that holds events.
+   *
+   * @throws {RangeError} If an option is out of its range or contradicts another.
+   */
+  constructor(queue: Queue | Storage, options?: ConsumerOptions) {
+    super(queue instanceof Queue ? new Maildir(queue) : queue, options);
+  }
+}
 
 /**
  * Open a queue directory in the runtime this process runs on, Deno or Node.

@@ -8,13 +8,21 @@ import { Acceptor } from "../accept/acceptor.ts";
 import { Consumer, type Summary } from "../consumer/consumer.ts";
 import type { TraceEvent } from "../telemetry/trace.ts";
 import { Queue } from "../queue/queue.ts";
+import { Maildir } from "../queue/store/maildir_store.ts";
 import { type Clock, errorCode, type Runtime } from "../runtime/runtime.ts";
 import { UsageError } from "./args.ts";
 import { watchBacklog } from "./backlog_size.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import type { Io } from "./io.ts";
 import { LineWriter } from "./line_writer.ts";
-import { formatAccepting, formatEnd, formatStart, formatStop, formatTrace } from "./log.ts";
+import {
+  formatAccepting,
+  formatEnd,
+  formatStart,
+  formatStop,
+  formatTrace,
+  isSilent,
+} from "./log.ts";
 import type { ConsumeInvocation } from "./options.ts";
 import { formatCount, Progress } from "./progress.ts";
 
@@ -47,7 +55,9 @@ function logReport(
   const writer = new LineWriter(io.stderr, clock);
   writer.line(formatStart(baseDir, threads, clock.now(), logFormat));
   return {
-    trace: (event) => writer.line(formatTrace(event, clock.now(), logFormat)),
+    trace: (event) => {
+      if (!isSilent(event)) writer.line(formatTrace(event, clock.now(), logFormat));
+    },
     accepting: (url, forwardTo) =>
       writer.line(formatAccepting(url, forwardTo, clock.now(), logFormat)),
     stopping: () => writer.line(formatStop(graceMs, clock.now(), logFormat)),
@@ -60,6 +70,7 @@ function logReport(
 
 /** What is neither progress nor failure stays out of the way of a progress line. */
 function isQuiet(event: TraceEvent): boolean {
+  if (isSilent(event)) return true;
   if (event.type === "lane") return event.change === "probing";
   return event.type === "delivered" || event.type === "deferred" || event.type === "released";
 }
@@ -220,7 +231,7 @@ export async function consume(
   });
   let summary: Summary | undefined;
   try {
-    const consumer = new Consumer(queue, {
+    const consumer = new Consumer(new Maildir(queue), {
       ...options,
       ...(maxAttempts === undefined ? {} : { maxAttempts }),
       ...merge,

@@ -15,7 +15,7 @@ import { LONGEST_MERGE_WAIT_MS } from "../consumer/options.ts";
 import { encodeEventText } from "../event/encode.ts";
 import type { Merger } from "../merge/merger.ts";
 import { optimizelyMerger } from "../merge/optimizely.ts";
-import { LONGEST_LEASE_MS, LONGEST_WAIT_MS } from "../queue/constants.ts";
+import { LONGEST_LEASE_MS, LONGEST_WAIT_MS } from "../store/limits.ts";
 import { UsageError } from "./args.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { quoted } from "./printable.ts";

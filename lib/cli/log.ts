@@ -51,15 +51,31 @@ function textColumns(event: TraceEvent): string {
     case "id-replaced":
       return `${word(event.id)} name=${quoted(event.name)}`;
     case "skipped":
-      return `${word(event.path)} reason=${quoted(event.reason)}`;
+      return `${word(event.path)} reason=${quoted(event.reason)}${moreColumn(event.more)}`;
     case "disk-trouble":
       return `${event.id === undefined ? "-" : word(event.id)} verb=${quoted(event.verb)} ` +
-        `code=${word(event.code)} reason=${quoted(event.reason)}`;
+        `code=${word(event.code)} reason=${quoted(event.reason)}${moreColumn(event.more)}`;
+    case "parked":
+      return `${word(event.id)} ${word(event.destination)}`;
+    case "kept":
+      return word(event.id);
+    case "trace-failed":
+      return `of=${event.of} error=${quoted(String(event.error))}`;
     case "lane":
       return `${word(event.destination)} ${event.change}` +
         (event.untilMs === undefined ? "" : ` until=${isoTime(event.untilMs)}`) +
         (event.reason === undefined ? "" : ` reason=${quoted(event.reason)}`);
   }
+}
+
+/** How many like it went untold. */
+function moreColumn(more: number | undefined): string {
+  return more === undefined ? "" : ` more=${more}`;
+}
+
+/** Whether an event has no line: it says nothing that isn't told otherwise, or too often. */
+export function isSilent(event: TraceEvent): boolean {
+  return event.type === "parked" || event.type === "kept";
 }
 
 /** The members of a JSON line after `time` and `event`. */
@@ -84,9 +100,17 @@ function jsonMembers(event: TraceEvent): Record<string, unknown> {
     case "id-replaced":
       return { id: event.id, name: event.name };
     case "skipped":
-      return { path: event.path, reason: event.reason };
-    case "disk-trouble":
-      return { id: event.id, verb: event.verb, code: event.code, reason: event.reason };
+      return { path: event.path, reason: event.reason, more: event.more };
+    case "disk-trouble": {
+      const { id, verb, code, reason, more } = event;
+      return { id, verb, code, reason, more };
+    }
+    case "parked":
+      return { id: event.id, destination: event.destination };
+    case "kept":
+      return { id: event.id };
+    case "trace-failed":
+      return { of: event.of, error: String(event.error) };
     case "lane": {
       const { destination, change, untilMs, reason } = event;
       return {

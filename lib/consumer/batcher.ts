@@ -1,5 +1,5 @@
 /**
- * Gathering: which of the events in a lane's memory go out together in the next request.
+ * Batches: which of the events in a lane's memory go out together in the next request.
  *
  * An event waits for others only while more can be taken in at once: a short queue is not waited
  * for, unless told to. A batch that is full goes first; but an event that has waited for a second
@@ -8,28 +8,19 @@
  * @module
  */
 
-import type { Part } from "../merge/merger.ts";
-import type { Prepared } from "./delivery.ts";
-import type { ResolvedOptions } from "./options.ts";
-
-/** What merging knows of a prepared event. */
-export interface Gathered {
-  /** What it brings. */
-  readonly part: Part;
-  /** With equal ones it may share a request. */
-  readonly group: string;
-  /** Since when it waits for others, monotonic ms. */
-  readonly sinceMs: number;
-}
+import type { EventRequest } from "../event/request.ts";
+import type { World } from "../store/store.ts";
+import type { Live, ResolvedOptions } from "./options.ts";
+import type { Prepared } from "./prepare.ts";
 
 /** As long as more can be taken in, an event waits for others no longer than this. */
-const LONGEST_GATHER_MS = 1_000;
+const LONGEST_WAIT_MS = 1_000;
 
 /**
- * As if there were this many threads at least: with few, a batch of each of some contexts has to
- * fit into memory.
+ * As if the concurrency were at least this: where it is small, a batch of each of some contexts has
+ * to fit into memory.
  */
-const LEAST_THREADS = 16;
+const LEAST_CONCURRENCY = 16;
 
 /** Batches in memory for one lane. */
 const BATCHES_A_LANE = 16;
@@ -37,38 +28,50 @@ const BATCHES_A_LANE = 16;
 /** Size of the event files in memory beyond which no more are taken in. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
-/** Picks batches. */
-export class Gathering {
-  readonly #count: number;
-  readonly #bytes: number;
-  readonly #threads: number;
-  #splits = 0;
-  /** How long an event waits for others when no more can be taken in. */
-  waitMs: number;
+/** One request for one or several events. */
+export interface Batch {
+  /** What to send. */
+  readonly request: EventRequest;
+  /** Its idempotency key. */
+  readonly key: string;
+}
 
-  /** With the limits of a consumer. */
-  constructor({ mergeCount, mergeBytes, mergeWaitMs, threads }: ResolvedOptions) {
-    this.#count = mergeCount;
-    this.#bytes = mergeBytes;
-    this.waitMs = mergeWaitMs;
-    this.#threads = threads;
+/** Picks batches, and makes one request of each. */
+export class Batcher {
+  readonly #options: Live<ResolvedOptions>;
+  readonly #world: World;
+  readonly #once: boolean;
+  #splits = 0;
+
+  /** @param once Whether nobody else is coming, so that nothing is to wait for others. */
+  constructor(options: Live<ResolvedOptions>, world: World, once: boolean) {
+    this.#options = options;
+    this.#world = world;
+    this.#once = once;
+  }
+
+  /** How long an event waits for others when no more can be taken in. */
+  get #waitMs(): number {
+    return this.#once ? 0 : this.#options.current.mergeWaitMs;
   }
 
   /** Most events of one batch. */
   get count(): number {
-    return this.#count;
+    return this.#options.current.mergeCount;
   }
 
   /** Most events in memory of one lane. */
   get mostOfLane(): number {
-    return BATCHES_A_LANE * this.#count;
+    return BATCHES_A_LANE * this.count;
   }
 
   /**
-   * Whether no more are to be taken in: for each thread a batch is in memory, or too many bytes.
+   * Whether no more are to be taken in: for each request in flight a batch is in memory, or too
+   * many bytes.
    */
   isFull(events: number, bytes: number): boolean {
-    return events >= Math.max(this.#threads, LEAST_THREADS) * this.#count || bytes >= MOST_BYTES;
+    const concurrency = Math.max(this.#options.current.threads, LEAST_CONCURRENCY);
+    return events >= concurrency * this.count || bytes >= MOST_BYTES;
   }
 
   /**
@@ -77,8 +80,10 @@ export class Gathering {
    * @param queue What the lane has in memory, the oldest first.
    * @param isDry Whether no more can be taken in right now.
    */
-  pick(queue: readonly Prepared[], nowMs: number, isDry: boolean): readonly Prepared[] {
-    const waitMs = isDry ? this.waitMs : Math.max(this.waitMs, LONGEST_GATHER_MS);
+  pick(queue: readonly Prepared[], isDry: boolean): readonly Prepared[] {
+    const { mergeBytes } = this.#options.current;
+    const nowMs = this.#world.clock.monotonic();
+    const waitMs = isDry ? this.#waitMs : Math.max(this.#waitMs, LONGEST_WAIT_MS);
     const dueGroup = queue.find(({ gathered }) => gathered && nowMs - gathered.sinceMs >= waitMs)
       ?.gathered?.group;
     const batches = new Map<string, { readonly events: Prepared[]; bytes: number }>();
@@ -88,10 +93,10 @@ export class Gathering {
       if (dueGroup !== undefined && group !== dueGroup) continue;
       let batch = batches.get(group);
       if (!batch) batches.set(group, batch = { events: [], bytes: part.frameBytes });
-      else if (batch.bytes + part.bytes > this.#bytes) return batch.events;
+      else if (batch.bytes + part.bytes > mergeBytes) return batch.events;
       batch.events.push(event);
       batch.bytes += part.bytes;
-      if (batch.events.length >= this.#count) return batch.events;
+      if (batch.events.length >= this.count) return batch.events;
     }
     return dueGroup === undefined ? [] : batches.get(dueGroup)!.events;
   }
@@ -100,9 +105,21 @@ export class Gathering {
   dueMs(queue: readonly Prepared[]): number {
     let firstMs = Infinity;
     for (const { gathered } of queue) {
-      firstMs = Math.min(firstMs, gathered ? gathered.sinceMs + this.waitMs : -Infinity);
+      firstMs = Math.min(firstMs, gathered ? gathered.sinceMs + this.#waitMs : -Infinity);
     }
     return firstMs;
+  }
+
+  /** One request for events that were picked together. */
+  async batchOf(events: readonly Prepared[]): Promise<Batch> {
+    const [{ request, claim }] = events as [Prepared];
+    if (events.length === 1) return { request, key: claim.id };
+    const parts = events.map(({ gathered }) => gathered!.part);
+    const ids = events.map(({ claim: { id } }) => id).sort().join("\n");
+    return {
+      request: this.#options.current.merge!.merge(request, parts),
+      key: await this.#world.sha256(ids),
+    };
   }
 
   /**

@@ -1,117 +1,119 @@
 /**
- * A consumer's work: events are taken in, handed to their lanes, and sent as soon as these allow
- * it, alone or together.
+ * The way of an event, from the store to its end:
+ *
+ *     candidate ─► claim ─► prepare ─► lane ─► send ─► settle
+ *     prefetch     prefetch  prefetch   route   start   sendAndSettle
+ *
+ * Events are taken in, handed to their lanes, and sent as soon as these allow it: one by one, or,
+ * where a batcher picks them, several in one request. Nothing an event, its endpoint or the store
+ * does is an exception here; what is thrown is a bug, or the store's last word.
  *
  * @module
  */
 
-import type { Candidate } from "../queue/store/listing.ts";
-import type { Waiting, WaitingEvents } from "../queue/store/deferred.ts";
-import type { Clock } from "../runtime/runtime.ts";
-import type { Agenda } from "./wakeups.ts";
-import { type Claims, CLAIMS_AT_ONCE } from "./prefetch.ts";
-import type { Delivery, Ending, MergedEnded, Prepared } from "./delivery.ts";
-import type { Gate } from "./semaphore.ts";
-import type { Gathering } from "./batcher.ts";
-import type { Intake, ListingReport } from "../queue/store/poller.ts";
-import type { LaneKeeper } from "./lane_sync.ts";
+import type { Attempt, Sender } from "../http/sender.ts";
 import type { Lanes, Station } from "../lanes/lanes.ts";
-import type { AbandonedClaims } from "../queue/store/recovery.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import type { Batcher } from "./batcher.ts";
+import type { LaneSync } from "./lane_sync.ts";
+import type { Leases } from "./leases.ts";
+import type { Live, ResolvedOptions } from "./options.ts";
+import type { Prefetch } from "./prefetch.ts";
+import type { Prepared } from "./prepare.ts";
+import type { Semaphore } from "./semaphore.ts";
+import type { Settler } from "./settle.ts";
+import type { WakeUps } from "./wakeups.ts";
 
-/** What is worked with. */
-export interface WorkParts {
-  /** Time. */
-  readonly clock: Clock;
-  /** Requests in flight at most, and events in memory besides those. */
-  readonly threads: number;
-  /** Where events come from that no lane knows of yet. */
-  readonly intake: Intake;
-  /** What waits in `defer/`. */
-  readonly waiting: WaitingEvents;
-  /** Claims of the dead; knows whether others live. */
-  readonly abandoned: AbandonedClaims;
-  /** Claims events. */
-  readonly claims: Claims;
-  /** What is in flight. */
-  readonly gate: Gate;
-  /** What waits in memory, and may be sent. */
-  readonly lanes: Lanes;
-  /** Heeds, marks and parks. */
-  readonly keeper: LaneKeeper;
-  /** When lanes have something to send. */
-  readonly agenda: Agenda;
-  /** Picks events that go together, where they do. */
-  readonly gathering: Gathering | undefined;
-  /** Sends and settles. */
-  readonly delivery: Delivery;
-  /** Told of listings. */
-  readonly report: ListingReport;
-  /** Aborts when the consumer stops. */
-  readonly signal: AbortSignal;
-  /** Looks at what can change behind our back, when it is time. */
-  readonly lookIfDue: () => Promise<void> | undefined;
-  /** Told how the way of each event ended. */
-  readonly count: (ending: Ending) => void;
-  /**
-   * Told when a request has ended and what was to be done about its events is done, with the error
-   * if there is a bug.
-   */
-  readonly ended: (bug?: { readonly error: unknown }) => void;
+/** Requests go out through this. */
+export interface Outgoing {
+  /** Sends. */
+  readonly sender: Sender;
+  /** Renews leases that would not outlive a request. */
+  readonly leases: Leases;
+  /** Settles what came of it. */
+  readonly settler: Settler;
 }
 
-/** The work of a consumer. */
-export class Work {
-  readonly #clock: Clock;
-  readonly #threads: number;
-  readonly #intake: Intake;
-  readonly #waiting: WaitingEvents;
-  readonly #abandoned: AbandonedClaims;
-  readonly #claims: Claims;
-  readonly #gate: Gate;
-  readonly #lanes: Lanes;
-  readonly #keeper: LaneKeeper;
-  readonly #agenda: Agenda;
-  readonly #gathering: Gathering | undefined;
-  readonly #delivery: Delivery;
-  readonly #report: ListingReport;
-  readonly #signal: AbortSignal;
-  readonly #lookIfDue: WorkParts["lookIfDue"];
-  readonly #count: WorkParts["count"];
-  readonly #ended: WorkParts["ended"];
+/** What is dispatched with. */
+export interface DispatcherParts {
+  /** Where events come from, prepared. */
+  readonly prefetch: Prefetch;
+  /** What waits in memory, and whose turn it is. */
+  readonly lanes: Lanes<Prepared>;
+  /** Parks, and hears of what came of attempts. */
+  readonly sync: LaneSync;
+  /** What is in flight. */
+  readonly semaphore: Semaphore;
+  /** Where they go. */
+  readonly outgoing: Outgoing;
+  /** Picks events that go together, where they do. */
+  readonly batcher: Batcher | undefined;
+  /** Knows which lanes may send something that waits. */
+  readonly wakeUps: WakeUps;
+}
 
-  /** Nothing begun. */
-  constructor(parts: WorkParts) {
-    this.#clock = parts.clock;
-    this.#threads = parts.threads;
-    this.#intake = parts.intake;
-    this.#waiting = parts.waiting;
-    this.#abandoned = parts.abandoned;
-    this.#claims = parts.claims;
-    this.#gate = parts.gate;
+/** Dispatches the events of a consumer. */
+export class Dispatcher {
+  readonly #prefetch: Prefetch;
+  readonly #lanes: Lanes<Prepared>;
+  readonly #sync: LaneSync;
+  readonly #semaphore: Semaphore;
+  readonly #out: Outgoing;
+  readonly #batcher: Batcher | undefined;
+  readonly #wakeUps: WakeUps;
+  readonly #options: Live<ResolvedOptions>;
+  readonly #clock: Clock;
+  readonly #stop: AbortSignal;
+  readonly #once: boolean;
+
+  /**
+   * @param stop Aborts when the consumer stops.
+   * @param once Whether what is due is sent once.
+   */
+  constructor(
+    parts: DispatcherParts,
+    options: Live<ResolvedOptions>,
+    clock: Clock,
+    stop: AbortSignal,
+    once: boolean,
+  ) {
+    this.#prefetch = parts.prefetch;
     this.#lanes = parts.lanes;
-    this.#keeper = parts.keeper;
-    this.#agenda = parts.agenda;
-    this.#gathering = parts.gathering;
-    this.#delivery = parts.delivery;
-    this.#report = parts.report;
-    this.#signal = parts.signal;
-    this.#lookIfDue = parts.lookIfDue;
-    this.#count = parts.count;
-    this.#ended = parts.ended;
+    this.#sync = parts.sync;
+    this.#semaphore = parts.semaphore;
+    this.#out = parts.outgoing;
+    this.#batcher = parts.batcher;
+    this.#wakeUps = parts.wakeUps;
+    this.#options = options;
+    this.#clock = clock;
+    this.#stop = stop;
+    this.#once = once;
   }
 
-  /** Send what lanes let through, and take in more, until neither can. */
-  async run(): Promise<void> {
-    if (this.#gathering) return await this.#workMerging(this.#gathering);
-    while (!this.#signal.aborted) {
-      if (this.#claims.areBack) await this.routeClaimed();
-      const sent = this.#gate.hasRoom && await this.#sendNext();
-      if (this.#signal.aborted) return;
-      const took = this.#claims.areWanted && await this.#takeIn();
-      if (!took && !sent && !await this.#change()) return;
-      const look = this.#lookIfDue();
-      if (look) await look;
+  /**
+   * Take in and send, until neither can be done, or until `untilMs`, monotonic.
+   *
+   * @returns Whether there may be more to do at once.
+   * @throws {DiskFailure} If the store has refused for too long.
+   */
+  async run(untilMs: number): Promise<boolean> {
+    while (!this.#hasEnded) {
+      if (this.#prefetch.isBack) await this.#routeClaimed();
+      const sent = this.#semaphore.hasRoom && await this.#sendNext(false);
+      if (this.#hasEnded) break;
+      const took = this.#isTakingIn && await this.#takeIn();
+      if (!took && !sent && !await this.#change()) {
+        if (!this.#batcher) return false;
+        this.#wakeUps.wakeAll();
+        if (!await this.#sendNext(true)) return false;
+      }
+      if (this.#clock.monotonic() >= untilMs) break;
     }
+    return true;
+  }
+
+  get #hasEnded(): boolean {
+    return this.#stop.aborted || this.#semaphore.bug !== undefined;
   }
 
   /**
@@ -119,155 +121,22 @@ export class Work {
    * to wait for.
    */
   async #change(): Promise<boolean> {
-    if (this.#claims.underWay === 0 && this.#gate.hasRoom) return false;
-    if (!this.#claims.areBack) await this.#gate.change();
+    if (this.#prefetch.underWay === 0 && this.#semaphore.hasRoom) return false;
+    if (!this.#prefetch.isBack) await this.#semaphore.change();
     return true;
   }
 
-  /**
-   * As {@linkcode Work.run}, but events are taken in before they are sent, so that they can be sent
-   * together.
-   */
-  async #workMerging(gathering: Gathering): Promise<void> {
-    while (!this.#signal.aborted) {
-      await this.#gate.room();
-      const sent = await this.#sendBatches(gathering, false);
-      const took = await this.#gather(gathering);
-      if (!took && !sent) {
-        this.#agenda.wakeAll();
-        if (!await this.#sendBatches(gathering, true)) return;
-      }
-      const look = this.#lookIfDue();
-      if (look) await look;
-    }
-  }
-
-  /** Take in as many events as go into one batch; `false` when there are none. */
-  async #gather({ count }: Gathering): Promise<boolean> {
-    let taken = 0;
-    while (taken < count && !this.#signal.aborted && await this.#takeIn()) {
-      taken += this.#claims.underWay;
-      await this.routeClaimed();
-    }
-    // Claiming may never go back to the event loop, and requests in flight need it.
-    if (taken >= count && this.#gate.inside > 0) await this.#clock.sleep(0);
-    return taken > 0;
-  }
-
-  /** @param isDry Whether no more can be taken in right now. */
-  async #sendBatches(gathering: Gathering, isDry: boolean): Promise<boolean> {
-    let sent = false;
-    while (!this.#signal.aborted && this.#gate.inside < this.#gate.limit) {
-      const station = this.#lanes.next(this.#clock.monotonic());
-      if (!station) break;
-      const mayBeMore = await this.#fill(station, gathering);
-      const nowMs = this.#clock.monotonic();
-      if (!this.#lanes.admits(station, nowMs)) {
-        if (station.lane.isClosedOff(nowMs)) await this.#keeper.parkAll(station);
-        continue;
-      }
-      const isWaited = isDry && !mayBeMore || this.#lanes.isFull(station);
-      const events = station.lane.isDown
-        ? station.queue.slice(0, 1) // a probe
-        : gathering.pick(station.queue, nowMs, isWaited);
-      if (mayBeMore || events.length > 0) this.#lanes.wake(station);
-      if (events.length === 0) continue;
-      this.#lanes.take(station, events);
-      await this.#startBatch(station, events, gathering);
-      sent = true;
-    }
-    return sent;
-  }
-
-  /**
-   * Take what is due in a lane's backlog into its memory, a batch at most; whether there may be
-   * more.
-   */
-  async #fill(station: Station, { count }: Gathering): Promise<boolean> {
-    const waiting = this.#waiting.get(station.destination);
-    const most = station.lane.isDown ? 1 - station.queue.length : count;
-    for (let n = 0; n < most; n++) {
-      if (!waiting || this.#waiting.nextDueMs(waiting) > this.#intake.beforeMs) return false;
-      if (this.#lanes.isFull(station) || this.#isFull()) return false;
-      const event = await this.nextDue(waiting);
-      if (!event) return false;
-      if (event.destination === station.destination) this.#lanes.enqueue(station, event);
-      else await this.#route(event);
-    }
-    return most > 0;
+  /** Events that go together have to be there first, so they are always taken in. */
+  get #isTakingIn(): boolean {
+    return this.#batcher ? this.#prefetch.mayBegin : this.#prefetch.isWanted;
   }
 
   /** Whether memory has as many events as it may. */
-  #isFull(): boolean {
+  get #isFull(): boolean {
     const { queued, queuedBytes } = this.#lanes;
-    return this.#gathering?.isFull(queued, queuedBytes) ??
-      queued + this.#claims.underWay >= this.#threads;
-  }
-
-  async #startBatch(
-    station: Station,
-    events: readonly Prepared[],
-    gathering: Gathering,
-  ): Promise<void> {
-    if (events.length === 1) return await this.#start(station, events[0]!);
-    if (this.#abandoned.hasCompany && await this.#keeper.isCalledOff(station)) {
-      await Promise.all(events.map((event) => this.#keeper.park(station, event)));
-      return;
-    }
-    this.#send(station, async () => {
-      const { endings, attempt, refused }: MergedEnded = await this.#delivery.sendMerged(events);
-      const concluded = this.#keeper.conclude(station, events[0]!.claim.id, attempt);
-      // Without going back to the event loop: the lane must not be forgotten meanwhile, nor a stop
-      // miss them.
-      const halves = refused ? gathering.split(refused) : [];
-      const released = [];
-      for (const event of halves) {
-        if (this.#signal.aborted) released.push(this.#delivery.release(event));
-        else this.#lanes.enqueue(station, event);
-      }
-      await concluded;
-      for (const ending of [...endings, ...await Promise.all(released)]) this.#count(ending);
-    });
-  }
-
-  /** One event of the next lane in turn, from memory and from `defer/` alternately. */
-  async #sendNext(): Promise<boolean> {
-    for (let station; (station = this.#lanes.next(this.#clock.monotonic()));) {
-      const waiting = this.#waiting.get(station.destination);
-      const mayWait = waiting !== undefined &&
-        this.#waiting.nextDueMs(waiting) <= this.#intake.beforeMs;
-      const fromMemory = station.queue.length > 0 && (station.fromMemory || !mayWait);
-      station.fromMemory = !fromMemory;
-      const event = fromMemory
-        ? this.#lanes.dequeue(station)
-        : mayWait
-        ? await this.nextDue(waiting)
-        : undefined;
-      if (!event) {
-        if (station.queue.length > 0) this.#lanes.wake(station);
-        continue;
-      }
-      this.#lanes.wake(station);
-      if (event.destination === station.destination) await this.#start(station, event);
-      else await this.#route(event);
-      return true;
-    }
-    return false;
-  }
-
-  /** The next due event of a destination's folder, claimed and looked at. */
-  async nextDue(waiting: Waiting): Promise<Prepared | undefined> {
-    try {
-      for (let candidate; (candidate = await this.#waiting.next(waiting, this.#intake.beforeMs));) {
-        const event = await this.#claims.one(candidate);
-        if (event) return event;
-        if (this.#signal.aborted) return undefined;
-      }
-      this.#report.listed();
-    } catch (error) {
-      this.#report.notListed(error);
-    }
-    return undefined;
+    const { underWay } = this.#prefetch;
+    return this.#batcher?.isFull(queued + underWay, queuedBytes) ??
+      queued + underWay >= this.#options.current.threads;
   }
 
   /**
@@ -276,104 +145,248 @@ export class Work {
    */
   async #takeIn(): Promise<boolean> {
     const nowMs = this.#clock.monotonic();
-    if (this.#isFull()) {
+    if (this.#isFull) {
       const hung = this.#lanes.hung(nowMs);
-      if (!hung || this.#intake.isOnce) return false;
-      await this.#keeper.parkAll(hung);
+      if (!hung || this.#once) return false;
+      await this.#sync.parkAll(hung);
     }
     if (this.#lanes.waitsUntilMs(nowMs) > nowMs) return false;
-    const candidates: Candidate[] = [];
-    for (let room = this.#gathering ? CLAIMS_AT_ONCE : this.#claims.room; room > 0; room--) {
-      // While some are on their way nothing is listed: they may have to be parked, and what is new
-      // is not to wait for both.
-      const candidate = candidates.length === 0 && this.#claims.underWay === 0
-        ? await this.#intake.next()
-        : this.#intake.nextAtHand();
-      if (!candidate) break;
-      candidates.push(candidate);
-    }
-    if (candidates.length > 0) this.#claims.begin(candidates);
-    return candidates.length > 0;
+    const { underWay } = this.#prefetch;
+    const free = this.#batcher ? Infinity : Math.min(
+      this.#options.current.threads - this.#lanes.queued - underWay,
+      this.#lanes.roomAhead(underWay),
+    );
+    const room = this.#prefetch.room(free);
+    return room > 0 && await this.#prefetch.begin(room);
   }
 
   /** Hand what has been claimed to its lanes. */
-  async routeClaimed(): Promise<void> {
-    const claimed = await this.#claims.next();
+  async #routeClaimed(): Promise<void> {
+    const claimed = await this.#prefetch.next();
     const routing: Promise<void>[] = [];
     for (const event of claimed.events) {
-      const routed = this.#signal.aborted ? this.release(event) : this.#route(event);
-      if (this.#abandoned.hasCompany) await routed; // the others are asked before each
+      const routed = this.#stop.aborted ? this.#out.settler.release(event) : this.#route(event);
+      if (this.#sync.hasPeers) await routed; // they are asked before each
       else if (routed) routing.push(routed);
     }
     await Promise.all(routing);
     if ("failure" in claimed) throw claimed.failure;
   }
 
-  /** Put an event back, unsent. */
-  async release(event: Prepared): Promise<void> {
-    this.#count(await this.#delivery.release(event));
-  }
-
   /**
    * Send an event, or keep it in memory, or park it: whatever its lane allows. A promise only when
-   * others or the disk are asked.
+   * others or the store are asked.
    */
   #route(event: Prepared): Promise<void> | undefined {
     const nowMs = this.#clock.monotonic();
     const station = this.#lanes.of(event.destination, nowMs);
-    if (
-      !this.#gathering && this.#lanes.admits(station, nowMs) &&
-      this.#gate.inside < this.#gate.limit &&
-      station.queue.length === 0
-    ) {
-      return this.#start(station, event);
-    }
+    const maySend = !this.#batcher && this.#semaphore.hasRoom && station.queue.length === 0;
+    if (maySend && this.#lanes.admits(station, nowMs)) return this.#start(station, [event]);
     const mayKeep = !station.lane.isClosedOff(nowMs) &&
-      (!this.#lanes.isFull(station) || this.#intake.isOnce);
-    if (!mayKeep) return this.#keeper.park(station, event);
+      (!this.#lanes.isFull(station) || this.#once);
+    if (!mayKeep) return this.#sync.park(station, event);
     this.#lanes.enqueue(station, event);
     return undefined;
   }
 
-  #start(station: Station, event: Prepared): Promise<void> | undefined {
-    if (this.#abandoned.hasCompany) return this.#startInCompany(station, event);
-    this.#send(station, () => this.#sendOne(station, event));
-    return undefined;
-  }
-
-  async #startInCompany(station: Station, event: Prepared): Promise<void> {
-    if (await this.#keeper.isCalledOff(station)) await this.#keeper.park(station, event);
-    else this.#send(station, () => this.#sendOne(station, event));
-  }
-
-  async #sendOne(station: Station, event: Prepared): Promise<void> {
-    const { ending, attempt } = await this.#delivery.send(event);
-    const telling = this.#keeper.conclude(station, event.claim.id, attempt);
-    if (telling) await telling;
-    this.#count(ending);
-  }
-
-  async #send(station: Station, sendAndSettle: () => Promise<void>): Promise<void> {
-    const change = this.#lanes.started(station, this.#clock.monotonic());
-    if (change) this.#keeper.changed(station, change);
-    this.#gate.enter();
-    let bug;
-    try {
-      await sendAndSettle();
-    } catch (error) {
-      bug = { error };
-    } finally {
-      this.#gate.leave();
-      this.#ended(bug);
+  /**
+   * Send what is next in turn.
+   *
+   * @param isDry Whether no more can be taken in right now: nothing is waited for.
+   */
+  async #sendNext(isDry: boolean): Promise<boolean> {
+    for (let station; (station = this.#lanes.next(this.#clock.monotonic()));) {
+      const picked = this.#batcher
+        ? await this.#pickBatch(station, this.#batcher, isDry)
+        : await this.#pickOne(station);
+      if (picked === "another's") return true;
+      if (picked.length === 0) continue;
+      const started = this.#start(station, picked);
+      if (started) await started;
+      return true;
     }
+    return false;
+  }
+
+  /** One event of a lane, from memory and from its backlog alternately. */
+  async #pickOne(station: Station<Prepared>): Promise<readonly Prepared[] | "another's"> {
+    const hasDue = this.#prefetch.hasDue(station.destination);
+    const isFromMemory = station.queue.length > 0 && (station.fromMemory || !hasDue);
+    station.fromMemory = !isFromMemory;
+    const event = isFromMemory
+      ? this.#lanes.dequeue(station)
+      : hasDue
+      ? await this.#prefetch.nextDue(station.destination)
+      : undefined;
+    if (event || station.queue.length > 0) this.#lanes.wake(station);
+    if (!event) return [];
+    if (event.destination === station.destination) return [event];
+    await this.#route(event);
+    return "another's";
+  }
+
+  /** The events of a lane that go out together; none while they had better wait for others. */
+  async #pickBatch(
+    station: Station<Prepared>,
+    batcher: Batcher,
+    isDry: boolean,
+  ): Promise<readonly Prepared[]> {
+    const mayBeMore = await this.#fill(station, batcher);
+    const nowMs = this.#clock.monotonic();
+    if (!this.#lanes.admits(station, nowMs)) {
+      if (station.lane.isClosedOff(nowMs)) await this.#sync.parkAll(station);
+      return [];
+    }
+    const isWaitedFor = isDry && !mayBeMore || this.#lanes.isFull(station);
+    const events = station.lane.isDown
+      ? station.queue.slice(0, 1) // a probe
+      : batcher.pick(station.queue, isWaitedFor);
+    if (mayBeMore || events.length > 0) this.#lanes.wake(station);
+    this.#lanes.take(station, events);
+    return events;
   }
 
   /**
-   * When more may be taken in as far as time goes, monotonic ms; the end of a request may allow it
-   * sooner.
+   * Take what is due in a lane's backlog into its memory, a batch at most; whether there may be
+   * more.
    */
-  mayTakeInMs(nowMs: number): number {
-    if (this.#isFull()) return Infinity;
-    return Math.max(this.#lanes.waitsUntilMs(nowMs), this.#intake.restUntilMs);
+  async #fill(station: Station<Prepared>, { count }: Batcher): Promise<boolean> {
+    const { destination } = station;
+    const most = station.lane.isDown ? 1 - station.queue.length : count;
+    for (let n = 0; n < most; n++) {
+      if (!this.#prefetch.hasDue(destination)) return false;
+      if (this.#lanes.isFull(station) || this.#isFull) return false;
+      const event = await this.#prefetch.nextDue(destination);
+      if (!event) return false;
+      if (event.destination === destination) this.#lanes.enqueue(station, event);
+      else await this.#route(event);
+    }
+    return most > 0;
   }
+
+  /** Send events in one request. A promise only when others are asked before. */
+  #start(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> | undefined {
+    if (this.#sync.hasPeers) return this.#startAmongPeers(station, events);
+    void this.#send(station, events);
+    return undefined;
+  }
+
+  async #startAmongPeers(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> {
+    if (await this.#sync.isCalledOff(station)) {
+      await Promise.all(events.map((event) => this.#sync.park(station, event)));
+    } else void this.#send(station, events);
+  }
+
+  /** Never rejects: a bug is the consumer's to throw. */
+  async #send(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> {
+    this.#semaphore.enter();
+    try {
+      const change = this.#lanes.started(station, this.#clock.monotonic());
+      if (change) this.#sync.changed(station, change);
+      await this.#sendAndSettle(station, events);
+    } catch (error) {
+      this.#semaphore.fail(error);
+    } finally {
+      this.#semaphore.leave();
+    }
+  }
+
+  async #sendAndSettle(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> {
+    const leased = this.#out.leases.ready(events);
+    const ready = leased instanceof Promise ? await leased : leased;
+    const attempt = await this.#attempt(ready);
+    const isDivided = attempt !== undefined && isRefusalOfSeveral(attempt, ready);
+    if (attempt && !isDivided) {
+      // Each on its own: none dies for another's sake.
+      const settled = ready.map((event) => this.#out.settler.settle(event, attempt, ready.length));
+      await (settled.length === 1 ? settled[0] : Promise.all(settled));
+    }
+    const concluded = this.#sync.conclude(station, events[0]!.claim.id, attempt);
+    // Without going back to the event loop: the lane must not be forgotten meanwhile, nor a stop
+    // miss them.
+    if (isDivided) await this.#divide(station, ready);
+    if (concluded) await concluded;
+  }
+
+  /** What came of sending events in one request; `undefined` when nothing was sent. */
+  async #attempt(events: readonly Prepared[]): Promise<Attempt | undefined> {
+    const [event] = events;
+    if (!event) return undefined;
+    if (this.#stop.aborted) {
+      await Promise.all(events.map((event) => this.#out.settler.release(event)));
+      return undefined;
+    }
+    if (events.length === 1) return await this.#out.sender.send(event.request, event.claim.id);
+    const { request, key } = await this.#batcher!.batchOf(events);
+    return await this.#out.sender.send(request, key);
+  }
+
+  /** Which of the events of a request was refused is found out by halving them. */
+  async #divide(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> {
+    const released: Promise<void>[] = [];
+    for (const event of this.#batcher!.split(events)) {
+      if (this.#stop.aborted) released.push(this.#out.settler.release(event));
+      else this.#lanes.enqueue(station, event);
+    }
+    await Promise.all(released);
+  }
+
+  /** Whether nothing is in flight, in memory, or to be taken in right now. */
+  get isAtRest(): boolean {
+    return this.#semaphore.inside === 0 && this.#lanes.queued === 0 &&
+      this.#prefetch.underWay === 0;
+  }
+
+  /**
+   * Whether all that was due has been dealt with, as far as its lanes allow: it has been offered,
+   * and none that may be sent is left.
+   */
+  get hasDealtWithAll(): boolean {
+    if (!this.isAtRest || !this.#prefetch.hasOfferedAll) return false;
+    const nowMs = this.#clock.monotonic();
+    for (const destination of this.#prefetch.destinationsWithDue) {
+      const station = this.#lanes.get(destination);
+      if (station && !station.lane.isClosedOff(nowMs)) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Until when there is nothing to do as far as time goes, monotonic ms; the end of a request may
+   * change that. To be called before a rest.
+   */
+  restUntilMs(nowMs: number): number {
+    const mayTakeInMs = this.#isFull
+      ? Infinity
+      : Math.max(this.#lanes.waitsUntilMs(nowMs), this.#prefetch.restUntilMs);
+    return Math.min(mayTakeInMs, this.#wakeUps.beforeRestMs(nowMs));
+  }
+
+  /** After a rest: what may be sent by now is. */
+  rested(): void {
+    this.#wakeUps.wakeDue();
+  }
+
+  /** Put back what waits in memory or is being claimed. The consumer must be stopping. */
+  async drain(): Promise<void> {
+    while (this.#prefetch.underWay > 0) await this.#routeClaimed();
+    for (const station of this.#lanes.stations) {
+      for (const event of this.#lanes.empty(station)) await this.#out.settler.release(event);
+    }
+  }
+
+  /** Call off what is in flight; it goes back too. */
+  abort(): void {
+    this.#out.sender.abortAll();
+  }
+
+  /** Let go of what is held of the runtime. Nothing may be in flight. */
+  close(): void {
+    this.#out.sender.close();
+  }
+}
+
+/** A refusal of several events settles none of them: it says nothing of each. */
+function isRefusalOfSeveral({ outcome, status }: Attempt, events: readonly Prepared[]): boolean {
+  return outcome === "refused" && status !== undefined && events.length > 1;
 }

@@ -6,7 +6,7 @@
 
 import type { Outcome } from "../http/outcome.ts";
 import type { Merger } from "../merge/merger.ts";
-import { LEASE_MARGIN_MS, LONGEST_LEASE_MS, LONGEST_WAIT_MS } from "../queue/constants.ts";
+import { LEASE_MARGIN_MS, LONGEST_LEASE_MS, LONGEST_WAIT_MS } from "../store/limits.ts";
 import type { Trace } from "../telemetry/trace.ts";
 
 /** Options of a consumer. */
@@ -58,6 +58,12 @@ export interface ConsumerOptions {
   readonly pollMs?: number;
   /** Told of everything that happens. */
   readonly trace?: Trace;
+}
+
+/** A value that may change while it is used; what begins next uses what is current then. */
+export interface Live<T> {
+  /** As it is now. */
+  readonly current: T;
 }
 
 /** {@linkcode ConsumerOptions}, all there. */

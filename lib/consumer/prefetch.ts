@@ -1,165 +1,229 @@
 /**
- * Claims under way: events are claimed side by side and looked at, some while those before them are
- * being sent.
+ * Prefetch: events are claimed side by side and prepared, some while those before them are being
+ * sent.
  *
  * @module
  */
 
-import type { Candidate } from "../queue/store/listing.ts";
-import type { Claimer } from "../queue/store/claimer.ts";
-import type { Delivery, Ending, Prepared } from "./delivery.ts";
-import type { Gate } from "./semaphore.ts";
 import type { Lanes } from "../lanes/lanes.ts";
+import type { DiskFailure } from "../store/failure.ts";
+import type { Candidate, Claimed, Store } from "../store/store.ts";
+import type { Live, ResolvedOptions } from "./options.ts";
+import type { Prepared, Preparer, Rejection } from "./prepare.ts";
+import type { Semaphore } from "./semaphore.ts";
+import type { Settler } from "./settle.ts";
 
 /**
  * How many claims are under way side by side: what is asked of a disk at once costs less than one
  * by one.
  */
-export const CLAIMS_AT_ONCE = 32;
+const CLAIMS_AT_ONCE = 32;
 
-/** How many times that many: while some come back, the next are under way. */
-const MOST_BATCHES = 2;
+/** While some claims come back, the next are under way. */
+const MOST_GROUPS = 2;
 
 /**
- * Fewer than this are a few: they cost a disk almost as much as many, so they are put off if that
- * keeps nobody waiting.
+ * Fewer claims than this cost a disk almost as much as this many, so they are put off if that keeps
+ * nobody waiting.
  */
-const A_FEW = 16;
+const WORTHWHILE = 16;
 
-/** What claims work with. */
-export interface ClaimsParts {
-  /** Claims. */
-  readonly claimer: Claimer;
+/** What a prefetch works with. */
+export interface PrefetchParts {
+  /** Where events come from. */
+  readonly store: Store;
   /** Looks at what was claimed. */
-  readonly delivery: Delivery;
+  readonly preparer: Preparer;
+  /** Settles what can't be sent. */
+  readonly settler: Settler;
   /** What is in flight. */
-  readonly gate: Gate;
+  readonly semaphore: Semaphore;
   /** What waits in memory. */
-  readonly lanes: Lanes;
-  /** Requests in flight at most, and events in memory besides those. */
-  readonly threads: number;
-  /** Aborts when the consumer stops. */
-  readonly signal: AbortSignal;
-  /** Told of each candidate that was claimed here, or by somebody else. */
-  readonly onDecided: (isOurs: boolean) => void;
-  /** Told of each claimed event that is not to be sent. */
-  readonly count: (ending: Ending) => void;
-  /** Called when claims are back. */
-  readonly onBack: () => void;
+  readonly lanes: Lanes<Prepared>;
 }
 
 /** Claims that were begun together. */
-interface Batch {
+interface Group {
   readonly count: number;
-  /** What can be sent of what has been claimed so far. */
+  /** What can be sent of them, as far as they are back. */
   readonly events: Prepared[];
-  readonly ended: Promise<void>;
-  areBack: boolean;
+  readonly ended: Promise<DiskFailure | undefined>;
+  isBack: boolean;
 }
 
 /** The claims of a consumer that are under way. */
-export class Claims {
-  readonly #parts: ClaimsParts;
-  readonly #batches: Batch[] = [];
-  readonly #few: number;
+export class Prefetch {
+  readonly #store: Store;
+  readonly #preparer: Preparer;
+  readonly #settler: Settler;
+  readonly #semaphore: Semaphore;
+  readonly #lanes: Lanes<Prepared>;
+  readonly #options: Live<ResolvedOptions>;
+  readonly #stop: AbortSignal;
+  readonly #groups: Group[] = [];
 
-  /** None yet. */
-  constructor(parts: ClaimsParts) {
-    this.#parts = parts;
-    this.#few = Math.min(A_FEW, Math.floor(parts.threads / 4));
+  /** @param stop Aborts when the consumer stops. */
+  constructor(parts: PrefetchParts, options: Live<ResolvedOptions>, stop: AbortSignal) {
+    this.#store = parts.store;
+    this.#preparer = parts.preparer;
+    this.#settler = parts.settler;
+    this.#semaphore = parts.semaphore;
+    this.#lanes = parts.lanes;
+    this.#options = options;
+    this.#stop = stop;
   }
 
-  /** How many are under way. */
+  /** How many claims are under way. */
   get underWay(): number {
-    return this.#batches.reduce((sum, { count }) => sum + count, 0);
+    return this.#groups.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  get #worthwhile(): number {
+    return Math.min(WORTHWHILE, Math.floor(this.#options.current.threads / 4));
+  }
+
+  /** Whether more claims may be under way. */
+  get mayBegin(): boolean {
+    return this.#groups.length < MOST_GROUPS;
   }
 
   /**
-   * Whether it is time to claim more: not while every thread is busy and enough is in memory, or on
-   * its way, to keep it so.
+   * Whether it is time to claim more: not while every request that may be in flight is, and enough
+   * is in memory, or on its way, to keep it so.
    */
-  get areWanted(): boolean {
-    if (this.#batches.length >= MOST_BATCHES) return false;
-    const { gate, lanes } = this.#parts;
-    return gate.hasRoom || lanes.queued + this.underWay < this.#few;
+  get isWanted(): boolean {
+    if (!this.mayBegin) return false;
+    return this.#semaphore.hasRoom || this.#lanes.queued + this.underWay < this.#worthwhile;
   }
 
   /**
-   * How many may begin now: what they bring has to find room in memory. None while some are on
-   * their way and only a few more may.
+   * How many claims may begin now.
+   *
+   * @param free Room in memory for what they bring.
    */
-  get room(): number {
-    const { lanes, threads } = this.#parts;
+  room(free: number): number {
     const { underWay } = this;
-    const inMemory = threads - lanes.queued - underWay;
-    const room = Math.min(CLAIMS_AT_ONCE, inMemory, lanes.roomAhead(underWay));
-    return underWay > 0 && room < this.#few ? 0 : room;
+    const room = Math.min(CLAIMS_AT_ONCE, free);
+    return underWay > 0 && room < this.#worthwhile ? 0 : room;
   }
 
-  /** Whether those begun first are back. */
-  get areBack(): boolean {
-    return this.#batches[0]?.areBack ?? false;
+  /** Whether the claims begun first are back. */
+  get isBack(): boolean {
+    return this.#groups[0]?.isBack ?? false;
   }
 
-  /** Begin to claim candidates. */
-  begin(candidates: readonly Candidate[]): void {
+  /** Begin to claim at most `most` of what is due; `false` when there is nothing. */
+  async begin(most: number): Promise<boolean> {
+    // While some are on their way nothing is listed: they may have to be parked, and what is new is
+    // not to wait for both.
+    const found = this.#store.candidates(most, this.#groups.length === 0);
+    const candidates = found instanceof Promise ? await found : found;
+    if (candidates.length === 0) return false;
     const events: Prepared[] = [];
-    const ended = this.#claim(candidates, (event) => events.push(event));
-    const batch: Batch = { count: candidates.length, events, ended, areBack: false };
-    this.#batches.push(batch);
+    const ended = this.#claim(candidates, events);
+    const group: Group = { count: candidates.length, events, ended, isBack: false };
+    this.#groups.push(group);
     const back = () => {
-      batch.areBack = true;
-      this.#parts.onBack();
+      group.isBack = true;
+      this.#semaphore.wake();
     };
     ended.then(back, back);
+    return true;
   }
 
   /**
    * The events of the claims begun first, once they are back.
    *
-   * @returns With them the disk's failure, if it has refused for too long.
+   * @returns With them the store's failure, if it has refused for too long.
    */
   async next(): Promise<{ readonly events: readonly Prepared[]; readonly failure?: unknown }> {
-    const { events, ended } = this.#batches[0]!;
+    const { events, ended } = this.#groups[0]!;
     try {
-      await ended;
-      return { events };
+      const failure = await ended;
+      return failure ? { events, failure } : { events };
     } catch (failure) {
       return { events, failure };
     } finally {
-      this.#batches.shift();
+      this.#groups.shift();
     }
+  }
+
+  /** When there may be something new to claim, monotonic ms. */
+  get restUntilMs(): number {
+    return this.#store.restUntilMs;
+  }
+
+  /** Whether everything that was due has been offered once. */
+  get hasOfferedAll(): boolean {
+    return this.#store.hasOfferedAll;
+  }
+
+  /** Whether events of a destination's backlog are due. */
+  hasDue(destination: string): boolean {
+    const deferred = this.#store.deferredOf(destination);
+    return deferred !== undefined && this.#store.hasDue(deferred);
+  }
+
+  /** The destinations of whose backlog events are due. */
+  get destinationsWithDue(): readonly string[] {
+    const due = [...this.#store.deferred].filter((deferred) => this.#store.hasDue(deferred));
+    return due.map(({ destination }) => destination);
   }
 
   /**
-   * Claim one candidate and look at it; `undefined` when there is nothing to send.
+   * The next due event of a destination's backlog, claimed.
    *
-   * @throws {DiskFailure} If the disk has refused for too long.
+   * @throws {DiskFailure} If the store has refused for too long.
    */
-  async one(candidate: Candidate): Promise<Prepared | undefined> {
-    let event: Prepared | undefined;
-    await this.#claim([candidate], (prepared) => event = prepared);
-    return event;
+  async nextDue(destination: string): Promise<Prepared | undefined> {
+    const deferred = this.#store.deferredOf(destination);
+    if (!deferred) return undefined;
+    for (let candidate; (candidate = await this.#store.nextDue(deferred));) {
+      const events: Prepared[] = [];
+      const failure = await this.#claim([candidate], events);
+      if (failure) throw failure;
+      if (events.length > 0) return events[0];
+      if (this.#stop.aborted) return undefined;
+    }
+    return undefined;
   }
 
-  /** Claim candidates and look at them; `keep` is given what can be sent. */
-  async #claim(candidates: readonly Candidate[], keep: (event: Prepared) => void): Promise<void> {
-    const { claimer, delivery, signal, onDecided, count } = this.#parts;
-    const looking: Promise<void>[] = [];
-    const end = (prepared: Prepared | Ending) => {
-      if (typeof prepared === "object") keep(prepared);
-      else count(prepared);
-    };
-    try {
-      await claimer.claim(candidates, signal, ({ claim, taken }) => {
-        onDecided(claim !== undefined);
-        if (!claim) return;
-        const prepared = delivery.prepare(claim, taken);
-        if (prepared instanceof Promise) looking.push(prepared.then(end));
-        else keep(prepared);
-      });
-    } finally {
-      await Promise.all(looking);
+  /** Claim candidates and prepare them; what can be sent is added to `events`. */
+  async #claim(
+    candidates: readonly Candidate[],
+    events: Prepared[],
+  ): Promise<DiskFailure | undefined> {
+    const preparing: Promise<void>[] = [];
+    const { claimed, failure } = await this.#store.claim(candidates);
+    for (const one of claimed) this.#prepare(one, events, preparing);
+    let failed = failure;
+    const crowded = claimed.includes("no room")
+      ? candidates.filter((_, n) => claimed[n] === "no room")
+      : [];
+    for (const candidate of crowded) {
+      if (this.#semaphore.inside === 0 || this.#stop.aborted || failed) break;
+      await this.#semaphore.change(); // an event that was settled may have made room for a name
+      if (this.#stop.aborted) break;
+      const again = await this.#store.claim([candidate]);
+      for (const one of again.claimed) this.#prepare(one, events, preparing);
+      failed = again.failure;
     }
+    if (preparing.length > 0) await Promise.all(preparing);
+    return failed;
+  }
+
+  #prepare(claimed: Claimed, events: Prepared[], preparing: Promise<void>[]): void {
+    if (typeof claimed === "string") return;
+    const keep = (prepared: Prepared | Rejection) => {
+      if (!("kind" in prepared)) {
+        events.push(prepared);
+        return undefined;
+      }
+      if (prepared.kind === "crowded") this.#semaphore.crowd();
+      return this.#settler.reject(claimed, prepared);
+    };
+    const prepared = this.#preparer.prepare(claimed);
+    const kept = prepared instanceof Promise ? prepared.then(keep) : keep(prepared);
+    if (kept) preparing.push(kept);
   }
 }

@@ -1,15 +1,25 @@
 /**
- * How many events are in flight, and waiting for room.
+ * How many requests are in flight, waiting for room, and the first bug that one of them met.
  *
  * @module
  */
 
+import type { Clock } from "../runtime/runtime.ts";
+
+interface Waiter {
+  /** Resolved once no more than this many are inside. */
+  readonly until: number;
+  readonly resolve: () => void;
+}
+
 /** Lets at most `limit` in at a time. */
-export class Gate {
+export class Semaphore {
   /** How many may be inside. May change at any time. */
   limit: number;
   #inside = 0;
-  readonly #waiting = new Set<{ readonly until: number; readonly resolve: () => void }>();
+  #changes = 0;
+  #bug: { readonly error: unknown } | undefined;
+  readonly #waiters = new Set<Waiter>();
 
   constructor(limit: number) {
     this.limit = limit;
@@ -25,7 +35,17 @@ export class Gate {
     return this.#inside < this.limit;
   }
 
-  /** Go in. Look at {@linkcode Gate.hasRoom} first. */
+  /** How often somebody has gone out, or {@linkcode Semaphore.wake} was called. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** The first bug that somebody inside met: no event, file, endpoint or disk does that. */
+  get bug(): { readonly error: unknown } | undefined {
+    return this.#bug;
+  }
+
+  /** Go in. Look at {@linkcode Semaphore.hasRoom} first. */
   enter(): void {
     this.#inside++;
   }
@@ -33,15 +53,22 @@ export class Gate {
   /** Go out. */
   leave(): void {
     this.#inside--;
-    for (const waiting of this.#waiting) if (this.#inside <= waiting.until) this.#end(waiting);
+    this.#changes++;
+    for (const waiter of this.#waiters) if (this.#inside <= waiter.until) this.#end(waiter);
   }
 
-  /** Resolves once there is room for one more. */
-  room(): Promise<void> | undefined {
-    return this.hasRoom ? undefined : this.#fallsTo(this.limit - 1);
+  /** Remember a bug; everybody who waits is to see it. */
+  fail(error: unknown): void {
+    this.#bug ??= { error };
+    this.wake();
   }
 
-  /** Resolves once somebody has gone out, or {@linkcode Gate.wake} is called. */
+  /** Too many files or connections are open: from now on half of what is inside. */
+  crowd(): void {
+    this.limit = Math.max(1, Math.floor(this.#inside / 2));
+  }
+
+  /** Resolves once somebody has gone out, or {@linkcode Semaphore.wake} is called. */
   change(): Promise<void> {
     return this.#fallsTo(this.#inside - 1);
   }
@@ -51,17 +78,29 @@ export class Gate {
     return this.#inside === 0 ? undefined : this.#fallsTo(0);
   }
 
+  /** Resolves after `ms`, or as soon as there have been more changes than `seen`. */
+  async rest(ms: number, seen: number, clock: Clock): Promise<void> {
+    if (this.#changes !== seen) return;
+    const nap = new AbortController();
+    // Without a reason it would make an exception, and a stack with it.
+    const waiter = { until: Infinity, resolve: () => nap.abort("woken") };
+    this.#waiters.add(waiter);
+    await clock.sleep(ms, nap.signal);
+    this.#waiters.delete(waiter);
+  }
+
   /** End all waiting, whatever for. */
   wake(): void {
-    for (const waiting of this.#waiting) this.#end(waiting);
+    this.#changes++;
+    for (const waiter of this.#waiters) this.#end(waiter);
   }
 
   #fallsTo(until: number): Promise<void> {
-    return new Promise((resolve) => this.#waiting.add({ until, resolve }));
+    return new Promise((resolve) => this.#waiters.add({ until, resolve }));
   }
 
-  #end(waiting: { readonly until: number; readonly resolve: () => void }): void {
-    this.#waiting.delete(waiting);
-    waiting.resolve();
+  #end(waiter: Waiter): void {
+    this.#waiters.delete(waiter);
+    waiter.resolve();
   }
 }

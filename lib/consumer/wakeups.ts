@@ -1,15 +1,15 @@
 /**
- * When there is something to send: what waits in memory and in `defer/`, as soon as its lane allows
- * it.
+ * When there is something to send: what waits in memory and in the store, as soon as its lane
+ * allows it.
  *
  * @module
  */
 
-import type { WaitingEvents } from "../queue/store/deferred.ts";
-import type { Clock } from "../runtime/runtime.ts";
-import type { Gathering } from "./batcher.ts";
-import type { Intake } from "../queue/store/poller.ts";
 import type { Lanes, Station } from "../lanes/lanes.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import type { Store } from "../store/store.ts";
+import type { Batcher } from "./batcher.ts";
+import type { Prepared } from "./prepare.ts";
 
 /**
  * With thousands of lanes, looking through all of them after each request would take longer than
@@ -17,23 +17,22 @@ import type { Lanes, Station } from "../lanes/lanes.ts";
  */
 const LOOK_MS = 10;
 
-/** What an agenda is made from. */
-export interface AgendaParts {
+/** What is looked through. */
+export interface WakeUpsParts {
   /** Time. */
   readonly clock: Clock;
   /** Whose events. */
-  readonly lanes: Lanes;
-  /** What waits in `defer/`. */
-  readonly waiting: WaitingEvents;
+  readonly lanes: Lanes<Prepared>;
+  /** What waits in the store. */
+  readonly store: Store;
   /** How long events wait for each other, where they do. */
-  readonly gathering: Gathering | undefined;
-  /** Knows up to when what waits in `defer/` matters at all. */
-  readonly intake: Intake;
+  readonly batcher: Batcher | undefined;
 }
 
-/** Knows when the lanes of a consumer may send something that waits. */
-export class Agenda {
-  readonly #parts: AgendaParts;
+/** Wakes the lanes of a consumer that may send something that waits. */
+export class WakeUps {
+  readonly #parts: WakeUpsParts;
+  readonly #once: boolean;
   /**
    * When the lanes were looked through last, and when the first of them could send something,
    * monotonic ms.
@@ -43,9 +42,10 @@ export class Agenda {
   /** Whether that was just before resting. */
   #isSeen = false;
 
-  /** Nothing looked at yet. */
-  constructor(parts: AgendaParts) {
+  /** @param once Whether only what was due at the start matters. */
+  constructor(parts: WakeUpsParts, once: boolean) {
     this.#parts = parts;
+    this.#once = once;
   }
 
   /**
@@ -88,22 +88,23 @@ export class Agenda {
     return this.#firstMs;
   }
 
-  *#lanesWithWork(): Iterable<{ readonly station: Station; readonly dueMs: number }> {
-    const { lanes, waiting, intake } = this.#parts;
+  /** With when the first of what waits is due, Unix ms. */
+  *#lanesWithWork(): Iterable<{ readonly station: Station<Prepared>; readonly dueMs: number }> {
+    const { lanes, store } = this.#parts;
     for (const station of lanes.stations) {
-      if (station.queue.length > 0) yield { station, dueMs: this.#gatheredMs(station) };
+      if (station.queue.length > 0) yield { station, dueMs: this.#batchDueMs(station) };
     }
-    for (const folder of waiting.destinations) {
-      const station = lanes.get(folder.destination);
-      const dueMs = waiting.nextDueMs(folder);
-      const isForLater = dueMs === Infinity || intake.isOnce && dueMs > intake.beforeMs;
+    for (const deferred of store.deferred) {
+      const station = lanes.get(deferred.destination);
+      const dueMs = deferred.nextDueMs;
+      const isForLater = dueMs === Infinity || this.#once && !store.hasDue(deferred);
       if (station && !isForLater) yield { station, dueMs };
     }
   }
 
   /** Until when what a lane has in memory waits for others, Unix ms. */
-  #gatheredMs({ queue }: Station): number {
-    const { clock, gathering } = this.#parts;
-    return gathering ? clock.now() + gathering.dueMs(queue) - clock.monotonic() : 0;
+  #batchDueMs({ queue }: Station<Prepared>): number {
+    const { clock, batcher } = this.#parts;
+    return batcher ? clock.now() + batcher.dueMs(queue) - clock.monotonic() : 0;
   }
 }

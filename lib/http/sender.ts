@@ -58,14 +58,17 @@ export interface SenderOptions {
 
 /** Sends events. */
 export class Sender {
-  readonly #runtime: Runtime;
+  readonly #runtime: Pick<Runtime, "clock" | "fetch" | "mayReach">;
   readonly #onStatus: ReadonlyMap<number, Outcome>;
   readonly #timeoutMs: number;
   readonly #deadlines: Deadlines;
   /** By URL object, which events of one endpoint share. */
   readonly #reachable = new WeakMap<URL, boolean>();
 
-  constructor(runtime: Runtime, options: SenderOptions) {
+  constructor(
+    runtime: Pick<Runtime, "clock" | "fetch" | "mayReach">,
+    options: SenderOptions,
+  ) {
     this.#runtime = runtime;
     this.#onStatus = options.onStatus;
     this.#timeoutMs = options.timeoutMs;

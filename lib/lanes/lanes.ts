@@ -10,7 +10,6 @@
  */
 
 import { Lane, type LaneChange, type LaneLimits, type Verdict } from "./lane.ts";
-import type { Prepared } from "../consumer/delivery.ts";
 
 /** Lanes remembered; beyond that, lanes that are closed and idle are forgotten. */
 const MOST_LANES = 2_000;
@@ -29,14 +28,20 @@ const HUNG_MS = 1_000;
  */
 const STALLED_MS = 200;
 
+/** What waits in memory. */
+export interface Queued {
+  /** Its size. */
+  readonly bytes: number;
+}
+
 /** One destination's lane and what waits for it in memory. */
-export interface Station {
+export interface Station<T extends Queued> {
   /** The destination's folder name. */
   readonly destination: string;
   /** Its state. */
   readonly lane: Lane;
   /** Claimed events, the oldest first. */
-  readonly queue: Prepared[];
+  readonly queue: T[];
   /** When an attempt ended last, monotonic ms. */
   lastEndMs: number;
   /** What went wrong last. */
@@ -46,12 +51,12 @@ export interface Station {
 }
 
 /** All lanes. */
-export class Lanes {
+export class Lanes<T extends Queued> {
   readonly #limits: LaneLimits;
   readonly #longestQueue: number;
-  readonly #stations = new Map<string, Station>();
-  readonly #busy = new Set<Station>();
-  readonly #runnable = new Set<Station>();
+  readonly #stations = new Map<string, Station<T>>();
+  readonly #busy = new Set<Station<T>>();
+  readonly #runnable = new Set<Station<T>>();
   #queued = 0;
   #queuedBytes = 0;
   /** Of these, for lanes that are not proven. */
@@ -85,17 +90,17 @@ export class Lanes {
   }
 
   /** All of them. */
-  get stations(): Iterable<Station> {
+  get stations(): Iterable<Station<T>> {
     return this.#stations.values();
   }
 
   /** A destination's, if it has one. */
-  get(destination: string): Station | undefined {
+  get(destination: string): Station<T> | undefined {
     return this.#stations.get(destination);
   }
 
   /** A destination's, made when there is none. */
-  of(destination: string, nowMs: number): Station {
+  of(destination: string, nowMs: number): Station<T> {
     let station = this.#stations.get(destination);
     if (station) return station;
     if (this.#stations.size >= MOST_LANES) this.#forget(nowMs);
@@ -121,7 +126,7 @@ export class Lanes {
   }
 
   /** Whether one more request may go out on a lane right now. */
-  admits(station: Station, nowMs: number): boolean {
+  admits(station: Station<T>, nowMs: number): boolean {
     return this.readyMs(station, nowMs) <= nowMs;
   }
 
@@ -129,7 +134,7 @@ export class Lanes {
    * When one more request may go out on a lane as far as time goes: `nowMs` for now, `Infinity`
    * while only an answer, of this lane or another, or an operator can change that.
    */
-  readyMs(station: Station, nowMs: number): number {
+  readyMs(station: Station<T>, nowMs: number): number {
     const { lane } = station;
     if (!this.#othersWork(station)) {
       return lane.inFlight < this.#limits.most ? lane.readyMs(nowMs) : Infinity;
@@ -145,7 +150,7 @@ export class Lanes {
     return !lane.isSuspect || this.#suspect < Math.ceil(half / 2);
   }
 
-  #othersWork(station: Station): boolean {
+  #othersWork(station: Station<T>): boolean {
     return this.#busy.size > (this.#busy.has(station) ? 1 : 0);
   }
 
@@ -153,7 +158,7 @@ export class Lanes {
    * Whether a lane takes no more events into memory: one that isn't proven takes few while others
    * have work.
    */
-  isFull(station: Station): boolean {
+  isFull(station: Station<T>): boolean {
     if (station.queue.length >= this.#longestQueue) return true;
     if (station.lane.isProven || !this.#othersWork(station)) return false;
     return station.queue.length > 0 || this.#isFullOfUnproven();
@@ -163,7 +168,7 @@ export class Lanes {
    * Whether there is no hurry to take in more for a lane: half of what it may have in memory is
    * left.
    */
-  #hasStock(station: Station): boolean {
+  #hasStock(station: Station<T>): boolean {
     return station.queue.length >= this.#longestQueue / 2 || this.isFull(station);
   }
 
@@ -187,8 +192,8 @@ export class Lanes {
    * The lane that has waited longest for an answer while events wait for it in memory, if that is
    * long.
    */
-  hung(nowMs: number): Station | undefined {
-    let longest: Station | undefined;
+  hung(nowMs: number): Station<T> | undefined {
+    let longest: Station<T> | undefined;
     for (const station of this.#busy) {
       if (station.queue.length === 0 || nowMs - station.lastEndMs < HUNG_MS) continue;
       if (longest === undefined || station.lastEndMs < longest.lastEndMs) longest = station;
@@ -214,7 +219,7 @@ export class Lanes {
   }
 
   /** Keep a claimed event in memory until its lane may send it. */
-  enqueue(station: Station, event: Prepared): void {
+  enqueue(station: Station<T>, event: T): void {
     station.queue.push(event);
     this.#countQueued(station, [event], 1);
     this.#busy.add(station);
@@ -222,7 +227,7 @@ export class Lanes {
   }
 
   /** The oldest event in memory of a lane. */
-  dequeue(station: Station): Prepared | undefined {
+  dequeue(station: Station<T>): T | undefined {
     const event = station.queue.shift();
     if (event) this.#countQueued(station, [event], -1);
     this.#rest(station);
@@ -230,7 +235,7 @@ export class Lanes {
   }
 
   /** Some of the events in memory of a lane. */
-  take(station: Station, events: readonly Prepared[]): void {
+  take(station: Station<T>, events: readonly T[]): void {
     const taken = new Set(events);
     let kept = 0;
     for (const event of station.queue) if (!taken.has(event)) station.queue[kept++] = event;
@@ -240,7 +245,7 @@ export class Lanes {
   }
 
   /** All events in memory of a lane. */
-  empty(station: Station): Prepared[] {
+  empty(station: Station<T>): T[] {
     const events = station.queue.splice(0);
     this.#countQueued(station, events, -1);
     this.#rest(station);
@@ -248,14 +253,14 @@ export class Lanes {
   }
 
   /** A lane may have something to send. */
-  wake(station: Station): void {
+  wake(station: Station<T>): void {
     this.#runnable.add(station);
   }
 
   /**
    * The next lane, in turn, that may send something. It has to be woken again for its next turn.
    */
-  next(nowMs: number): Station | undefined {
+  next(nowMs: number): Station<T> | undefined {
     for (const station of this.#runnable) {
       this.#runnable.delete(station);
       if (this.admits(station, nowMs)) return station;
@@ -264,7 +269,7 @@ export class Lanes {
   }
 
   /** A request goes out. */
-  started(station: Station, nowMs: number): LaneChange | undefined {
+  started(station: Station<T>, nowMs: number): LaneChange | undefined {
     this.#count(station, -1);
     const change = station.lane.start(nowMs);
     this.#count(station, 1);
@@ -274,7 +279,7 @@ export class Lanes {
 
   /** A request has ended. */
   ended(
-    station: Station,
+    station: Station<T>,
     nowMs: number,
     verdict: Verdict,
     ms: number,
@@ -291,9 +296,9 @@ export class Lanes {
     return change;
   }
 
-  #countQueued({ lane }: Station, events: readonly Prepared[], sign: 1 | -1): void {
+  #countQueued({ lane }: Station<T>, events: readonly T[], sign: 1 | -1): void {
     this.#queued += sign * events.length;
-    for (const { stat } of events) this.#queuedBytes += sign * stat.size;
+    for (const { bytes } of events) this.#queuedBytes += sign * bytes;
     if (!lane.isProven) this.#unprovenQueued += sign * events.length;
   }
 
@@ -301,7 +306,7 @@ export class Lanes {
    * Keep the numbers of requests in flight and events in memory on lanes that are not proven, and
    * on suspect ones.
    */
-  #count({ lane, queue }: Station, sign: 1 | -1): void {
+  #count({ lane, queue }: Station<T>, sign: 1 | -1): void {
     if (!lane.isProven) {
       this.#unproven += sign * lane.inFlight;
       this.#unprovenQueued += sign * queue.length;
@@ -309,7 +314,7 @@ export class Lanes {
     if (lane.isSuspect) this.#suspect += sign * lane.inFlight;
   }
 
-  #rest(station: Station): void {
+  #rest(station: Station<T>): void {
     if (station.queue.length === 0 && station.lane.inFlight === 0) this.#busy.delete(station);
   }
 }

@@ -15,7 +15,7 @@ import { ensureFolder, isMissing } from "./place.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import type { Queue } from "./queue.ts";
 import { run } from "./steps.ts";
-import { HOLD_FILE } from "./store/deferred.ts";
+import { HOLD_FILE } from "./store/marks.ts";
 
 /** What {@linkcode hold} and {@linkcode resume} did. */
 export interface HoldChange {

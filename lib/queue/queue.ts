@@ -41,12 +41,12 @@
  */
 
 import { encodeEvent, type EventInput } from "../event/encode.ts";
+import type { Candidate, Reason } from "../store/store.ts";
 import { errorCode, type Move, type Runtime, take, type Taken } from "../runtime/runtime.ts";
 import { Buckets } from "./buckets.ts";
 import { MOST_DESTINATION_FOLDERS } from "./constants.ts";
 import { enqueue, enqueueMany, type EnqueueOptions } from "./enqueue.ts";
 import { createFile, openLayout, type OpenOptions } from "./layout.ts";
-import type { Candidate } from "./store/listing.ts";
 import {
   type EventName,
   formatName,
@@ -111,20 +111,8 @@ export interface Settlement {
   readonly settled: Settled;
   /** The first thing the disk refused. */
   readonly error?: unknown;
-}
-
-/** Why an event died; the content of its `.why`. */
-export interface Reason {
-  /** In which outcome its last attempt ended. */
-  readonly outcome: "deferred" | "refused";
-  /** One sentence somebody can act on. */
-  readonly reason: string;
-  /** The destination's folder name. */
-  readonly destination?: string | undefined;
-  /** HTTP status of the last answer. */
-  readonly status?: number | undefined;
-  /** The first kilobyte of the last answer. */
-  readonly answer?: string | undefined;
+  /** Where it waits below `defer/`, when it does. */
+  readonly folder?: string;
 }
 
 /** A response to keep in `res/`. */
@@ -445,7 +433,7 @@ export class Queue {
     destination: string,
     dueMs: number,
     sent: boolean = true,
-  ): Promise<Settlement & { readonly folder?: string }> {
+  ): Promise<Settlement> {
     const name = formatName(claim, attemptsBegun(claim, sent), dueMs, claim.tag);
     let folder: string | undefined;
     const choose = async () => {

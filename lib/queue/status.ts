@@ -12,7 +12,7 @@ import { dueMs, whyNotAnEvent } from "./store/listing.ts";
 import { parseName } from "./name.ts";
 import { isMissing } from "./place.ts";
 import type { Queue } from "./queue.ts";
-import { AFTER_FILE, FURTHEST_AFTER_MS, HOLD_FILE, OPEN_FILE } from "./store/deferred.ts";
+import { AFTER_FILE, FURTHEST_AFTER_MS, HOLD_FILE, OPEN_FILE } from "./store/marks.ts";
 
 /** Of one destination. */
 export interface DestinationStatus {

@@ -67,7 +67,7 @@ export interface Died {
   readonly reason: string;
 }
 
-/** An event went back to `new/` unsent. */
+/** An event went back to `new/`, unsent or cut short by a stop. */
 export interface Released {
   /** The variant. */
   readonly type: "released";
@@ -77,6 +77,34 @@ export interface Released {
   readonly reason: string;
   /** Not before, Unix ms. */
   readonly dueMs: number;
+}
+
+/** An event waits unsent in `defer/` until its destination can be sent to. */
+export interface Parked {
+  /** The variant. */
+  readonly type: "parked";
+  /** The event's id. */
+  readonly id: string;
+  /** The destination's folder name. */
+  readonly destination: string;
+}
+
+/** An event stays claimed, since the disk refused to settle it; the end of its lease is the retry. */
+export interface Kept {
+  /** The variant. */
+  readonly type: "kept";
+  /** The event's id. */
+  readonly id: string;
+}
+
+/** The application's trace threw; told once. Nothing else came of it. */
+export interface TraceFailed {
+  /** The variant. */
+  readonly type: "trace-failed";
+  /** What it was told when it threw first. */
+  readonly of: string;
+  /** What it threw. */
+  readonly error: unknown;
 }
 
 /** A claim ended without its owner: another consumer's lease was over, or its process died. */
@@ -121,6 +149,8 @@ export interface Skipped {
   readonly path: string;
   /** Why. */
   readonly reason: string;
+  /** How many others like it have been skipped untold. */
+  readonly more?: number;
 }
 
 /** The disk refused something; what that meant for the event is in `reason`. */
@@ -135,6 +165,8 @@ export interface DiskTrouble {
   readonly reason: string;
   /** The event's id, when one was concerned. */
   readonly id?: string;
+  /** How often it has happened untold since it was told last. */
+  readonly more?: number;
 }
 
 /** What a consumer thinks of a destination has changed. */
@@ -162,6 +194,9 @@ export type TraceEvent =
   | Deferred
   | Died
   | Released
+  | Parked
+  | Kept
+  | TraceFailed
   | TakenOver
   | LeaseLost
   | IdReplaced

@@ -19,6 +19,7 @@ import type { ConsumerOptions } from "../../lib/consumer/options.ts";
 import type { TraceEvent } from "../../lib/telemetry/trace.ts";
 import { parseName } from "../../lib/queue/name.ts";
 import { Queue } from "../../lib/queue/queue.ts";
+import { Maildir } from "../../lib/queue/store/maildir_store.ts";
 import type { SimProcess } from "./process.ts";
 import type { Call, Phase } from "./process_disk.ts";
 import { describe, World, type WorldOptions } from "./world.ts";
@@ -160,7 +161,7 @@ export class Arena {
       }
       this.#note(() => `${process.name} reports ${JSON.stringify(event)}`);
     };
-    const consumer = new Consumer(await this.open(process), { ...options, trace });
+    const consumer = new Consumer(new Maildir(await this.open(process)), { ...options, trace });
     try {
       return await consumer.run(mode, signal);
     } finally {

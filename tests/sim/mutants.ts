@@ -72,9 +72,10 @@ export async function mutantOf(
     const load = (path: string) => import(`file://${lib}/${path}`);
     const { Queue } = await load("queue/queue.ts");
     const { Consumer } = await load("consumer/consumer.ts");
+    const { Maildir } = await load("queue/store/maildir_store.ts");
     const { requeue } = await load("queue/requeue.ts");
     const { sweep } = await load("queue/sweep.ts");
-    return { Queue, Consumer, requeue, sweep };
+    return { Queue, Consumer, Maildir, requeue, sweep };
   } finally {
     await Deno.remove(lib, { recursive: true });
   }

@@ -12,10 +12,11 @@
 import { Consumer } from "../../lib/consumer/consumer.ts";
 import type { ConsumerOptions } from "../../lib/consumer/options.ts";
 import type { TraceEvent } from "../../lib/telemetry/trace.ts";
-import { LONGEST_WAIT_MS } from "../../lib/queue/constants.ts";
+import { LONGEST_WAIT_MS } from "../../lib/store/limits.ts";
 import { parseName, parseOwnerFile, parseTag } from "../../lib/queue/name.ts";
 import type { OpenOptions } from "../../lib/queue/layout.ts";
 import { Queue } from "../../lib/queue/queue.ts";
+import { Maildir } from "../../lib/queue/store/maildir_store.ts";
 import { requeue } from "../../lib/queue/requeue.ts";
 import { sweep } from "../../lib/queue/sweep.ts";
 import type { CrashModel } from "./disk.ts";
@@ -28,12 +29,13 @@ import { describe, START_MS, World, type WorldOptions } from "./world.ts";
 export interface Product {
   readonly Queue: typeof Queue;
   readonly Consumer: typeof Consumer;
+  readonly Maildir: typeof Maildir;
   readonly requeue: typeof requeue;
   readonly sweep: typeof sweep;
 }
 
 /** The product as it is. */
-export const PRODUCT: Product = { Queue, Consumer, requeue, sweep };
+export const PRODUCT: Product = { Queue, Consumer, Maildir, requeue, sweep };
 
 /** The queue's directory in every world. */
 export const BASE = "/q";
@@ -526,7 +528,7 @@ export class Stage {
 
   /** A consumer that reports to the ledger. */
   consumer(queue: Queue, options: ConsumerOptions = {}): Consumer {
-    return new this.product.Consumer(queue, {
+    return new this.product.Consumer(new this.product.Maildir(queue), {
       ...options,
       trace: (event) => this.ledger.trace.push(event),
     });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Candidate } from "./listing.ts";
+import type { Candidate } from "../../store/store.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { DiskFailure } from "../../store/failure.ts";
 
@@ -24,12 +24,11 @@ const MOST_FAILED_CLAIMS = 3;
 const PATIENCE_MS = 30_000;
 
 /** Remembers what the disk refuses. */
-export class Resistance {
+export class ClaimBackoff {
   readonly #clock: Clock;
   readonly #files = new Map<string, { untilMs: number; pauseMs: number }>();
   readonly #failed = new Set<string>();
   #claimsFailSinceMs: number | undefined;
-  #listingFailsSinceMs: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -71,25 +70,5 @@ export class Resistance {
       });
     }
     return known === undefined;
-  }
-
-  /** A folder was listed. */
-  listed(): void {
-    this.#listingFailsSinceMs = undefined;
-  }
-
-  /**
-   * A folder could not be listed.
-   *
-   * @throws {DiskFailure} If it has been so for too long.
-   */
-  notListed(error: unknown): void {
-    const nowMs = this.#clock.monotonic();
-    this.#listingFailsSinceMs ??= nowMs;
-    if (nowMs - this.#listingFailsSinceMs >= PATIENCE_MS) {
-      throw new DiskFailure("Cannot consume: the disk has refused to list the queue for 30 s", {
-        cause: error,
-      });
-    }
   }
 }

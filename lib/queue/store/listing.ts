@@ -10,21 +10,14 @@
  */
 
 import { type DirEntry, errorCode } from "../../runtime/runtime.ts";
-import { LONGEST_WAIT_MS } from "../constants.ts";
+import type { Candidate } from "../../store/store.ts";
+import { LONGEST_WAIT_MS } from "../../store/limits.ts";
 import { type EventName, parseName } from "../name.ts";
 import { isMissing, type Place } from "../place.ts";
 import { uuidTimeMs } from "../uuid.ts";
 
 /** Names looked at before the first is claimed. */
 export const SLICE = 1_024;
-
-/** An event that is due. */
-export interface Candidate {
-  /** The folder below the base directory: `new`, `cur`, `defer/<destination>`, ... */
-  readonly folder: string;
-  /** Its name there. */
-  readonly name: string;
-}
 
 /** Why a name in a folder of the queue is not an event. */
 export type NotAnEvent = "dot file" | "directory" | "symlink" | "other" | "unreachable";

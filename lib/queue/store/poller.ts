@@ -1,16 +1,19 @@
 /**
- * Where work comes from that no lane knows of yet: claims nobody works on any more, `new/`, and the
- * folders in `defer/` that several destinations share. Passes over them follow each other while
- * they bear fruit; then the intake rests.
+ * Where candidates come from that no lane knows of yet: claims nobody works on any more, `new/`,
+ * and the folders in `defer/` that several destinations share.
+ *
+ * Passes over `new/` follow each other while they yield claims; after one that doesn't the poller
+ * rests.
  *
  * @module
  */
 
-import type { Candidate } from "./listing.ts";
-import { SHARED_FOLDER } from "../queue.ts";
-import { LOOSE, type Waiting, type WaitingEvents } from "./deferred.ts";
 import type { Clock } from "../../runtime/runtime.ts";
-import type { Source } from "./ready.ts";
+import type { Candidate } from "../../store/store.ts";
+import type { DeferredEvents, DeferredFolder } from "./deferred.ts";
+import type { ListingBackoff } from "./listing_backoff.ts";
+import type { ReadyEvents } from "./ready.ts";
+import type { AbandonedClaims } from "./recovery.ts";
 
 /**
  * A folder that takes long to list is looked at less often: one part listing, this many parts rest.
@@ -20,30 +23,36 @@ const REST_PER_LISTING = 9;
 /** Longest such rest. */
 const LONGEST_REST_MS = 60_000;
 
-/** Told of listings. */
-export interface ListingReport {
-  /** A folder was listed. */
-  readonly listed: () => void;
-  /** A folder could not be listed. */
-  readonly notListed: (error: unknown) => void;
+/** What a poller looks through. */
+export interface PollerParts {
+  /** Time. */
+  readonly clock: Clock;
+  /** `new/`. */
+  readonly ready: ReadyEvents;
+  /** `cur/`. */
+  readonly abandoned: AbandonedClaims;
+  /** `defer/`. */
+  readonly deferred: DeferredEvents;
+  /** Told how listing goes. */
+  readonly backoff: ListingBackoff;
 }
 
 /** A supply of candidates that rests when there are none. */
-export class Intake {
+export class Poller {
   readonly #clock: Clock;
-  readonly #ready: Source;
-  readonly #abandoned: Source;
-  readonly #waiting: WaitingEvents;
-  readonly #report: ListingReport;
+  readonly #ready: ReadyEvents;
+  readonly #abandoned: AbandonedClaims;
+  readonly #deferred: DeferredEvents;
+  readonly #backoff: ListingBackoff;
   readonly #pollMs: number;
-  #startMs = Infinity;
+  readonly #once: boolean;
   #slice: readonly Candidate[] = [];
   #at = 0;
   #recoverAtMs = 0;
   #restUntilMs = 0;
   #claims = 0;
   #gone = 0;
-  #fruitless = 0;
+  #fruitlessPasses = 0;
   #listingMs = 0;
   #passes = 0;
   #isPassOver = false;
@@ -51,38 +60,18 @@ export class Intake {
   /** Whether something may have come since this pass began. */
   #isWoken = false;
 
-  /** A supply for one consumer. */
-  constructor(
-    clock: Clock,
-    sources: {
-      readonly ready: Source;
-      readonly abandoned: Source;
-      readonly waiting: WaitingEvents;
-    },
-    pollMs: number,
-    report: ListingReport,
-  ) {
-    this.#clock = clock;
-    this.#ready = sources.ready;
-    this.#abandoned = sources.abandoned;
-    this.#waiting = sources.waiting;
-    this.#report = report;
+  /**
+   * @param pollMs How often `cur/` is looked at, and the rest after a pass that yielded nothing.
+   * @param once Whether only one pass is made.
+   */
+  constructor(parts: PollerParts, pollMs: number, once: boolean) {
+    this.#clock = parts.clock;
+    this.#ready = parts.ready;
+    this.#abandoned = parts.abandoned;
+    this.#deferred = parts.deferred;
+    this.#backoff = parts.backoff;
     this.#pollMs = pollMs;
-  }
-
-  /** From now on only what is due now is offered, and only once. */
-  offerOnce(): void {
-    this.#startMs = this.#clock.now();
-  }
-
-  /** Whether what is due is offered once only. */
-  get isOnce(): boolean {
-    return this.#startMs !== Infinity;
-  }
-
-  /** Up to when waiting events are due for this run, Unix ms. */
-  get beforeMs(): number {
-    return Math.min(this.#startMs, this.#clock.now());
+    this.#once = once;
   }
 
   /** Whether a whole pass over everything has been made. */
@@ -92,12 +81,12 @@ export class Intake {
 
   /** Until when there is nothing to take in, monotonic ms; the past when there may be. */
   get restUntilMs(): number {
-    if (this.isOnce && this.hasFinished) return Infinity;
+    if (this.#once && this.hasFinished) return Infinity;
     const nowMs = this.#clock.monotonic();
     const aheadMs = nowMs - this.#clock.now();
     let untilMs = Math.min(this.#restUntilMs, Math.max(this.#recoverAtMs, nowMs + 1));
-    for (const waiting of this.#shared()) {
-      untilMs = Math.min(untilMs, aheadMs + this.#waiting.nextDueMs(waiting));
+    for (const folder of this.#deferred.shared) {
+      untilMs = Math.min(untilMs, aheadMs + this.#deferred.nextDueMs(folder));
     }
     return untilMs;
   }
@@ -109,44 +98,45 @@ export class Intake {
   }
 
   /** A candidate was claimed, or somebody else had it. */
-  took(isOurs: boolean): void {
+  decided(isOurs: boolean): void {
     if (isOurs) this.#claims++;
     else this.#gone++;
   }
 
+  /** @param mayWait Whether folders may be listed for the first of them. */
+  next(most: number, mayWait: boolean): readonly Candidate[] | Promise<readonly Candidate[]> {
+    if (this.#deferred.hasShared) return mayWait ? this.#nextInTurn() : [];
+    const rest = this.#slice.length - this.#at;
+    if (rest > 0) return this.#slice.slice(this.#at, this.#at += Math.min(most, rest));
+    return mayWait ? this.#nextReady(most) : [];
+  }
+
   /**
-   * The next candidate, of a shared folder and of the others in turn; `undefined` while resting.
+   * One of a shared folder and of the others in turn: no more, since a shared folder may be listed
+   * again before its candidates are claimed.
    */
-  next(): Candidate | undefined | Promise<Candidate | undefined> {
-    if (this.#waiting.get(SHARED_FOLDER) || this.#waiting.get(LOOSE)) return this.#nextInTurn();
-    return this.#at < this.#slice.length ? this.#slice[this.#at++] : this.#nextReady();
-  }
-
-  /** One more that is due as {@linkcode Intake.next} found it, if there is one at hand. */
-  nextAtHand(): Candidate | undefined {
-    if (this.#waiting.get(SHARED_FOLDER) || this.#waiting.get(LOOSE)) return undefined;
-    return this.#slice[this.#at] && this.#slice[this.#at++];
-  }
-
-  async #nextInTurn(): Promise<Candidate | undefined> {
+  async #nextInTurn(): Promise<readonly Candidate[]> {
     this.#isSharedsTurn = !this.#isSharedsTurn;
-    const first = this.#isSharedsTurn ? await this.#nextShared() : await this.#nextReady();
-    if (first) return first;
-    return this.#isSharedsTurn ? await this.#nextReady() : await this.#nextShared();
+    const turns = [() => this.#nextShared(), () => this.#nextReady(1)];
+    if (!this.#isSharedsTurn) turns.reverse();
+    for (const turn of turns) {
+      const found = await turn();
+      if (found.length > 0) return found;
+    }
+    return [];
   }
 
-  async #nextReady(): Promise<Candidate | undefined> {
+  async #nextReady(most: number): Promise<readonly Candidate[]> {
     for (;;) {
-      if (this.#at < this.#slice.length) return this.#slice[this.#at++];
+      const rest = this.#slice.length - this.#at;
+      if (rest > 0) return this.#slice.slice(this.#at, this.#at += Math.min(most, rest));
       const nowMs = this.#clock.monotonic();
       if (nowMs >= this.#recoverAtMs) {
         this.#recoverAtMs = nowMs + this.#pollMs;
         await this.#load(() => this.#abandoned.next());
         continue;
       }
-      if (nowMs < this.#restUntilMs || (this.isOnce && this.hasFinished)) {
-        return undefined;
-      }
+      if (nowMs < this.#restUntilMs || (this.#once && this.hasFinished)) return [];
       if (this.#isPassOver) {
         this.#endPass(); // now that its last candidates have been tried
         continue;
@@ -162,51 +152,46 @@ export class Intake {
     try {
       this.#slice = await list();
       this.#at = 0;
-      this.#report.listed();
+      this.#backoff.listed();
       return true;
     } catch (error) {
       this.#slice = [];
       this.#restUntilMs = startMs + this.#pollMs;
-      this.#report.notListed(error);
+      this.#backoff.notListed(error);
       return false;
     } finally {
       this.#listingMs += this.#clock.monotonic() - startMs;
     }
   }
 
-  /**
-   * One that is due in a shared folder: no more, since a folder may be listed again before its
-   * candidates are claimed.
-   */
-  async #nextShared(): Promise<Candidate | undefined> {
-    for (const waiting of this.#shared()) {
-      if (this.#waiting.nextDueMs(waiting) > this.beforeMs) continue;
-      try {
-        const candidate = await this.#waiting.next(waiting, this.beforeMs);
-        this.#report.listed();
-        if (candidate) return candidate;
-      } catch (error) {
-        this.#report.notListed(error);
-      }
+  async #nextShared(): Promise<readonly Candidate[]> {
+    for (const folder of this.#deferred.shared) {
+      if (!this.#deferred.hasDue(folder)) continue;
+      const candidate = await this.nextDue(folder);
+      if (candidate) return [candidate];
     }
-    return undefined;
+    return [];
   }
 
-  *#shared(): Iterable<Waiting> {
-    for (const name of [SHARED_FOLDER, LOOSE]) {
-      const waiting = this.#waiting.get(name);
-      if (waiting) yield waiting;
+  /** The next due event of a folder in `defer/`. */
+  async nextDue(folder: DeferredFolder): Promise<Candidate | undefined> {
+    try {
+      const candidate = await this.#deferred.next(folder);
+      this.#backoff.listed();
+      return candidate;
+    } catch (error) {
+      this.#backoff.notListed(error);
+      return undefined;
     }
   }
 
-  /**
-   * The pass over `new/` is over: another follows if this one bore fruit, or if others were faster.
-   */
+  /** The pass over `new/` is over: another follows if it yielded claims, or if others were faster. */
   #endPass(): void {
     this.#passes++;
     this.#isPassOver = false;
-    this.#fruitless = this.#claims > 0 ? 0 : this.#fruitless + 1;
-    if (this.#claims === 0 && !this.#isWoken && (this.#gone === 0 || this.#fruitless > 1)) {
+    this.#fruitlessPasses = this.#claims > 0 ? 0 : this.#fruitlessPasses + 1;
+    const isContended = this.#gone > 0 && this.#fruitlessPasses <= 1;
+    if (this.#claims === 0 && !this.#isWoken && !isContended) {
       const restMs = Math.min(LONGEST_REST_MS, this.#listingMs * REST_PER_LISTING);
       const dueMs = this.#ready.nextDueMs - this.#clock.now();
       const pauseMs = Math.max(restMs, Math.min(this.#pollMs, Math.max(0, dueMs)));

@@ -4,44 +4,37 @@
  * @module
  */
 
-import { type Candidate, Listing, type NotAnEvent } from "./listing.ts";
-import type { Queue } from "../queue.ts";
-
-/** A supply of candidates. */
-export interface Source {
-  /**
-   * The next slice of what is due; empty at the end of a pass, and the next call begins another.
-   *
-   * @throws The disk's error, when a folder can't be listed; the next call begins another pass.
-   */
-  next(): Promise<Candidate[]>;
-  /** Whether the last slice ended a pass. */
-  readonly passEnded: boolean;
-  /** When the first event that was not due in the last pass is due, Unix ms. */
-  readonly nextDueMs: number;
-}
-
-/** Told of every path below the base directory that is not an event. */
-export type OnOther = (path: string, why: NotAnEvent) => void;
+import type { Candidate } from "../../store/store.ts";
+import type { Place } from "../place.ts";
+import { Listing } from "./listing.ts";
+import type { OnOther } from "./strays.ts";
 
 /** `new/`. */
-export class ReadyEvents implements Source {
-  readonly #queue: Queue;
+export class ReadyEvents {
+  readonly #place: Place;
   readonly #onOther: OnOther;
   #listing: Listing | undefined;
+  /** When the first event that was not due in the last pass is due, Unix ms. */
   nextDueMs = Infinity;
 
-  constructor(queue: Queue, onOther: OnOther) {
-    this.#queue = queue;
+  /** @param onOther Told of every name that is not an event. */
+  constructor(place: Place, onOther: OnOther) {
+    this.#place = place;
     this.#onOther = onOther;
   }
 
+  /** Whether the last slice ended a pass. */
   get passEnded(): boolean {
     return this.#listing === undefined;
   }
 
-  async next(): Promise<Candidate[]> {
-    const listing = this.#listing ??= new Listing(this.#queue.place, "new", this.#onOther);
+  /**
+   * The next slice of what is due; empty at the end of a pass, and the next call begins another.
+   *
+   * @throws The disk's error, when the folder can't be listed; the next call begins another pass.
+   */
+  async next(): Promise<readonly Candidate[]> {
+    const listing = this.#listing ??= new Listing(this.#place, "new", this.#onOther);
     try {
       const slice = await listing.next();
       if (!listing.ended) return slice;

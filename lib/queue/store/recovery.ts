@@ -16,24 +16,24 @@
  * @module
  */
 
-import { CLOCK_SKEW_MS, LONGEST_LEASE_MS } from "../constants.ts";
-import { type Candidate, SLICE, whyNotAnEvent } from "./listing.ts";
+import { CLOCK_SKEW_MS } from "../constants.ts";
+import { LONGEST_LEASE_MS } from "../../store/limits.ts";
+import type { Candidate } from "../../store/store.ts";
+import { SLICE, whyNotAnEvent } from "./listing.ts";
 import { type EventName, parseName, parseOwnerFile, parseTag, type Tag } from "../name.ts";
 import { inheritOwner, type OwnerFile, releaseOwner } from "./owner.ts";
 import { isMissing } from "../place.ts";
 import type { Queue } from "../queue.ts";
 import { errorCode } from "../../runtime/runtime.ts";
-import type { OnOther, Source } from "./ready.ts";
+import type { OnOther } from "./strays.ts";
 
 /** A lease further ahead than this was not set by this clock, or before it went back. */
 const FURTHEST_LEASE_MS = LONGEST_LEASE_MS + CLOCK_SKEW_MS;
 
 /** `cur/`, as far as its claims may be taken over. */
-export class AbandonedClaims implements Source {
-  readonly passEnded = true;
+export class AbandonedClaims {
   /** Whether other consumers seem to be at work on the queue. */
   hasCompany = false;
-  nextDueMs = Infinity;
   /** Owner files of which it can't be told from here whether their owners live. */
   #strangers = 0;
   readonly #queue: Queue;

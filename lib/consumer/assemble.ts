@@ -1,0 +1,70 @@
+/**
+ * Puts a consumer's parts together; who works with whom can be read here.
+ *
+ * @module
+ */
+
+import { Sender } from "../http/sender.ts";
+import { Lanes } from "../lanes/lanes.ts";
+import type { Store, World } from "../store/store.ts";
+import type { Trace } from "../telemetry/trace.ts";
+import { Batcher } from "./batcher.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { LaneSync } from "./lane_sync.ts";
+import { Leases } from "./leases.ts";
+import { Maintenance } from "./maintenance.ts";
+import type { Live, ResolvedOptions } from "./options.ts";
+import { Prefetch } from "./prefetch.ts";
+import { type Prepared, Preparer } from "./prepare.ts";
+import type { Semaphore } from "./semaphore.ts";
+import { Settler } from "./settle.ts";
+import { WakeUps } from "./wakeups.ts";
+
+/** What a consumer is made from. */
+export interface ConsumerParts {
+  /** Where its events are. */
+  readonly store: Store;
+  /** The world around it. */
+  readonly world: World;
+  /** What it was told. */
+  readonly options: Live<ResolvedOptions>;
+  /** Counts what is in flight. */
+  readonly semaphore: Semaphore;
+  /** Told of everything that happens. */
+  readonly trace: Trace;
+  /** Aborts when it stops. */
+  readonly stop: AbortSignal;
+  /** Whether it sends what is due once. */
+  readonly once: boolean;
+}
+
+/** Put a consumer's parts together. */
+export function assemble(
+  { store, world, options, semaphore, trace, stop, once }: ConsumerParts,
+): { readonly dispatcher: Dispatcher; readonly maintenance: Maintenance } {
+  const { clock } = world;
+  const { threads: most, perDestination, ratePerSecond, merge } = options.current;
+  const batcher = merge && new Batcher(options, world, once);
+  const limits = { most, fixed: perDestination || undefined, ratePerSecond };
+  const lanes = new Lanes<Prepared>(limits, batcher?.mostOfLane);
+  const sender = new Sender(world, options.current);
+  const settler = new Settler(options, world, trace);
+  const preparer = new Preparer(options, sender, world);
+  const sync = new LaneSync({ store, lanes, settler, world, trace });
+  const prefetch = new Prefetch({ store, preparer, settler, semaphore, lanes }, options, stop);
+  const wakeUps = new WakeUps({ clock, lanes, store, batcher }, once);
+  const outgoing = { sender, leases: new Leases(options, world, settler), settler };
+  const dispatcher = new Dispatcher(
+    { prefetch, lanes, sync, semaphore, outgoing, batcher, wakeUps },
+    options,
+    clock,
+    stop,
+    once,
+  );
+  const maintenance = new Maintenance(
+    { store, lanes, sync, prefetch, settler, semaphore },
+    options,
+    clock,
+  );
+  return { dispatcher, maintenance };
+}

@@ -1,0 +1,59 @@
+/**
+ * A request starts only while the lease of each of its events outlives the time limit of an
+ * attempt; otherwise the lease is renewed first.
+ *
+ * @module
+ */
+
+import { LEASE_MARGIN_MS } from "../store/limits.ts";
+import type { Claim, World } from "../store/store.ts";
+import type { Live, ResolvedOptions } from "./options.ts";
+import type { Prepared } from "./prepare.ts";
+import type { Settler } from "./settle.ts";
+
+/** How often leases are renewed that ran down while others were. */
+const MOST_RENEWALS = 3;
+
+/** Keeps the leases of events that are about to be sent. */
+export class Leases {
+  readonly #options: Live<ResolvedOptions>;
+  readonly #world: World;
+  readonly #settler: Settler;
+
+  /** @param settler Told of events that can't be sent. */
+  constructor(options: Live<ResolvedOptions>, world: World, settler: Settler) {
+    this.#options = options;
+    this.#world = world;
+    this.#settler = settler;
+  }
+
+  /** Those whose leases all outlive an attempt that begins now; the others are settled. */
+  ready(events: readonly Prepared[]): readonly Prepared[] | Promise<readonly Prepared[]> {
+    return events.every((event) => this.#isReady(event.claim)) ? events : this.#renewed(events);
+  }
+
+  async #renewed(events: readonly Prepared[]): Promise<readonly Prepared[]> {
+    let ready = events;
+    for (let times = 0; times < MOST_RENEWALS; times++) {
+      const kept = await Promise.all(ready.map((event) => this.#isKept(event)));
+      ready = ready.filter((_, n) => kept[n]);
+      if (ready.every((event) => this.#isReady(event.claim))) return ready;
+    }
+    const late = ready.filter((event) => !this.#isReady(event.claim));
+    const why = "its lease can't be renewed in time";
+    await Promise.all(late.map((event) => this.#settler.release(event, why)));
+    return ready.filter((event) => !late.includes(event));
+  }
+
+  async #isKept({ claim }: Prepared): Promise<boolean> {
+    if (this.#isReady(claim)) return true;
+    const fate = await claim.renew();
+    if (fate !== "done") this.#settler.unsent(claim, fate);
+    return fate === "done";
+  }
+
+  #isReady({ leaseEndMs }: Claim): boolean {
+    const { timeoutMs } = this.#options.current;
+    return this.#world.clock.now() + timeoutMs + LEASE_MARGIN_MS <= leaseEndMs;
+  }
+}

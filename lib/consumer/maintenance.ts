@@ -1,0 +1,103 @@
+/**
+ * What a consumer does beside its work, every now and then: look at what others may have changed,
+ * give up what has waited too long for a destination that is down, sweep once a day.
+ *
+ * @module
+ */
+
+import type { Lanes } from "../lanes/lanes.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import type { Deferred, Store } from "../store/store.ts";
+import type { LaneSync } from "./lane_sync.ts";
+import type { Live, ResolvedOptions } from "./options.ts";
+import type { Prefetch } from "./prefetch.ts";
+import type { Prepared } from "./prepare.ts";
+import type { Semaphore } from "./semaphore.ts";
+import type { Settler } from "./settle.ts";
+
+/** What is swept is 36 h old, so once a day is often enough. */
+const SWEEP_EVERY_MS = 24 * 60 * 60_000;
+
+/**
+ * How many events that wait for a destination which is down are looked at, a poll and destination,
+ * for whether they are too old.
+ */
+const EXPIRE_AT_ONCE = 64;
+
+/** What is kept in order. */
+export interface MaintenanceParts {
+  /** What others change. */
+  readonly store: Store;
+  /** Which destinations are down. */
+  readonly lanes: Lanes<Prepared>;
+  /** Does what marks say. */
+  readonly sync: LaneSync;
+  /** Claims what may have waited too long. */
+  readonly prefetch: Prefetch;
+  /** Gives it up. */
+  readonly settler: Settler;
+  /** Is widened again after too many files were open. */
+  readonly semaphore: Semaphore;
+}
+
+/** Keeps a consumer in order. */
+export class Maintenance {
+  readonly #parts: MaintenanceParts;
+  readonly #options: Live<ResolvedOptions>;
+  readonly #clock: Clock;
+  #dueMs = 0;
+
+  /** Due at once. */
+  constructor(parts: MaintenanceParts, options: Live<ResolvedOptions>, clock: Clock) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  /** When it is due again, monotonic ms. */
+  get dueMs(): number {
+    return this.#dueMs;
+  }
+
+  /** Do what is due. */
+  async runIfDue(): Promise<void> {
+    if (this.#clock.monotonic() < this.#dueMs) return;
+    const { store, sync, semaphore } = this.#parts;
+    const { threads, pollMs } = this.#options.current;
+    await store.refresh();
+    semaphore.limit = Math.min(threads, semaphore.limit + 1);
+    for (const deferred of [...store.deferred]) {
+      await sync.heed(deferred);
+      await this.#expire(deferred);
+    }
+    sync.resumeUnmarked();
+    this.#dueMs = this.#clock.monotonic() + pollMs;
+  }
+
+  /** Give up what has waited too long for a destination that is down. */
+  async #expire(deferred: Deferred): Promise<void> {
+    const { lanes, sync, prefetch, settler } = this.#parts;
+    const station = lanes.get(deferred.destination);
+    if (!station?.lane.isDown || station.lane.isHeld) return;
+    for (let n = 0; n < EXPIRE_AT_ONCE; n++) {
+      if (deferred.oldestMs + this.#options.current.maxAgeMs > this.#clock.now()) return;
+      const event = await prefetch.nextDue(deferred.destination);
+      if (!event) return;
+      if (!await settler.expire(event, station.lastError)) await sync.park(station, event);
+    }
+  }
+
+  /** Sweep now, and then once a day until `stop`. The promise given first is that of the first. */
+  sweepDaily(stop: AbortSignal): { readonly first: Promise<void>; readonly all: Promise<void> } {
+    const { store } = this.#parts;
+    const first = store.sweep(stop);
+    const daily = async () => {
+      await first;
+      while (!stop.aborted) {
+        await this.#clock.sleep(SWEEP_EVERY_MS, stop);
+        if (!stop.aborted) await store.sweep(stop);
+      }
+    };
+    return { first, all: daily() };
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * From a claim to something that can be sent: read it, parse it, find its destination. What can't
+ * be sent comes back as a {@linkcode Rejection}, which `settle.ts` acts upon.
+ *
+ * @module
+ */
+
+import { destinationFolder } from "../event/destination.ts";
+import { type EventRequest, parseEvent } from "../event/request.ts";
+import { forbidden, type Sender } from "../http/sender.ts";
+import type { Part } from "../merge/merger.ts";
+import { MOST_TAKEOVERS } from "../store/limits.ts";
+import type { Claim, Content, World } from "../store/store.ts";
+import type { Live, ResolvedOptions } from "./options.ts";
+
+/** How long a file that may still be being written is left alone. */
+const WRITING_PAUSE_MS = 5_000;
+
+/** What merging knows of a prepared event. */
+export interface Gathered {
+  /** What it brings. */
+  readonly part: Part;
+  /** With equal ones it may share a request. */
+  readonly group: string;
+  /** Since when it waits for others, monotonic ms. */
+  readonly sinceMs: number;
+}
+
+/** A claimed event that can be sent. */
+export interface Prepared {
+  /** Its claim. */
+  readonly claim: Claim;
+  /** What to send. */
+  readonly request: EventRequest;
+  /** The destination's label. */
+  readonly destination: string;
+  /** Size of the event. */
+  readonly bytes: number;
+  /** What merging knows of it; `undefined` when it goes alone. */
+  readonly gathered?: Gathered;
+}
+
+/** Why a claimed event can't be sent, and so what is to become of it. */
+export type Rejection =
+  | Exclude<Content, { readonly kind: "bytes" | "refused" }>
+  | { readonly kind: "refused"; readonly reason: string; readonly destination?: string };
+
+/** Prepares claims. */
+export class Preparer {
+  readonly #options: Live<ResolvedOptions>;
+  readonly #sender: Sender;
+  readonly #world: World;
+  /** Labels by URL object, which events of one endpoint share. */
+  readonly #labels = new WeakMap<URL, string>();
+
+  /** @param sender Knows what may be reached. */
+  constructor(options: Live<ResolvedOptions>, sender: Sender, world: World) {
+    this.#options = options;
+    this.#sender = sender;
+    this.#world = world;
+  }
+
+  /** Look at a claimed event. A promise only when something has to be asked. */
+  prepare(claim: Claim): Prepared | Rejection | Promise<Prepared | Rejection> {
+    if (claim.takeovers >= MOST_TAKEOVERS) {
+      return { kind: "refused", reason: `its consumer died ${claim.takeovers} times` };
+    }
+    const content = claim.read();
+    return content instanceof Promise
+      ? content.then((content) => this.#parse(claim, content))
+      : this.#parse(claim, content);
+  }
+
+  #parse(claim: Claim, content: Content): Prepared | Rejection | Promise<Prepared | Rejection> {
+    if (content.kind !== "bytes") return content;
+    const parsed = parseEvent(content.bytes);
+    if (parsed.kind === "unfinished") {
+      if (!content.mayBeUnfinished) return { kind: "refused", reason: parsed.reason };
+      const reason = `${parsed.reason}; it may still be being written`;
+      return { kind: "released", reason, pauseMs: WRITING_PAUSE_MS };
+    }
+    if (parsed.kind === "refused") return this.#refused(parsed.reason, parsed.url);
+    const { request } = parsed;
+    if (!this.#sender.mayReach(request.url)) {
+      return this.#refused(forbidden(request.url), request.url);
+    }
+    const prepared = (destination: string): Prepared => ({
+      claim,
+      request,
+      destination,
+      bytes: content.bytes.length,
+      ...this.#gathered(request),
+    });
+    const label = this.#labelOf(request.url);
+    return label instanceof Promise ? label.then(prepared) : prepared(label);
+  }
+
+  async #refused(reason: string, url: URL | undefined): Promise<Rejection> {
+    return { kind: "refused", reason, ...(url ? { destination: await this.#labelOf(url) } : {}) };
+  }
+
+  #labelOf(url: URL): string | Promise<string> {
+    return this.#labels.get(url) ?? this.#makeLabel(url);
+  }
+
+  async #makeLabel(url: URL): Promise<string> {
+    const label = await destinationFolder(url, this.#world.sha256);
+    this.#labels.set(url, label);
+    return label;
+  }
+
+  #gathered(request: EventRequest): { readonly gathered?: Gathered } {
+    const part = this.#options.current.merge?.partOf(request);
+    if (!part) return {};
+    return { gathered: { part, group: part.key, sinceMs: this.#world.clock.monotonic() } };
+  }
+}

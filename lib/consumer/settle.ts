@@ -1,0 +1,248 @@
+/**
+ * How a claim ends, and telling it: every outcome of an attempt, and every reason not to attempt
+ * one, has its line here. A new outcome doesn't compile until it has one.
+ *
+ * @module
+ */
+
+import { givesUp, retryDelayMs } from "../http/schedule.ts";
+import type { Attempt } from "../http/sender.ts";
+import { errorCode } from "../runtime/runtime.ts";
+import type { Claim, Reason, Settled, World } from "../store/store.ts";
+import type { LeaseLost, Trace } from "../telemetry/trace.ts";
+import type { Live, ResolvedOptions } from "./options.ts";
+import type { Prepared, Rejection } from "./prepare.ts";
+
+/** Where events wait whose own destination isn't known. */
+const NO_DESTINATION = "others";
+
+/** Settles claims. */
+export class Settler {
+  readonly #options: Live<ResolvedOptions>;
+  readonly #world: World;
+  readonly #trace: Trace;
+
+  /** @param trace Told how each event ends. */
+  constructor(options: Live<ResolvedOptions>, world: World, trace: Trace) {
+    this.#options = options;
+    this.#world = world;
+    this.#trace = trace;
+  }
+
+  /** @param merged How many events shared the attempt. */
+  settle(event: Prepared, attempt: Attempt, merged = 1): Promise<void> {
+    const { outcome } = attempt;
+    switch (outcome) {
+      case "delivered":
+        return attempt.response
+          ? this.#keepAnswer(event, attempt, attempt.response)
+          : this.#complete(event, attempt, merged);
+      case "deferred":
+        return this.#retry(event, attempt, merged);
+      case "refused":
+        return this.#bury(event.claim, reasonOf(attempt, event.destination), attempt.ms, merged);
+      case "aborted":
+        return this.#release(event.claim, "the consumer is stopping", 0, true);
+      default:
+        return unhandled(outcome);
+    }
+  }
+
+  /** Settle what can't be sent. */
+  reject(claim: Claim, rejection: Rejection): Promise<void> {
+    switch (rejection.kind) {
+      case "lost":
+        return Promise.resolve(this.#lost(claim, "read"));
+      case "crowded":
+      case "released":
+        return this.#release(claim, rejection.reason, rejection.pauseMs, false);
+      case "deferred":
+        return this.#defer(claim, NO_DESTINATION, rejection);
+      case "refused":
+        return this.#bury(claim, {
+          outcome: "refused",
+          reason: rejection.reason,
+          destination: rejection.destination,
+        });
+      default:
+        return unhandled(rejection);
+    }
+  }
+
+  /** Put a prepared event back, unsent. */
+  release({ claim }: Prepared, reason = "the consumer is stopping"): Promise<void> {
+    return this.#release(claim, reason, 0, false);
+  }
+
+  /** Let a prepared event wait, unsent, for its destination, which is ready in `pauseMs` at best. */
+  async park({ claim, destination }: Prepared, pauseMs: number): Promise<void> {
+    const settled = await claim.park(destination, pauseMs);
+    this.#tell(claim, "defer", settled, () => {
+      this.#trace({ type: "parked", id: claim.id, destination });
+    });
+  }
+
+  /**
+   * Give a prepared event up that has waited too long for its destination.
+   *
+   * @returns `false` when it has not.
+   */
+  async expire({ claim, destination }: Prepared, why: string): Promise<boolean> {
+    const ageMs = this.#ageMs(claim);
+    if (ageMs < this.#options.current.maxAgeMs) return false;
+    const reason = `it has waited for ${
+      Math.round(ageMs / 3_600_000)
+    } h for its destination, which is down: ${why}`;
+    await this.#bury(claim, { outcome: "deferred", reason, destination });
+    return true;
+  }
+
+  /** Tell that a lease was lost, or kept by a disk that refuses. */
+  unsent(claim: Claim, fate: "lost" | "kept"): void {
+    if (fate === "lost") this.#lost(claim, "renew");
+    else this.#trace({ type: "kept", id: claim.id });
+  }
+
+  async #keepAnswer(
+    event: Prepared,
+    attempt: Attempt,
+    { body, meta }: NonNullable<Attempt["response"]>,
+  ): Promise<void> {
+    const answer = event.claim.answer();
+    try {
+      await answer.write(body);
+      await answer.finish(meta);
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === undefined) throw error;
+      await answer.discard();
+      const reason = `the response can't be written to res/: ${code}`;
+      const { id } = event.claim;
+      this.#trace({
+        type: "disk-trouble",
+        verb: "store response",
+        code,
+        reason: "asked again later",
+        id,
+      });
+      const { response: _, ...failed } = attempt;
+      return await this.#retry(event, { ...failed, outcome: "deferred", reason }, 1);
+    }
+    await this.#complete(event, attempt, 1);
+  }
+
+  async #complete({ claim, destination }: Prepared, attempt: Attempt, merged: number) {
+    const { id } = claim;
+    this.#trace({
+      type: "delivered",
+      id,
+      destination,
+      status: attempt.status ?? 0,
+      attempt: claim.attempt,
+      ms: attempt.ms,
+      ...(merged > 1 ? { merged } : {}),
+    });
+    if (await claim.complete() === "lost") this.#lost(claim, "complete");
+  }
+
+  async #retry(event: Prepared, attempt: Attempt, merged: number): Promise<void> {
+    const { claim, destination } = event;
+    const { maxAttempts, maxAgeMs } = this.#options.current;
+    const ageMs = this.#ageMs(claim);
+    const givenUp = givesUp({ attempt: claim.attempt, ageMs, maxAttempts, maxAgeMs });
+    if (givenUp === undefined) return await this.#defer(claim, destination, attempt, merged);
+    const reason = `${givenUp}; the last answer: ${attempt.reason}`;
+    await this.#bury(claim, { ...reasonOf(attempt, destination), reason }, attempt.ms, merged);
+  }
+
+  #ageMs({ enqueuedMs }: Claim): number {
+    return this.#world.clock.now() - enqueuedMs;
+  }
+
+  async #defer(
+    claim: Claim,
+    destination: string,
+    failed: { readonly reason: string } & Partial<Attempt>,
+    merged = 1,
+  ): Promise<void> {
+    const { reason, status, retryAfterMs, ms = 0 } = failed;
+    const { backoffBaseMs: baseMs, backoffCapMs: capMs } = this.#options.current;
+    const random = this.#world.random();
+    const delayMs = retryDelayMs({ attempt: claim.attempt, random, baseMs, capMs, retryAfterMs });
+    const dueMs = this.#world.clock.now() + delayMs;
+    const settled = await claim.defer(destination, dueMs);
+    this.#tell(claim, "defer", settled, () => {
+      this.#trace({
+        type: "deferred",
+        id: claim.id,
+        destination,
+        attempt: claim.attempt,
+        ms,
+        reason,
+        dueMs,
+        ...(merged > 1 ? { merged } : {}),
+        ...(status === undefined ? {} : { status }),
+      });
+    });
+  }
+
+  async #bury(claim: Claim, why: Reason, ms = 0, merged = 1): Promise<void> {
+    const dueMs = this.#world.clock.now() + this.#options.current.backoffCapMs;
+    const settled = await claim.bury(why, dueMs);
+    this.#tell(claim, "bury", settled, () => {
+      const { status, destination, reason } = why;
+      this.#trace({
+        type: "dead",
+        id: claim.id,
+        attempt: claim.attempt,
+        ms,
+        reason,
+        ...(status === undefined ? {} : { status }),
+        ...(destination === undefined ? {} : { destination }),
+        ...(merged > 1 ? { merged } : {}),
+      });
+    });
+  }
+
+  async #release(claim: Claim, reason: string, pauseMs: number, sent: boolean): Promise<void> {
+    const { id } = claim;
+    const dueMs = this.#world.clock.now() + pauseMs;
+    const settled = await claim.release(dueMs, sent);
+    this.#tell(claim, "release", settled, () => {
+      this.#trace({ type: "released", id, reason, dueMs });
+    });
+  }
+
+  #tell(claim: Claim, verb: LeaseLost["verb"], settled: Settled, done: () => void): void {
+    const { id } = claim;
+    switch (settled) {
+      case "done":
+        return done();
+      case "lost":
+        return this.#lost(claim, verb);
+      case "returned": {
+        const reason = `the disk refused to ${verb} it`;
+        return this.#trace({ type: "released", id, reason, dueMs: this.#world.clock.now() });
+      }
+      case "kept":
+        return this.#trace({ type: "kept", id });
+      default:
+        return unhandled(settled);
+    }
+  }
+
+  #lost({ id }: Claim, verb: LeaseLost["verb"]): void {
+    this.#trace({ type: "lease-lost", id, verb });
+  }
+}
+
+function reasonOf(attempt: Attempt, destination: string): Reason {
+  const { reason, status, answer } = attempt;
+  const outcome = attempt.outcome === "refused" ? "refused" : "deferred";
+  return { outcome, status, reason, destination, answer };
+}
+
+/** Not reached: what isn't handled above doesn't compile. */
+function unhandled(value: never): never {
+  throw new TypeError(`Cannot settle: there is no rule for ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,265 @@
+/**
+ * The store of a maildir: how one consumer finds, claims and settles the events of a queue
+ * directory.
+ *
+ *     poller     what is due in new/, in shared folders of defer/, and abandoned in cur/
+ *     deferred   what waits for one destination, and its marks
+ *     claims     claiming side by side; each claim settles itself
+ *     recovery   claims nobody works on any more, peers, owner files
+ *
+ * @module
+ */
+
+import type {
+  Candidate,
+  ClaimedMany,
+  Deferred,
+  Storage,
+  Store,
+  StoreOptions,
+  World,
+} from "../../store/store.ts";
+import { Reporter } from "../../telemetry/reporter.ts";
+import { isDiskFull } from "../place.ts";
+import type { Queue } from "../queue.ts";
+import { isEmpty } from "../status.ts";
+import { sweep } from "../sweep.ts";
+import type { MaildirClaim } from "./claim.ts";
+import { ClaimBackoff } from "./claim_backoff.ts";
+import { Claims } from "./claims.ts";
+import { DeferredEvents, DeferredFolder } from "./deferred.ts";
+import { ListingBackoff } from "./listing_backoff.ts";
+import { acquireOwner, type OwnerFile, releaseOwner } from "./owner.ts";
+import { Poller } from "./poller.ts";
+import { ReadyEvents } from "./ready.ts";
+import { AbandonedClaims } from "./recovery.ts";
+import { strayReport } from "./strays.ts";
+
+/**
+ * Above this many claims without a rest the disk need not tell that more has come: the folder is
+ * listed again anyway, and each claim would be told too.
+ */
+const CLAIMS_WITHOUT_WATCH = 64;
+
+/** A queue directory as a storage for consumers. */
+export class Maildir implements Storage {
+  readonly #queue: Queue;
+
+  /** Of an opened queue. */
+  constructor(queue: Queue) {
+    this.#queue = queue;
+  }
+
+  get world(): World {
+    return this.#queue.place.runtime;
+  }
+
+  connect(options: StoreOptions): Store {
+    return new MaildirStore(this.#queue, options);
+  }
+}
+
+/** One consumer's way to the events of a queue directory. */
+export class MaildirStore implements Store {
+  readonly #queue: Queue;
+  readonly #reporter: Reporter;
+  readonly #backoff: ListingBackoff;
+  readonly #deferred: DeferredEvents;
+  readonly #abandoned: AbandonedClaims;
+  readonly #poller: Poller;
+  readonly #claims: Claims;
+  readonly #delivered = new Set<MaildirClaim>();
+  #owner: OwnerFile | undefined;
+  #unwatch: (() => void) | undefined;
+  #claimsSinceRest = 0;
+
+  /** Nothing is done yet. */
+  constructor(queue: Queue, options: StoreOptions) {
+    const { leaseMs, maxBytes, pollMs, trace, once } = options;
+    const { clock } = queue.place.runtime;
+    const held = new Set<string>();
+    this.#queue = queue;
+    const reporter = this.#reporter = new Reporter(trace, clock);
+    this.#backoff = new ListingBackoff(clock, reporter);
+    const deferred = this.#deferred = new DeferredEvents(
+      queue,
+      reporter,
+      pollMs,
+      once ? clock.now() : Infinity,
+    );
+    const onOther = strayReport(reporter);
+    this.#abandoned = new AbandonedClaims(queue, leaseMs, (name) => held.has(name), onOther);
+    this.#abandoned.looksOnce = once;
+    this.#poller = new Poller(
+      {
+        clock,
+        ready: new ReadyEvents(queue.place, onOther),
+        abandoned: this.#abandoned,
+        deferred,
+        backoff: this.#backoff,
+      },
+      pollMs,
+      once,
+    );
+    this.#claims = new Claims(
+      {
+        queue,
+        reporter,
+        leaseMs,
+        maxBytes,
+        pollMs,
+        held,
+        delivered: this.#delivered,
+        added: (folder, dueMs) => deferred.added(folder, dueMs),
+      },
+      new ClaimBackoff(clock),
+      trace,
+    );
+  }
+
+  async open(): Promise<void> {
+    try {
+      this.#owner = await acquireOwner(this.#queue);
+    } catch (error) {
+      // A full disk may have no room for one more name; events can be delivered all the same, which
+      // makes room.
+      if (!isDiskFull(error)) throw error;
+      const fate = "without an owner file only the leases will tell of its death";
+      this.#reporter.trouble("start", error, fate);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#stopWatching();
+    // The last chance: whoever takes these claims over sends their events again.
+    await this.#removeDelivered();
+    await this.#try("list", "owner files of the dead are left to the next consumer", () => {
+      return this.#abandoned.close();
+    });
+    await this.#try("mark", "`status` shows a breaker that is no more", () => {
+      return this.#deferred.withdrawMarks();
+    });
+    if (this.#owner) await releaseOwner(this.#queue, this.#owner);
+  }
+
+  candidates(
+    most: number,
+    mayWait: boolean,
+  ): readonly Candidate[] | Promise<readonly Candidate[]> {
+    return this.#poller.next(most, mayWait);
+  }
+
+  get restUntilMs(): number {
+    return this.#poller.restUntilMs;
+  }
+
+  get hasOfferedAll(): boolean {
+    return this.#poller.hasFinished;
+  }
+
+  async claim(candidates: readonly Candidate[]): Promise<ClaimedMany> {
+    const result = await this.#claims.claim(candidates);
+    for (const claimed of result.claimed) {
+      if (typeof claimed === "object") {
+        this.#poller.decided(true);
+        this.#claimsSinceRest++;
+      } else if (claimed === "gone") this.#poller.decided(false);
+    }
+    if (this.#claimsSinceRest > CLAIMS_WITHOUT_WATCH) this.#stopWatching();
+    return result;
+  }
+
+  get deferred(): Iterable<Deferred> {
+    return this.#deferred;
+  }
+
+  deferredOf(destination: string): Deferred | undefined {
+    return this.#deferred.get(destination);
+  }
+
+  hasDue(deferred: Deferred): boolean {
+    return deferred instanceof DeferredFolder && this.#deferred.hasDue(deferred);
+  }
+
+  async nextDue(deferred: Deferred): Promise<Candidate | undefined> {
+    return deferred instanceof DeferredFolder ? await this.#poller.nextDue(deferred) : undefined;
+  }
+
+  async refresh(): Promise<void> {
+    await this.#removeDelivered();
+    await this.#try("list", "looked at again later", () => this.#deferred.refresh());
+  }
+
+  look(destination: string): Promise<Deferred | undefined> {
+    return this.#deferred.look(destination);
+  }
+
+  async markAfter(destination: string, untilMs: number): Promise<void> {
+    await this.#mark(() => this.#deferred.markAfter(destination, untilMs));
+  }
+
+  async markOpen(destination: string, error: string): Promise<void> {
+    await this.#mark(() => this.#deferred.markOpen(destination, error));
+  }
+
+  async unmarkOpen(destination: string): Promise<void> {
+    await this.#mark(() => this.#deferred.unmarkOpen(destination));
+  }
+
+  get hasPeers(): boolean {
+    return this.#abandoned.hasCompany;
+  }
+
+  watch(onChange: () => void): boolean {
+    this.#claimsSinceRest = 0;
+    if (this.#unwatch) return false;
+    const { place } = this.#queue;
+    this.#unwatch = place.runtime.disk.watch(`${place.base}/new`, () => {
+      this.#poller.wake();
+      onChange();
+    });
+    this.#poller.wake();
+    return true;
+  }
+
+  #stopWatching(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+  }
+
+  async left(): Promise<"nothing" | "held" | "more"> {
+    const isHeld = (destination: string) => this.#deferred.get(destination)?.isHeld ?? false;
+    try {
+      // What isn't held first: others may take the last of it between two looks, which doesn't make
+      // it held.
+      if (!await isEmpty(this.#queue, (destination) => !isHeld(destination))) return "more";
+      return await isEmpty(this.#queue) ? "nothing" : "held";
+    } catch (error) {
+      this.#backoff.notListed(error);
+      return "more"; // what can't be listed may hold something
+    }
+  }
+
+  async sweep(signal: AbortSignal): Promise<void> {
+    await this.#try("sweep", "swept again tomorrow", async () => {
+      await sweep(this.#queue, signal);
+    });
+  }
+
+  #mark(mark: () => Promise<void>): Promise<void> {
+    return this.#try("mark", "other consumers and `status` don't hear of it", mark);
+  }
+
+  /** Try again to remove the files of delivered events that the disk refused to remove. */
+  async #removeDelivered(): Promise<void> {
+    for (const claim of [...this.#delivered]) await claim.complete();
+  }
+
+  async #try(verb: string, fate: string, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      this.#reporter.trouble(verb, error, fate);
+    }
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * The marks in a destination's folder: dot files by which operators, endpoints and consumers leave
+ * word for all consumers, also after a restart.
+ *
+ *     .hold            an operator holds it: nothing is sent until the file is removed
+ *     .after@<ms>      the endpoint asked to be left alone until then, Unix ms
+ *     .open~<owner>    that consumer finds it down; JSON with `since` and `error`, for people
+ *
+ * @module
+ */
+
+import { errorCode } from "../../runtime/runtime.ts";
+import { createFile } from "../layout.ts";
+import { ensureFolder, isMissing } from "../place.ts";
+import type { Queue } from "../queue.ts";
+import { run } from "../steps.ts";
+
+/** Keeps a destination from being sent to until it is removed. */
+export const HOLD_FILE = ".hold";
+
+/** Until when the endpoint asked to be left alone, Unix ms. */
+export const AFTER_FILE = /^\.after@(\d{1,15})$/;
+
+/** Some consumer finds the destination down. */
+export const OPEN_FILE = /^\.open~[a-z0-9-]+$/;
+
+/**
+ * Longest wait an endpoint can ask for, and what clocks may differ: a time further ahead is not
+ * believed.
+ */
+export const FURTHEST_AFTER_MS = 2 * 60 * 60_000 + 15 * 60_000;
+
+/** What the marks of a folder say. */
+export interface MarksSeen {
+  /** Whether an operator holds it. */
+  isHeld: boolean;
+  /** Until when the endpoint asked to be left alone, Unix ms; 0 for not. */
+  afterMs: number;
+  /** Whether some consumer finds it down. */
+  isMarkedOpen: boolean;
+}
+
+/** What a time in the name of an `.after@` says: 0 when it is over, or no clock can have set it. */
+export function believedAfterMs(name: string, nowMs: number): number {
+  const untilMs = Number(AFTER_FILE.exec(name)?.[1] ?? 0);
+  return untilMs > nowMs && untilMs - nowMs <= FURTHEST_AFTER_MS ? untilMs : 0;
+}
+
+/** Writes and removes marks. */
+export class Marks {
+  readonly #queue: Queue;
+
+  /** Those of a queue. */
+  constructor(queue: Queue) {
+    this.#queue = queue;
+  }
+
+  /**
+   * Tell everybody to leave a destination alone until then, Unix ms.
+   *
+   * @throws The disk's error.
+   */
+  after(destination: string, untilMs: number): Promise<void> {
+    return this.#create(destination, `.after@${Math.ceil(untilMs)}`, new Uint8Array());
+  }
+
+  /**
+   * Tell people that this consumer finds a destination down, and why.
+   *
+   * @throws The disk's error.
+   */
+  open(destination: string, error: string): Promise<void> {
+    const since = new Date(this.#queue.place.runtime.clock.now()).toISOString();
+    const text = `${JSON.stringify({ since, error })}\n`;
+    return this.#create(destination, this.#ownOpenFile, new TextEncoder().encode(text));
+  }
+
+  get #ownOpenFile(): string {
+    return `.open~${this.#queue.owner}`;
+  }
+
+  /**
+   * Remove everybody's word that a destination is down.
+   *
+   * @throws The disk's error.
+   */
+  async unopen(destination: string): Promise<void> {
+    const { disk } = this.#queue.place.runtime;
+    const folder = `defer/${destination}`;
+    try {
+      for await (const { name, kind } of disk.list(`${this.#queue.place.base}/${folder}`)) {
+        if (kind === "file" && OPEN_FILE.test(name)) {
+          await disk.remove(this.#queue.path(folder, name));
+        }
+      }
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+
+  /**
+   * Take back this consumer's own word.
+   *
+   * @throws The disk's error.
+   */
+  async withdraw(destination: string): Promise<void> {
+    const { disk } = this.#queue.place.runtime;
+    try {
+      await disk.remove(this.#queue.path(`defer/${destination}`, this.#ownOpenFile));
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+
+  /** Remove a mark that is over; one that resists is looked at again. */
+  async drop(folder: string, name: string): Promise<void> {
+    try {
+      await this.#queue.place.runtime.disk.remove(this.#queue.path(folder, name));
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error;
+    }
+  }
+
+  async #create(destination: string, name: string, bytes: Uint8Array): Promise<void> {
+    const { disk } = this.#queue.place.runtime;
+    const path = this.#queue.path(`defer/${destination}`, name);
+    await ensureFolder(this.#queue.place, `defer/${destination}`);
+    try {
+      await run(createFile(disk, path, bytes, this.#queue.place.modes, false));
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") throw error;
+    }
+  }
+}
