@@ -141,9 +141,12 @@ function bytesOf(event: EventInput | Uint8Array): Uint8Array {
   return event instanceof Uint8Array ? event : encodeEvent(event);
 }
 
-/** The attempts that stay counted: one that was not sent is given back. */
-function attemptsBegun({ attempt }: Claim, sent: boolean): number {
-  return sent ? attempt : Math.max(0, attempt - 1);
+/**
+ * The attempts that stay counted: one that was not sent is given back. Of a claim that was taken
+ * over nobody knows whether it was.
+ */
+function attemptsBegun({ attempt, takeovers }: Claim, sent: boolean): number {
+  return sent || takeovers > 0 ? attempt : Math.max(0, attempt - 1);
 }
 
 function asJson(value: unknown): Uint8Array {

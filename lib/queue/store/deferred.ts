@@ -67,7 +67,10 @@ const LONGEST_LISTING = 10_000;
 export class DeferredFolder implements Deferred {
   readonly destination: string;
   readonly #clock: Clock;
-  isHeld = false;
+  /** Whether an operator holds it. */
+  isMarkedHeld = false;
+  /** Whether it can't be looked at, so that nobody knows. */
+  isOutOfSight = false;
   afterMs = 0;
   isMarkedOpen = false;
   /** Buckets by name. */
@@ -85,6 +88,10 @@ export class DeferredFolder implements Deferred {
   constructor(destination: string, clock: Clock) {
     this.destination = destination;
     this.#clock = clock;
+  }
+
+  get isHeld(): boolean {
+    return this.isMarkedHeld || this.isOutOfSight;
   }
 
   get nextDueMs(): number {
@@ -205,10 +212,11 @@ export class DeferredEvents {
   async #look(folder: DeferredFolder): Promise<void> {
     try {
       await this.#lookInto(folder);
+      folder.isOutOfSight = false;
     } catch (error) {
       const path = `defer/${folder.destination}`;
       this.#reporter.trouble("list", error, `${path} can't be looked at, so it is held`);
-      folder.isHeld = true;
+      folder.isOutOfSight = true;
       folder.seen = undefined;
     }
   }
@@ -233,11 +241,11 @@ export class DeferredEvents {
   /** @returns Whether the folder is of any use. */
   async #readNames(folder: DeferredFolder, path: string): Promise<boolean> {
     const present = new Set<string>([""]);
-    const marks = { isHeld: false, afterMs: 0, isMarkedOpen: false };
+    const marks = { isMarkedHeld: false, afterMs: 0, isMarkedOpen: false };
     let isLoose = false;
     const nowMs = this.#queue.place.runtime.clock.now();
     for await (const { name, kind } of this.#names(path)) {
-      if (name === HOLD_FILE) marks.isHeld = true;
+      if (name === HOLD_FILE) marks.isMarkedHeld = true;
       else if (OPEN_FILE.test(name)) marks.isMarkedOpen ||= kind === "file";
       else if (AFTER_FILE.test(name)) {
         const afterMs = believedAfterMs(name, nowMs);
@@ -256,7 +264,7 @@ export class DeferredEvents {
       if (!present.has(name)) folder.buckets.delete(name);
       else if (bucket.dueMs > nowMs) await this.#recheck(name, bucket);
     }
-    return present.size > 1 || isLoose || marks.isHeld || marks.afterMs > 0;
+    return present.size > 1 || isLoose || marks.isMarkedHeld || marks.afterMs > 0;
   }
 
   /** The names in a folder; one that isn't there has none. */

@@ -228,7 +228,7 @@ export class MaildirStore implements Store {
   }
 
   async left(): Promise<"nothing" | "held" | "more"> {
-    const isHeld = (destination: string) => this.#deferred.get(destination)?.isHeld ?? false;
+    const isHeld = (destination: string) => this.#deferred.get(destination)?.isMarkedHeld ?? false;
     try {
       // What isn't held first: others may take the last of it between two looks, which doesn't make
       // it held.

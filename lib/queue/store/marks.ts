@@ -30,16 +30,6 @@ export const OPEN_FILE = /^\.open~[a-z0-9-]+$/;
  */
 export const FURTHEST_AFTER_MS = 2 * 60 * 60_000 + 15 * 60_000;
 
-/** What the marks of a folder say. */
-export interface MarksSeen {
-  /** Whether an operator holds it. */
-  isHeld: boolean;
-  /** Until when the endpoint asked to be left alone, Unix ms; 0 for not. */
-  afterMs: number;
-  /** Whether some consumer finds it down. */
-  isMarkedOpen: boolean;
-}
-
 /** What a time in the name of an `.after@` says: 0 when it is over, or no clock can have set it. */
 export function believedAfterMs(name: string, nowMs: number): number {
   const untilMs = Number(AFTER_FILE.exec(name)?.[1] ?? 0);
