@@ -40,7 +40,7 @@ import {
 
 export { Consumer, type Mode, type Summary } from "./lib/consumer/consumer.ts";
 export { DiskFailure } from "./lib/store/failure.ts";
-export type { ConsumerOptions } from "./lib/consumer/options.ts";
+export type { ConsumerOptions } from "./lib/config/consumer.ts";
 export type {
   Deferred,
   Delivered,

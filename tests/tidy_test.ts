@@ -21,6 +21,7 @@ const ROOT = new URL("../", import.meta.url);
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   cli: [
     "accept",
+    "config",
     "consumer",
     "http",
     "merge",
@@ -32,7 +33,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "telemetry",
     "version.ts",
   ],
-  consumer: ["http", "lanes", "merge", "queue", "event", "runtime", "store", "telemetry"],
+  consumer: ["config", "http", "lanes", "merge", "queue", "event", "runtime", "store", "telemetry"],
+  config: ["accept", "event", "http", "merge", "queue", "telemetry"],
   accept: ["queue", "event", "runtime"],
   sdk: ["queue", "event", "runtime"],
   http: ["event", "runtime", "version.ts"],
