@@ -13,6 +13,7 @@ import type { Merger } from "../merge/merger.ts";
 import { MERGERS } from "../merge/mergers.ts";
 import { LEASE_MARGIN_MS, LONGEST_LEASE_MS, LONGEST_WAIT_MS } from "../queue/constants.ts";
 import type { Trace } from "../telemetry/trace.ts";
+import { formatDuration } from "./duration.ts";
 import { count, duration, named, rate, size, statusMap } from "./kinds.ts";
 import type { OptionsOf } from "./option.ts";
 import { atLeast, atMost } from "./rules.ts";
@@ -89,6 +90,8 @@ const LONGEST_AGE_MS = 36_500 * 24 * HOUR_MS;
 /** A lease must leave this much beside the timeout for everything that isn't the request. */
 const LEASE_SPARE_MS = 2 * LEASE_MARGIN_MS;
 
+const LONGEST_MERGE_WAIT_MS = MINUTE_MS;
+
 const MOST_REQUESTS = 10_000;
 const MOST_EVENTS_MERGED = 10_000;
 const LARGEST_BYTES = 256 * 2 ** 20;
@@ -139,7 +142,9 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     kind: duration(1, LONGEST_LEASE_MS),
     default: ({ timeoutMs }) => timeoutMs + 30 * SECOND_MS,
     defaultText: "timeout + 30s",
-    help: "how long an event is this consumer's alone; at least --timeout + 10s, at most 1h",
+    help: `how long an event is this consumer's alone; at least --timeout + ${
+      formatDuration(LEASE_SPARE_MS)
+    }, at most ${formatDuration(LONGEST_LEASE_MS)}`,
     check: atLeast("timeoutMs", LEASE_SPARE_MS),
   },
   maxAttempts: {
@@ -174,7 +179,7 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     destinationName: "backoff-cap",
     kind: duration(1, LONGEST_WAIT_MS),
     default: 10 * MINUTE_MS,
-    help: "longest pause, at most 7d",
+    help: `longest pause, at most ${formatDuration(LONGEST_WAIT_MS)}`,
     check: atLeast("backoffBaseMs"),
   },
   graceMs: {
@@ -219,9 +224,11 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
   mergeWaitMs: {
     ...CONSUME,
     name: "merge-wait",
-    kind: duration(0, MINUTE_MS),
+    kind: duration(0, LONGEST_MERGE_WAIT_MS),
     default: 0,
-    help: "let an event wait for others while the queue is short, at most 1m",
+    help: `let an event wait for others while the queue is short, at most ${
+      formatDuration(LONGEST_MERGE_WAIT_MS)
+    }`,
     needs: "merge",
   },
   mergeCount: {
