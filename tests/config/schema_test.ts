@@ -1,9 +1,19 @@
 import { assert, assertEquals } from "@std/assert";
-import { CONSUMER_OPTIONS } from "../../lib/config/consumer.ts";
-import type { AnyOption } from "../../lib/config/option.ts";
+import { CONSUMER_OPTIONS, type ConsumerSettings } from "../../lib/config/consumer.ts";
+import { text } from "../../lib/config/kinds.ts";
+import type { AnyOption, OptionsOf } from "../../lib/config/option.ts";
 import { defaultOf, OPTIONS } from "../../lib/config/schema.ts";
 
 const CONSUMER = Object.entries<AnyOption>(CONSUMER_OPTIONS);
+
+Deno.test("an option that a program knows and the schema doesn't is an error of the compiler", () => {
+  type More = ConsumerSettings & { readonly userAgent: string };
+  // @ts-expect-error userAgent isn't declared
+  const missing: OptionsOf<More> = CONSUMER_OPTIONS;
+  // @ts-expect-error its value is a number
+  const wrong: OptionsOf<ConsumerSettings>["pollMs"]["kind"] = text("DURATION");
+  assert(missing && wrong);
+});
 
 Deno.test("no two options can be written alike", () => {
   const written = OPTIONS.flatMap(({ name, aliases = [] }) => [`--${name}`, ...aliases]);
