@@ -7,8 +7,8 @@ import { defaultOf, OPTIONS } from "../../lib/config/schema.ts";
 const CONSUMER = Object.entries<AnyOption>(CONSUMER_OPTIONS);
 
 Deno.test("an option that a program knows and the schema doesn't is an error of the compiler", () => {
-  type More = ConsumerSettings & { readonly userAgent: string };
-  // @ts-expect-error userAgent isn't declared
+  type More = ConsumerSettings & { readonly xyzzy: string };
+  // @ts-expect-error xyzzy isn't declared
   const missing: OptionsOf<More> = CONSUMER_OPTIONS;
   // @ts-expect-error its value is a number
   const wrong: OptionsOf<ConsumerSettings>["pollMs"]["kind"] = text("DURATION");
