@@ -56,7 +56,8 @@ export function faultsOf<All>(
   };
   const sentence = (entry: Entry<All>, must: string) => {
     const [key, option] = entry;
-    const origin = isGiven(entry) ? "" : " (the default)";
+    const why = option.defaultText === undefined ? "" : `, ${option.defaultText}`;
+    const origin = isGiven(entry) ? "" : ` (the default${why})`;
     const current = `, current value is ${shown(option, all[key], voice)}${origin}`;
     return `${voice.name(key, option)} must be ${must}${option.secret ? "" : current}`;
   };

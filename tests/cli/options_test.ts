@@ -206,7 +206,7 @@ Deno.test("options that contradict each other are refused, both named", () => {
   assertEquals(
     refusal("--timeout", "3571s"),
     "--lease must be a duration from 1ms to 1h, such as 250ms, 30s, 5m, 72h or 3d, " +
-      "current value is 3601s (the default)",
+      "current value is 3601s (the default, timeout + 30s)",
   );
   assertEquals(
     refusal("--backoff-base", "1h"),

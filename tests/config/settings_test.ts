@@ -70,7 +70,7 @@ Deno.test("options that contradict each other are refused, naming both", () => {
   assertEquals(
     refusal({ timeoutMs: 3_571_000 }),
     "Cannot consume: leaseMs must be a whole number from 1 to 3600000 (1h), " +
-      "current value is 3601000 (the default)",
+      "current value is 3601000 (the default, timeout + 30s)",
   );
 });
 
