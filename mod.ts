@@ -30,7 +30,7 @@
  */
 
 import { Consumer as ConsumerOfStorage } from "./lib/consumer/consumer.ts";
-import type { ConsumerOptions } from "./lib/consumer/options.ts";
+import type { ConsumerOptions } from "./lib/config/consumer.ts";
 import type { OpenOptions } from "./lib/queue/layout.ts";
 import { Queue } from "./lib/queue/queue.ts";
 import { Maildir } from "./lib/queue/store/maildir_store.ts";
@@ -44,7 +44,9 @@ import type { Storage } from "./lib/store/store.ts";
 
 export type { Mode, Summary } from "./lib/consumer/consumer.ts";
 export { DiskFailure } from "./lib/store/failure.ts";
-export type { ConsumerOptions } from "./lib/consumer/options.ts";
+export type { ConsumerOptions, ConsumerSettings } from "./lib/config/consumer.ts";
+export type { Given, Voice } from "./lib/config/resolve.ts";
+export { type Live, Settings } from "./lib/config/settings.ts";
 export type {
   Deferred,
   Delivered,
@@ -93,6 +95,7 @@ export type {
   Settled as StoreSettled,
   Storage,
   Store,
+  StoreLimits,
   StoreOptions,
   World,
 } from "./lib/store/store.ts";

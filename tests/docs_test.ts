@@ -15,7 +15,6 @@ const ROOT = new URL("../", import.meta.url);
 const README = await Deno.readTextFile(new URL("README.md", ROOT));
 const TASKS: Readonly<Record<string, string>> =
   JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT))).tasks;
-const HELP = [undefined, "consume", "client", "status", "requeue", "hold", "resume"] as const;
 
 /** The rows of each table, below its head, as cells. */
 function tables(markdown: string): string[][][] {
@@ -39,9 +38,6 @@ function blocks(language: string): string[] {
 
 const isOfCheckout = (block: string) => block.startsWith("npx ");
 
-/** Names of options in a text, such as `--base-dir`. */
-const optionsIn = (text: string) => new Set(text.match(/(?<![\w-])--?[a-z][\w-]+/g) ?? []);
-
 Deno.test("the README's retry table is the schedule", () => {
   const [expected] = tables(retryTableMarkdown({ baseMs: 1_000, capMs: 600_000 }));
   assertEquals(table("attempt"), expected!.slice(1));
@@ -53,35 +49,6 @@ Deno.test("the README's exit codes are the program's", () => {
   const overview = help(undefined);
   for (const [code, meaning] of named) {
     assertStringIncludes(overview.replace(/ +/g, " "), ` ${code} ${meaning}\n`);
-  }
-});
-
-Deno.test("the README and the help name the same options", () => {
-  const helped = optionsIn(HELP.map((topic) => help(topic)).join(""));
-  const commands = README.slice(
-    README.indexOf("\n## Commands"),
-    README.indexOf("\n## What an answer"),
-  );
-  // Deno's.
-  const inReadme = [...optionsIn(commands)].filter((name) => !name.startsWith("--allow-"));
-  for (const option of ["-baseDir", "-threads"]) {
-    assert(optionsIn(README).has(option), `${option} must be in the README`);
-    helped.delete(option);
-  }
-  assertEquals(inReadme.sort(), [...helped].sort());
-});
-
-Deno.test("the README's defaults are the help's", () => {
-  const text = help("consume").replace(/\s+/g, " ");
-  for (const [options, , value] of table("option of `consume`")) {
-    const names = [...optionsIn(options!)];
-    const values = value!.split(", ");
-    if (value === "" || names.includes("--group")) continue;
-    for (const [at, name] of names.entries()) {
-      const entry = text.slice(text.indexOf(` ${name} `)).split(/(?<=\)) --/)[0]!;
-      const stated = /default: ([^;)]*)/.exec(entry)?.[1]?.replace("--timeout", "timeout");
-      assertEquals(stated?.replace(/^text$/, "text"), values[at], name);
-    }
   }
 });
 

@@ -27,6 +27,8 @@ export class UsageError extends Error {
 export interface Spelling {
   /** `flag` takes no value, `value` takes one, `values` takes one and may be repeated. */
   readonly takes: "flag" | "value" | "values";
+  /** Other ways to write it, dashes included, such as the original's `-threads`. */
+  readonly aliases?: readonly string[] | undefined;
 }
 
 /** A command line taken apart. */
@@ -37,17 +39,11 @@ export interface Arguments {
   readonly options: ReadonlyMap<string, readonly string[]>;
 }
 
-/** The original's options, which start with one dash. */
-const ORIGINAL_SPELLINGS: ReadonlyMap<string, string> = new Map([
-  ["-baseDir", "--base-dir"],
-  ["-threads", "--threads"],
-]);
-
-/** The option as the original spelled it, turned into ours; anything else as it is. */
-function modernSpelling(arg: string): string {
-  const [name] = arg.split("=", 1);
-  const modern = ORIGINAL_SPELLINGS.get(name!);
-  return modern === undefined ? arg : modern + arg.slice(name!.length);
+/** The name of an option instead of another way to write it; anything else as it is. */
+function withMainName(arg: string, names: ReadonlyMap<string, string>): string {
+  const [written] = arg.split("=", 1);
+  const name = names.get(written!);
+  return name === undefined ? arg : `--${name}${arg.slice(written!.length)}`;
 }
 
 /** `parseArgs` takes `--no-x=1` for `--x=1`. No option of ours begins like this. */
@@ -85,8 +81,13 @@ export function readArguments(
   spellings: ReadonlyMap<string, Spelling>,
 ): Arguments {
   const names = [...spellings.keys()];
+  const aliases = new Map(
+    [...spellings].flatMap(([name, { aliases = [] }]) =>
+      aliases.map((alias) => [alias, name] as const)
+    ),
+  );
   const end = args.includes("--") ? args.indexOf("--") : args.length;
-  const spelled = args.slice(0, end).map(modernSpelling).map((arg) => closeFlag(arg, spellings));
+  const spelled = args.slice(0, end).map((arg) => closeFlag(withMainName(arg, aliases), spellings));
 
   function refuseUnknown(arg: string, key?: string): void {
     if (key === undefined) return; // a word
@@ -99,7 +100,9 @@ export function readArguments(
       );
     }
     const [option] = printable(arg).split("=", 1);
-    const meant = nearest(option!.replace(/^-+/, ""), names);
+    const written = [...aliases.keys()].filter((alias) => alias.startsWith("--"));
+    const known = [...names, ...written.map((alias) => alias.slice(2))];
+    const meant = nearest(option!.replace(/^-+/, ""), known);
     throw new UsageError(
       `unknown option ${option}; ${
         meant === undefined ? "see --help" : `did you mean --${meant}?`

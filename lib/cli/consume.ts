@@ -5,6 +5,7 @@
  */
 
 import { Acceptor } from "../accept/acceptor.ts";
+import { Settings } from "../config/settings.ts";
 import { Consumer, type Summary } from "../consumer/consumer.ts";
 import type { TraceEvent } from "../telemetry/trace.ts";
 import { Queue } from "../queue/queue.ts";
@@ -46,21 +47,21 @@ interface Report {
 
 /** A line for everything. */
 function logReport(
-  { options }: ConsumeInvocation,
+  { options: { logFormat } }: ConsumeInvocation,
+  settings: Settings,
   baseDir: string,
   { clock }: Runtime,
   io: Io,
 ): Report {
-  const { threads, graceMs, logFormat } = options;
   const writer = new LineWriter(io.stderr, clock);
-  writer.line(formatStart(baseDir, threads, clock.now(), logFormat));
+  writer.line(formatStart(baseDir, settings.current.concurrency, clock.now(), logFormat));
   return {
     trace: (event) => {
       if (!isSilent(event)) writer.line(formatTrace(event, clock.now(), logFormat));
     },
     accepting: (url, forwardTo) =>
       writer.line(formatAccepting(url, forwardTo, clock.now(), logFormat)),
-    stopping: () => writer.line(formatStop(graceMs, clock.now(), logFormat)),
+    stopping: () => writer.line(formatStop(settings.current.graceMs, clock.now(), logFormat)),
     end: async (summary, onlyHeld) => {
       if (summary) writer.line(formatEnd(summary, onlyHeld, clock.now(), logFormat));
       await writer.flush();
@@ -154,7 +155,8 @@ function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
 
 /** Begin to take events over HTTP, if asked to. */
 function startAccepting(
-  { options: { accept, maxBytes } }: ConsumeInvocation,
+  { options: { accept } }: ConsumeInvocation,
+  maxBytes: number,
   queue: Queue,
   report: Report,
 ): Acceptor | undefined {
@@ -209,20 +211,21 @@ export async function consume(
   runtime: Runtime,
   io: Io,
 ): Promise<ExitCode> {
-  const { mode, group, maxAttempts, logFormat, accept: _, merge, ...options } = invocation.options;
+  const { mode, group, logFormat, consumer: given } = invocation.options;
+  const settings = new Settings(given);
   const queue = await Queue.open(baseDir, runtime, { create: true, group });
   const report = mode === "until-empty" && logFormat === "text" && io.stderr.isTerminal
     ? progressReport(queue, runtime, io)
-    : logReport(invocation, baseDir, runtime, io);
+    : logReport(invocation, settings, baseDir, runtime, io);
 
-  const acceptor = startAccepting(invocation, queue, report);
+  const acceptor = startAccepting(invocation, settings.current.maxBytes, queue, report);
   const stop = new AbortController();
   const atOnce = new AbortController();
   const cutShort = new Promise<undefined>((resolve) => {
     atOnce.signal.addEventListener("abort", () => resolve(undefined));
   });
   let accepted: Promise<void> | undefined;
-  const stopAccepting = () => accepted ??= acceptor?.stop(options.graceMs, atOnce.signal);
+  const stopAccepting = () => accepted ??= acceptor?.stop(settings.current.graceMs, atOnce.signal);
   const ignoreSignals = io.onSignal(() => {
     if (stop.signal.aborted) return atOnce.abort();
     report.stopping();
@@ -231,12 +234,7 @@ export async function consume(
   });
   let summary: Summary | undefined;
   try {
-    const consumer = new Consumer(new Maildir(queue), {
-      ...options,
-      ...(maxAttempts === undefined ? {} : { maxAttempts }),
-      ...merge,
-      trace: report.trace,
-    });
+    const consumer = new Consumer(new Maildir(queue), { ...settings.current, trace: report.trace });
     summary = await Promise.race([consumer.run(mode, stop.signal), cutShort]);
   } finally {
     await stopAccepting(); // what it still takes is durable, and the next consumer's

@@ -10,7 +10,7 @@
 
 import type { Summary } from "../consumer/consumer.ts";
 import type { TraceEvent } from "../telemetry/trace.ts";
-import { formatDuration } from "./duration.ts";
+import { formatDuration } from "../config/duration.ts";
 import { printable, quoted, word } from "./printable.ts";
 
 let [lastMs, lastTime] = [NaN, ""];
@@ -145,13 +145,15 @@ export function formatTrace(event: TraceEvent, nowMs: number, format: "text" | "
 /** The log line with which a consumer begins, without its line break. */
 export function formatStart(
   baseDir: string,
-  threads: number,
+  concurrency: number,
   nowMs: number,
   format: "text" | "json",
 ): string {
   const time = isoTime(nowMs);
-  if (format === "text") return `${time} started queue=${quoted(baseDir)} threads=${threads}`;
-  return printable(JSON.stringify({ time, event: "started", queue: baseDir, threads }));
+  if (format === "text") {
+    return `${time} started queue=${quoted(baseDir)} concurrency=${concurrency}`;
+  }
+  return printable(JSON.stringify({ time, event: "started", queue: baseDir, concurrency }));
 }
 
 /**

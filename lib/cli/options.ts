@@ -8,15 +8,15 @@
  */
 
 import { nearest, readArguments, type Spelling, UsageError } from "./args.ts";
-import { type ConsumeOptions, readConsumeOptions, readMaxBytes } from "./consume_options.ts";
+import { COMMAND_OPTIONS, type CommandOptions } from "../config/commands.ts";
+import { CONSUMER_OPTIONS } from "../config/consumer.ts";
+import { type AnyOption, type Command, COMMANDS } from "../config/option.ts";
+import { resolve } from "../config/resolve.ts";
+import { OPTIONS } from "../config/schema.ts";
+import { type ConsumeOptions, readConsumeOptions } from "./consume_options.ts";
 import { readDestination } from "../queue/hold.ts";
+import { checkCompany, readGiven, type Texts } from "./given.ts";
 import { printable, quoted } from "./printable.ts";
-
-/** The commands. */
-export const COMMANDS = ["consume", "client", "status", "requeue", "hold", "resume"] as const;
-
-/** A command's name. */
-export type Command = typeof COMMANDS[number];
 
 /** Deliver events. */
 export interface ConsumeInvocation {
@@ -126,53 +126,9 @@ export type Invocation =
   | HelpInvocation
   | VersionInvocation;
 
-/** An option and the commands it belongs to. */
-export interface Option extends Spelling {
-  /** The commands. */
-  readonly of: readonly Command[];
-}
-
-const consumeValue: Option = { takes: "value", of: ["consume"] };
-const consumeFlag: Option = { takes: "flag", of: ["consume"] };
-const clientValue: Option = { takes: "value", of: ["client"] };
-
-/** Every option; the help describes each, and a test holds the two together. */
-export const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
-  ["base-dir", { takes: "value", of: COMMANDS }],
-  ["help", { takes: "flag", of: COMMANDS }],
-  ["version", { takes: "flag", of: COMMANDS }],
-  ["threads", consumeValue],
-  ["per-destination", consumeValue],
-  ["rate", consumeValue],
-  ["once", consumeFlag],
-  ["until-empty", consumeFlag],
-  ["timeout", consumeValue],
-  ["lease", consumeValue],
-  ["max-attempts", consumeValue],
-  ["max-age", consumeValue],
-  ["backoff-base", consumeValue],
-  ["backoff-cap", consumeValue],
-  ["grace", consumeValue],
-  ["max-bytes", { takes: "value", of: ["consume", "client"] }],
-  ["on-status", consumeValue],
-  ["poll", consumeValue],
-  ["group", consumeFlag],
-  ["log-format", consumeValue],
-  ["merge", consumeValue],
-  ["merge-wait", consumeValue],
-  ["merge-count", consumeValue],
-  ["merge-bytes", consumeValue],
-  ["accept", consumeValue],
-  ["accept-from-anywhere", consumeFlag],
-  ["forward-to", consumeValue],
-  ["url", clientValue],
-  ["body", clientValue],
-  ["method", clientValue],
-  ["header", { takes: "values", of: ["client"] }],
-  ["keep-going", { takes: "flag", of: ["client"] }],
-  ["json", { takes: "flag", of: ["status"] }],
-  ["all", { takes: "flag", of: ["requeue"] }],
-]);
+const SPELLINGS: ReadonlyMap<string, Spelling> = new Map(
+  OPTIONS.map(({ name, aliases, kind: { takes } }) => [name, { takes, aliases }]),
+);
 
 function readCommand(name: string | undefined): Command {
   if (name === undefined) return "consume";
@@ -185,11 +141,14 @@ function readCommand(name: string | undefined): Command {
   );
 }
 
-function refuseMisplaced(name: string, command: Command, isDefault: boolean): void {
-  const { of } = OPTIONS.get(name)!;
-  if (of.includes(command)) return;
+function refuseMisplaced(
+  { name, commands }: AnyOption,
+  command: Command,
+  isDefault: boolean,
+): void {
+  if (commands.includes(command)) return;
   throw new UsageError(
-    `--${name} belongs to ${of.join(" and ")}, not to ${command}` +
+    `--${name} belongs to ${commands.join(" and ")}, not to ${command}` +
       (isDefault ? ", which is meant when no command is given" : ""),
   );
 }
@@ -216,13 +175,10 @@ function readHeaders(texts: readonly string[]): readonly (readonly [string, stri
 }
 
 function readClientInput(
-  given: ReadonlyMap<string, readonly string[]>,
+  { url, body, method, headers }: CommandOptions,
   paths: readonly string[],
 ): ClientInvocation["input"] {
-  const url = given.get("url")?.[0];
   if (url === undefined) {
-    const orphan = ["body", "method", "header"].find((name) => given.has(name));
-    if (orphan !== undefined) throw new UsageError(`--${orphan} needs --url as well`);
     if (paths.length === 0) return { from: "stdin", explicit: false };
     if (paths.length === 1 && paths[0] === "-") return { from: "stdin", explicit: true };
     if (paths.includes("-")) throw new UsageError("- (standard input) can't be used with files");
@@ -232,13 +188,11 @@ function readClientInput(
   if (paths.length > 0) {
     throw new UsageError(`--url and ${printable(paths[0]!)} can't be used together`);
   }
-  return {
-    from: "options",
-    url,
-    body: given.get("body")?.[0],
-    method: given.get("method")?.[0],
-    headers: readHeaders(given.get("header") ?? []),
-  };
+  return { from: "options", url, body, method, headers: readHeaders(headers) };
+}
+
+function readMaxBytes(texts: Texts): number {
+  return resolve(CONSUMER_OPTIONS, readGiven(CONSUMER_OPTIONS, texts)).maxBytes;
 }
 
 function readRequeueIds(all: boolean, ids: readonly string[]): readonly string[] | "all" {
@@ -278,33 +232,37 @@ function readHeld(command: "hold" | "resume", words: readonly string[]): string 
  * @throws {UsageError} When it can't be understood.
  */
 export function parseCommandLine(args: readonly string[]): Invocation {
-  const { words: [name, ...words], options: given } = readArguments(args, OPTIONS);
-  if (given.has("version")) return { command: "version" };
+  const { words: [name, ...words], options: texts } = readArguments(args, SPELLINGS);
+  if (texts.has("version")) return { command: "version" };
   const command = readCommand(name);
-  if (given.has("help")) {
+  if (texts.has("help")) {
     return { command: "help", topic: name === undefined ? undefined : command };
   }
-  for (const option of given.keys()) refuseMisplaced(option, command, name === undefined);
+  for (const option of OPTIONS) {
+    if (texts.has(option.name)) refuseMisplaced(option, command, name === undefined);
+  }
+  checkCompany(OPTIONS, texts);
 
-  const baseDir = given.get("base-dir")?.[0];
+  const options = resolve(COMMAND_OPTIONS, readGiven(COMMAND_OPTIONS, texts));
+  const { baseDir } = options;
   if ((command === "consume" || command === "status") && words.length > 0) {
     throw new UsageError(`${command} takes no arguments, but there is ${quoted(words[0]!)}`);
   }
   switch (command) {
     case "consume":
-      return { command, baseDir, options: readConsumeOptions(given) };
+      return { command, baseDir, options: readConsumeOptions(texts) };
     case "client":
       return {
         command,
         baseDir,
-        input: readClientInput(given, words),
-        keepGoing: given.has("keep-going"),
-        maxBytes: readMaxBytes(given),
+        input: readClientInput(options, words),
+        keepGoing: options.keepGoing,
+        maxBytes: readMaxBytes(texts),
       };
     case "status":
-      return { command, baseDir, json: given.has("json") };
+      return { command, baseDir, json: options.json };
     case "requeue":
-      return { command, baseDir, ids: readRequeueIds(given.has("all"), words) };
+      return { command, baseDir, ids: readRequeueIds(options.all, words) };
     case "hold":
     case "resume":
       return { command, baseDir, destination: readHeld(command, words) };

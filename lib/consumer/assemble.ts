@@ -13,7 +13,8 @@ import { Dispatcher } from "./dispatcher.ts";
 import { LaneSync } from "./lane_sync.ts";
 import { Leases } from "./leases.ts";
 import { Maintenance } from "./maintenance.ts";
-import type { Live, ResolvedOptions } from "./options.ts";
+import type { ConsumerSettings } from "../config/consumer.ts";
+import type { Live } from "../config/settings.ts";
 import { Prefetch } from "./prefetch.ts";
 import { type Prepared, Preparer } from "./prepare.ts";
 import type { Semaphore } from "./semaphore.ts";
@@ -27,7 +28,7 @@ export interface ConsumerParts {
   /** The world around it. */
   readonly world: World;
   /** What it was told. */
-  readonly options: Live<ResolvedOptions>;
+  readonly options: Live<ConsumerSettings>;
   /** Counts what is in flight. */
   readonly semaphore: Semaphore;
   /** Told of everything that happens. */
@@ -43,7 +44,7 @@ export function assemble(
   { store, world, options, semaphore, trace, stop, once }: ConsumerParts,
 ): { readonly dispatcher: Dispatcher; readonly maintenance: Maintenance } {
   const { clock } = world;
-  const { threads: most, perDestination, ratePerSecond, merge } = options.current;
+  const { concurrency: most, perDestination, ratePerSecond, merge } = options.current;
   const batcher = merge && new Batcher(options, world, once);
   const limits = { most, fixed: perDestination || undefined, ratePerSecond };
   const lanes = new Lanes<Prepared>(limits, batcher?.mostOfLane);

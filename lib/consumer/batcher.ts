@@ -10,7 +10,8 @@
 
 import type { EventRequest } from "../event/request.ts";
 import type { World } from "../store/store.ts";
-import type { Live, ResolvedOptions } from "./options.ts";
+import type { ConsumerSettings } from "../config/consumer.ts";
+import type { Live } from "../config/settings.ts";
 import type { Prepared } from "./prepare.ts";
 
 /** As long as more can be taken in, an event waits for others no longer than this. */
@@ -38,13 +39,13 @@ export interface Batch {
 
 /** Picks batches, and makes one request of each. */
 export class Batcher {
-  readonly #options: Live<ResolvedOptions>;
+  readonly #options: Live<ConsumerSettings>;
   readonly #world: World;
   readonly #once: boolean;
   #splits = 0;
 
   /** @param once Whether nobody else is coming, so that nothing is to wait for others. */
-  constructor(options: Live<ResolvedOptions>, world: World, once: boolean) {
+  constructor(options: Live<ConsumerSettings>, world: World, once: boolean) {
     this.#options = options;
     this.#world = world;
     this.#once = once;
@@ -70,7 +71,7 @@ export class Batcher {
    * many bytes.
    */
   isFull(events: number, bytes: number): boolean {
-    const concurrency = Math.max(this.#options.current.threads, LEAST_CONCURRENCY);
+    const concurrency = Math.max(this.#options.current.concurrency, LEAST_CONCURRENCY);
     return events >= concurrency * this.count || bytes >= MOST_BYTES;
   }
 

@@ -17,12 +17,9 @@ import type { Trace } from "../telemetry/trace.ts";
 import { assemble } from "./assemble.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Maintenance } from "./maintenance.ts";
-import {
-  type ConsumerOptions,
-  type Live,
-  type ResolvedOptions,
-  resolveOptions,
-} from "./options.ts";
+import type { ConsumerOptions, ConsumerSettings } from "../config/consumer.ts";
+import type { Live, Settings } from "../config/settings.ts";
+import { settingsOf } from "./options.ts";
 import { Semaphore } from "./semaphore.ts";
 
 /** When a consumer's work is done. */
@@ -44,8 +41,10 @@ export interface Summary extends Counts {
 
 /** Delivers the events of a store. Several on one need no configuration. */
 export class Consumer {
+  /** What it was told; may change while it works. */
+  readonly settings: Settings;
   readonly #storage: Storage;
-  readonly #options: Live<ResolvedOptions>;
+  readonly #trace: GuardedTrace;
   readonly #semaphore: Semaphore;
 
   /**
@@ -54,9 +53,10 @@ export class Consumer {
    * @throws {RangeError} If an option is out of its range or contradicts another.
    */
   constructor(storage: Storage, options: ConsumerOptions = {}) {
+    this.settings = settingsOf(options);
     this.#storage = storage;
-    this.#options = { current: resolveOptions(options) };
-    this.#semaphore = new Semaphore(this.#options.current.threads);
+    this.#trace = new GuardedTrace(options.trace ?? (() => {}));
+    this.#semaphore = new Semaphore(this.settings.current.concurrency);
   }
 
   /** Requests in flight right now. */
@@ -75,15 +75,29 @@ export class Consumer {
    * the start.
    */
   async run(mode: Mode = "forever", signal?: AbortSignal): Promise<Summary> {
-    const run = new Run(this.#storage, this.#options, this.#semaphore, mode);
-    return await run.toEnd(signal);
+    const { settings: options } = this;
+    const parts = {
+      storage: this.#storage,
+      options,
+      trace: this.#trace,
+      semaphore: this.#semaphore,
+    };
+    return await new Run(parts, mode).toEnd(signal);
   }
+}
+
+/** What a run works with. */
+interface RunParts {
+  readonly storage: Storage;
+  readonly options: Live<ConsumerSettings>;
+  readonly trace: GuardedTrace;
+  readonly semaphore: Semaphore;
 }
 
 /** One run of a consumer. */
 class Run {
   readonly #mode: Mode;
-  readonly #options: Live<ResolvedOptions>;
+  readonly #options: Live<ConsumerSettings>;
   readonly #clock: Clock;
   readonly #trace: GuardedTrace;
   readonly #tally = new Tally();
@@ -93,25 +107,19 @@ class Run {
   readonly #dispatcher: Dispatcher;
   readonly #maintenance: Maintenance;
 
-  constructor(
-    storage: Storage,
-    options: Live<ResolvedOptions>,
-    semaphore: Semaphore,
-    mode: Mode,
-  ) {
-    const { leaseMs, maxBytes, pollMs } = options.current;
+  constructor({ storage, options, trace: guarded, semaphore }: RunParts, mode: Mode) {
+    const { world } = storage;
     const once = mode === "once";
     this.#mode = mode;
     this.#options = options;
-    this.#clock = storage.world.clock;
-    this.#trace = new GuardedTrace(options.current.trace);
+    this.#clock = world.clock;
+    this.#trace = guarded;
     this.#semaphore = semaphore;
     const trace: Trace = (event) => {
       this.#tally.note(event);
-      this.#trace.tell(event);
+      guarded.tell(event);
     };
-    const store = this.#store = storage.connect({ leaseMs, maxBytes, pollMs, trace, once });
-    const { world } = storage;
+    const store = this.#store = storage.connect({ limits: options, trace, once });
     const { signal: stop } = this.#stop;
     const parts = assemble({ store, world, options, semaphore, trace, stop, once });
     this.#dispatcher = parts.dispatcher;

@@ -17,7 +17,8 @@ import type { Clock } from "../runtime/runtime.ts";
 import type { Batcher } from "./batcher.ts";
 import type { LaneSync } from "./lane_sync.ts";
 import type { Leases } from "./leases.ts";
-import type { Live, ResolvedOptions } from "./options.ts";
+import type { ConsumerSettings } from "../config/consumer.ts";
+import type { Live } from "../config/settings.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Semaphore } from "./semaphore.ts";
@@ -61,7 +62,7 @@ export class Dispatcher {
   readonly #out: Outgoing;
   readonly #batcher: Batcher | undefined;
   readonly #wakeUps: WakeUps;
-  readonly #options: Live<ResolvedOptions>;
+  readonly #options: Live<ConsumerSettings>;
   readonly #clock: Clock;
   readonly #stop: AbortSignal;
   readonly #once: boolean;
@@ -72,7 +73,7 @@ export class Dispatcher {
    */
   constructor(
     parts: DispatcherParts,
-    options: Live<ResolvedOptions>,
+    options: Live<ConsumerSettings>,
     clock: Clock,
     stop: AbortSignal,
     once: boolean,
@@ -136,7 +137,7 @@ export class Dispatcher {
     const { queued, queuedBytes } = this.#lanes;
     const { underWay } = this.#prefetch;
     return this.#batcher?.isFull(queued + underWay, queuedBytes) ??
-      queued + underWay >= this.#options.current.threads;
+      queued + underWay >= this.#options.current.concurrency;
   }
 
   /**
@@ -153,7 +154,7 @@ export class Dispatcher {
     if (this.#lanes.waitsUntilMs(nowMs) > nowMs) return false;
     const { underWay } = this.#prefetch;
     const free = this.#batcher ? Infinity : Math.min(
-      this.#options.current.threads - this.#lanes.queued - underWay,
+      this.#options.current.concurrency - this.#lanes.queued - underWay,
       this.#lanes.roomAhead(underWay),
     );
     const room = this.#prefetch.room(free);

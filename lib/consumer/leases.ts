@@ -7,7 +7,8 @@
 
 import { LEASE_MARGIN_MS } from "../store/limits.ts";
 import type { Claim, World } from "../store/store.ts";
-import type { Live, ResolvedOptions } from "./options.ts";
+import type { ConsumerSettings } from "../config/consumer.ts";
+import type { Live } from "../config/settings.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Settler } from "./settle.ts";
 
@@ -16,12 +17,12 @@ const MOST_RENEWALS = 3;
 
 /** Keeps the leases of events that are about to be sent. */
 export class Leases {
-  readonly #options: Live<ResolvedOptions>;
+  readonly #options: Live<ConsumerSettings>;
   readonly #world: World;
   readonly #settler: Settler;
 
   /** @param settler Told of events that can't be sent. */
-  constructor(options: Live<ResolvedOptions>, world: World, settler: Settler) {
+  constructor(options: Live<ConsumerSettings>, world: World, settler: Settler) {
     this.#options = options;
     this.#world = world;
     this.#settler = settler;

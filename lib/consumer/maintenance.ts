@@ -9,7 +9,8 @@ import type { Lanes } from "../lanes/lanes.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { Deferred, Store } from "../store/store.ts";
 import type { LaneSync } from "./lane_sync.ts";
-import type { Live, ResolvedOptions } from "./options.ts";
+import type { ConsumerSettings } from "../config/consumer.ts";
+import type { Live } from "../config/settings.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Semaphore } from "./semaphore.ts";
@@ -43,12 +44,12 @@ export interface MaintenanceParts {
 /** Keeps a consumer in order. */
 export class Maintenance {
   readonly #parts: MaintenanceParts;
-  readonly #options: Live<ResolvedOptions>;
+  readonly #options: Live<ConsumerSettings>;
   readonly #clock: Clock;
   #dueMs = 0;
 
   /** Due at once. */
-  constructor(parts: MaintenanceParts, options: Live<ResolvedOptions>, clock: Clock) {
+  constructor(parts: MaintenanceParts, options: Live<ConsumerSettings>, clock: Clock) {
     this.#parts = parts;
     this.#options = options;
     this.#clock = clock;
@@ -63,9 +64,9 @@ export class Maintenance {
   async runIfDue(): Promise<void> {
     if (this.#clock.monotonic() < this.#dueMs) return;
     const { store, sync, semaphore } = this.#parts;
-    const { threads, pollMs } = this.#options.current;
+    const { concurrency, pollMs } = this.#options.current;
     await store.refresh();
-    semaphore.limit = Math.min(threads, semaphore.limit + 1);
+    semaphore.limit = Math.min(concurrency, semaphore.limit + 1);
     for (const deferred of [...store.deferred]) {
       await sync.heed(deferred);
       await this.#expire(deferred);

@@ -8,7 +8,8 @@
 import type { Lanes } from "../lanes/lanes.ts";
 import type { DiskFailure } from "../store/failure.ts";
 import type { Candidate, Claimed, Store } from "../store/store.ts";
-import type { Live, ResolvedOptions } from "./options.ts";
+import type { ConsumerSettings } from "../config/consumer.ts";
+import type { Live } from "../config/settings.ts";
 import type { Prepared, Preparer, Rejection } from "./prepare.ts";
 import type { Semaphore } from "./semaphore.ts";
 import type { Settler } from "./settle.ts";
@@ -58,12 +59,12 @@ export class Prefetch {
   readonly #settler: Settler;
   readonly #semaphore: Semaphore;
   readonly #lanes: Lanes<Prepared>;
-  readonly #options: Live<ResolvedOptions>;
+  readonly #options: Live<ConsumerSettings>;
   readonly #stop: AbortSignal;
   readonly #groups: Group[] = [];
 
   /** @param stop Aborts when the consumer stops. */
-  constructor(parts: PrefetchParts, options: Live<ResolvedOptions>, stop: AbortSignal) {
+  constructor(parts: PrefetchParts, options: Live<ConsumerSettings>, stop: AbortSignal) {
     this.#store = parts.store;
     this.#preparer = parts.preparer;
     this.#settler = parts.settler;
@@ -79,7 +80,7 @@ export class Prefetch {
   }
 
   get #worthwhile(): number {
-    return Math.min(WORTHWHILE, Math.floor(this.#options.current.threads / 4));
+    return Math.min(WORTHWHILE, Math.floor(this.#options.current.concurrency / 4));
   }
 
   /** Whether more claims may be under way. */

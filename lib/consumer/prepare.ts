@@ -11,7 +11,8 @@ import { forbidden, type Sender } from "../http/sender.ts";
 import type { Part } from "../merge/merger.ts";
 import { MOST_TAKEOVERS } from "../store/limits.ts";
 import type { Claim, Content, World } from "../store/store.ts";
-import type { Live, ResolvedOptions } from "./options.ts";
+import type { ConsumerSettings } from "../config/consumer.ts";
+import type { Live } from "../config/settings.ts";
 
 /** How long a file that may still be being written is left alone. */
 const WRITING_PAUSE_MS = 5_000;
@@ -47,14 +48,14 @@ export type Rejection =
 
 /** Prepares claims. */
 export class Preparer {
-  readonly #options: Live<ResolvedOptions>;
+  readonly #options: Live<ConsumerSettings>;
   readonly #sender: Sender;
   readonly #world: World;
   /** Labels by URL object, which events of one endpoint share. */
   readonly #labels = new WeakMap<URL, string>();
 
   /** @param sender Knows what may be reached. */
-  constructor(options: Live<ResolvedOptions>, sender: Sender, world: World) {
+  constructor(options: Live<ConsumerSettings>, sender: Sender, world: World) {
     this.#options = options;
     this.#sender = sender;
     this.#world = world;

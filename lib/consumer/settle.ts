@@ -10,7 +10,8 @@ import type { Attempt } from "../http/sender.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import type { Claim, Reason, Settled, World } from "../store/store.ts";
 import type { LeaseLost, Trace } from "../telemetry/trace.ts";
-import type { Live, ResolvedOptions } from "./options.ts";
+import type { ConsumerSettings } from "../config/consumer.ts";
+import type { Live } from "../config/settings.ts";
 import type { Prepared, Rejection } from "./prepare.ts";
 
 /** Where events wait whose own destination isn't known. */
@@ -18,12 +19,12 @@ const NO_DESTINATION = "others";
 
 /** Settles claims. */
 export class Settler {
-  readonly #options: Live<ResolvedOptions>;
+  readonly #options: Live<ConsumerSettings>;
   readonly #world: World;
   readonly #trace: Trace;
 
   /** @param trace Told how each event ends. */
-  constructor(options: Live<ResolvedOptions>, world: World, trace: Trace) {
+  constructor(options: Live<ConsumerSettings>, world: World, trace: Trace) {
     this.#options = options;
     this.#world = world;
     this.#trace = trace;

@@ -168,14 +168,20 @@ export interface Deferred {
   readonly oldestMs: number;
 }
 
-/** How a consumer uses its store. */
-export interface StoreOptions {
+/** What a consumer wants of its store; may change while it works. */
+export interface StoreLimits {
   /** How long a claim is exclusive. */
   readonly leaseMs: number;
   /** Largest event. */
   readonly maxBytes: number;
   /** How often to look when nothing tells of a change, and how long what is refused is left alone. */
   readonly pollMs: number;
+}
+
+/** How a consumer uses its store. */
+export interface StoreOptions {
+  /** Its limits, as they are at each moment. */
+  readonly limits: { readonly current: StoreLimits };
   /** Told of what is refused and of what is out of the ordinary. */
   readonly trace: Trace;
   /** Whether what is due now is offered once, and nothing after that. */

@@ -1,8 +1,8 @@
-import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { UsageError } from "../../lib/cli/args.ts";
-import type { ClientInvocation, ConsumeInvocation, Invocation } from "../../lib/cli/options.ts";
+import type { ClientInvocation, ConsumeInvocation } from "../../lib/cli/options.ts";
 import { parseCommandLine } from "../../lib/cli/options.ts";
-import { formatDuration, parseDuration } from "../../lib/cli/duration.ts";
+import type { Outcome } from "../../lib/http/outcome.ts";
 
 function consume(...args: string[]): ConsumeInvocation {
   const invocation = parseCommandLine(args);
@@ -23,121 +23,83 @@ function refusal(...args: string[]): string {
   return message;
 }
 
-Deno.test("parseDuration() reads a whole number with each unit", () => {
-  assertEquals(["250ms", "30s", "5m", "72h", "3d", "0s"].map(parseDuration), [
-    250,
-    30_000,
-    300_000,
-    259_200_000,
-    259_200_000,
-    0,
-  ]);
-});
-
-Deno.test("parseDuration() refuses what has no unit, a fraction, a sign, a space or two parts", () => {
-  for (const text of ["", "30", "1.5s", "-1s", "+1s", "5 m", "1h30m", "1H", "s", "1e3ms", "1s\n"]) {
-    const { message } = assertThrows(() => parseDuration(text), RangeError);
-    assertStringIncludes(message, `current value is ${JSON.stringify(text)}`);
-  }
-});
-
-Deno.test("formatDuration() writes what parseDuration() reads back", () => {
-  for (
-    const ms of [0, 1, 250, 1_000, 1_500, 90_000, 3_600_000, 5_400_000, 86_400_000, 604_800_000]
-  ) {
-    assertEquals(parseDuration(formatDuration(ms)), ms);
-  }
-  assertEquals(formatDuration(5_400_000), "90m");
-});
-
 Deno.test("no arguments mean consume with the documented defaults", () => {
   assertEquals(parseCommandLine([]), {
     command: "consume",
     baseDir: undefined,
     options: {
       mode: "forever",
-      threads: 64,
-      perDestination: 0,
-      ratePerSecond: Infinity,
-      timeoutMs: 30_000,
-      leaseMs: 60_000,
-      maxAttempts: undefined,
-      maxAgeMs: 259_200_000,
-      backoffBaseMs: 1_000,
-      backoffCapMs: 600_000,
-      graceMs: 10_000,
-      maxBytes: 4_194_304,
-      onStatus: new Map(),
-      pollMs: 1_000,
       group: false,
       logFormat: "text",
-      merge: undefined,
       accept: undefined,
+      consumer: {}, // the defaults of tests/config/settings_test.ts
     },
   });
 });
 
 Deno.test("every option of consume is read, before and after the command", () => {
   const options = [
-    ..."--threads 8 --until-empty --timeout=5s --lease 20s --max-attempts 7".split(" "),
+    ..."--concurrency 8 --until-empty --timeout=5s --lease 20s --max-attempts 7".split(" "),
     ..."--max-age 1d --backoff-base 2s --backoff-cap 1h --grace 0s --max-bytes 512KiB".split(" "),
     ..."--on-status 404=defer,409=deliver,503=refuse --poll 50ms --group".split(" "),
     ..."--log-format json --base-dir q --per-destination 4 --rate 30/m".split(" "),
+    ..."--merge optimizely --merge-wait 200ms --merge-count 10 --merge-bytes 1MiB".split(" "),
   ];
-  const expected: Invocation = {
-    command: "consume",
-    baseDir: "q",
-    options: {
-      mode: "until-empty",
-      threads: 8,
-      perDestination: 4,
-      ratePerSecond: 0.5,
-      timeoutMs: 5_000,
-      leaseMs: 20_000,
-      maxAttempts: 7,
-      maxAgeMs: 86_400_000,
-      backoffBaseMs: 2_000,
-      backoffCapMs: 3_600_000,
-      graceMs: 0,
-      maxBytes: 524_288,
-      onStatus: new Map([[404, "deferred"], [409, "delivered"], [503, "refused"]]),
-      pollMs: 50,
-      group: true,
-      logFormat: "json",
-      merge: undefined,
-      accept: undefined,
-    },
-  };
-  assertEquals(parseCommandLine(options), expected);
-  assertEquals(parseCommandLine(["consume", ...options]), expected);
-  assertEquals(parseCommandLine([...options, "consume"]), expected);
+  const { baseDir, options: { consumer: { merge, ...consumer }, ...others } } = consume(...options);
+  assertEquals(baseDir, "q");
+  assertEquals(merge?.name, "optimizely");
+  assertEquals(others, {
+    mode: "until-empty",
+    group: true,
+    logFormat: "json",
+    accept: undefined,
+  });
+  assertEquals(consumer, {
+    concurrency: 8,
+    perDestination: 4,
+    ratePerSecond: 0.5,
+    timeoutMs: 5_000,
+    leaseMs: 20_000,
+    maxAttempts: 7,
+    maxAgeMs: 86_400_000,
+    backoffBaseMs: 2_000,
+    backoffCapMs: 3_600_000,
+    graceMs: 0,
+    maxBytes: 524_288,
+    onStatus: new Map<number, Outcome>([[404, "deferred"], [409, "delivered"], [503, "refused"]]),
+    pollMs: 50,
+    mergeWaitMs: 200,
+    mergeCount: 10,
+    mergeBytes: 1_048_576,
+  });
+  for (const args of [["consume", ...options], [...options, "consume"]]) {
+    assertEquals(JSON.stringify(parseCommandLine(args)), JSON.stringify(consume(...options)));
+  }
 });
 
 Deno.test("--merge has its limits, and they mean nothing without it", () => {
-  const read = (...args: string[]) => {
-    const invocation = parseCommandLine(args);
-    return invocation.command === "consume" ? invocation.options.merge : undefined;
-  };
-  const { merge, ...limits } = read("--merge", "optimizely")!;
-  assertEquals(merge.name, "optimizely");
-  assertEquals(limits, { mergeWaitMs: 0, mergeCount: 50, mergeBytes: 3_000_000 });
   const options = "--merge-wait 200ms --merge-count 10 --merge-bytes 1MiB".split(" ");
-  const { merge: _, ...others } = read("--merge=optimizely", ...options)!;
-  assertEquals(others, { mergeWaitMs: 200, mergeCount: 10, mergeBytes: 1_048_576 });
-  assertThrows(() => read(...options), UsageError, "--merge-wait needs --merge as well");
-  assertThrows(() => read("--merge", "xml"), UsageError, "--merge must be optimizely");
-  const tooLong = ["--merge", "optimizely", "--merge-wait", "2m"];
-  assertThrows(() => read(...tooLong), UsageError, "a duration from 0s to 1m");
+  assertEquals(refusal(...options), "--merge-wait needs --merge as well");
+  assertEquals(refusal("--merge", "xml"), '--merge must be optimizely, current value is "xml"');
+  assertMatch(refusal("--merge", "optimizely", "--merge-wait", "2m"), /a duration from 0s to 1m/);
 });
 
 Deno.test("the original's arguments mean what they meant", () => {
   for (const args of [["-baseDir", "/q", "-threads", "5"], ["-threads=5", "-baseDir=/q"]]) {
-    const { baseDir, options } = consume(...args);
-    assertEquals([baseDir, options.threads], ["/q", 5]);
+    const { baseDir, options: { consumer } } = consume(...args);
+    assertEquals([baseDir, consumer], ["/q", { concurrency: 5 }]);
   }
   const { baseDir } = client("-baseDir", "/q", "event.json");
   assertEquals(baseDir, "/q");
-  assertStringIncludes(refusal("-threads", "5", "--threads", "6"), "--threads is given twice");
+});
+
+Deno.test("--threads is another name of --concurrency", () => {
+  for (const args of [["--threads", "5"], ["--threads=5"], ["--concurrency", "5"]]) {
+    assertEquals(consume(...args).options.consumer, { concurrency: 5 });
+  }
+  for (const other of ["--threads", "--concurrency"]) {
+    assertEquals(refusal("-threads", "5", other, "6"), "--concurrency is given twice");
+  }
 });
 
 Deno.test("an unknown option is refused, with the one that was probably meant", () => {
@@ -165,8 +127,8 @@ Deno.test("an unknown option is refused, with the one that was probably meant", 
 });
 
 Deno.test("an option without a value is refused, and what looks like one says how to write it", () => {
-  for (const args of [["--threads"], ["--threads="], ["--threads", ""], ["--threads", "--", "5"]]) {
-    assertEquals(refusal(...args), "--threads needs a value");
+  for (const args of [["--poll"], ["--poll="], ["--poll", ""], ["--poll", "--", "5"]]) {
+    assertEquals(refusal(...args), "--poll needs a value");
   }
   assertEquals(refusal("client", "--url", "--keep-going"), "--url needs a value");
   assertEquals(
@@ -205,7 +167,7 @@ Deno.test("a repeated option is refused, but --header", () => {
 });
 
 Deno.test("an option of another command is refused with the command it belongs to", () => {
-  assertEquals(refusal("status", "--threads", "5"), "--threads belongs to consume, not to status");
+  assertEquals(refusal("status", "--poll", "5s"), "--poll belongs to consume, not to status");
   assertEquals(
     refusal("--url", "http://h/"),
     "--url belongs to client, not to consume, which is meant when no command is given",
@@ -214,11 +176,11 @@ Deno.test("an option of another command is refused with the command it belongs t
 
 Deno.test("values outside their limits are refused, limits and value named", () => {
   assertEquals(
-    refusal("--threads", "0"),
-    '--threads must be a whole number from 1 to 10000, current value is "0"',
+    refusal("--concurrency", "0"),
+    '--concurrency must be a whole number from 1 to 10000, current value is "0"',
   );
   for (const text of ["1.5", "5x", "1e3", "0x10", "99999999999999999999"]) {
-    assertMatch(refusal("--threads", text), /^--threads must be a whole number/);
+    assertMatch(refusal("--concurrency", text), /^--concurrency must be a whole number/);
   }
   assertEquals(
     refusal("--timeout", "5"),
@@ -226,7 +188,7 @@ Deno.test("values outside their limits are refused, limits and value named", () 
   );
   assertEquals(
     refusal("--poll", "0s"),
-    '--poll must be a duration from 10ms to 1h, current value is "0s"',
+    '--poll must be a duration from 10ms to 1h, such as 250ms, 30s, 5m, 72h or 3d, current value is "0s"',
   );
   assertMatch(refusal("--backoff-cap", "8d"), /from 1ms to 7d/);
   assertMatch(refusal("--max-attempts", "0"), /from 1 to 999999/);
@@ -234,20 +196,21 @@ Deno.test("values outside their limits are refused, limits and value named", () 
   assertMatch(refusal("--log-format", "xml"), /must be text or json, current value is "xml"/);
 });
 
-Deno.test("durations that contradict each other are refused, both named", () => {
+Deno.test("options that contradict each other are refused, both named", () => {
   assertEquals(
     refusal("--timeout", "30s", "--lease", "39s"),
-    "--lease must be at least --timeout + 10s, current values are 39s and 30s",
+    "--lease must be at least --timeout + 10s (40s), current value is 39s",
   );
-  assertEquals(consume("--timeout", "30s", "--lease", "40s").options.leaseMs, 40_000);
-  assertEquals(consume("--timeout", "3570s").options.leaseMs, 3_600_000);
+  consume("--timeout", "30s", "--lease", "40s");
+  consume("--timeout", "3570s");
   assertEquals(
     refusal("--timeout", "3571s"),
-    "--timeout + 30s must be at most the longest lease, current values are 3571s and 1h",
+    "--lease must be a duration from 1ms to 1h, such as 250ms, 30s, 5m, 72h or 3d, " +
+      "current value is 3601s (the default, timeout + 30s)",
   );
   assertEquals(
     refusal("--backoff-base", "1h"),
-    "--backoff-cap must be at least --backoff-base, current values are 10m and 1h",
+    "--backoff-cap must be at least --backoff-base (1h), current value is 10m (the default)",
   );
   assertEquals(
     refusal("--once", "--until-empty"),
@@ -256,10 +219,10 @@ Deno.test("durations that contradict each other are refused, both named", () => 
 });
 
 Deno.test("--on-status refuses an unknown outcome, a status that can't be answered and one named twice", () => {
-  for (const text of ["404", "404=dead", "199=defer", "600=defer", "404=defer,", "404 = defer"]) {
-    assertMatch(refusal("--on-status", text), /^--on-status must be STATUS=OUTCOME pairs/);
+  const texts = ["404", "404=dead", "199=defer", "600=defer", "404=defer,", "404 = defer"];
+  for (const text of [...texts, "404=defer,404=defer", "=defer", "404=defer=defer"]) {
+    assertMatch(refusal(`--on-status=${text}`), /^--on-status must be STATUS=OUTCOME pairs/);
   }
-  assertEquals(refusal("--on-status", "404=defer,404=defer"), "--on-status names 404 twice");
 });
 
 Deno.test("client takes one event from options, events from files, or from standard input", () => {
@@ -359,9 +322,9 @@ Deno.test("a destination that can't be one is refused, with what would be right"
   assertEquals(refusal("hold", "ftp://user:secret@a/").includes("secret"), false);
 });
 
-Deno.test("--rate is requests and their time, --per-destination at most --threads", () => {
+Deno.test("--rate is requests and their time, --per-destination at most --concurrency", () => {
   for (const [text, rate] of [["100/s", 100], ["30/m", 0.5], ["1/h", 1 / 3600]] as const) {
-    assertEquals(consume("--rate", text).options.ratePerSecond, rate);
+    assertEquals(consume("--rate", text).options.consumer.ratePerSecond, rate);
   }
   for (const text of ["100", "0/s", "1.5/s", "-1/s", "1/d", "/s", "1 /s", "1000001/s", "1/ss"]) {
     assertEquals(
@@ -370,10 +333,10 @@ Deno.test("--rate is requests and their time, --per-destination at most --thread
         `current value is "${text}"`,
     );
   }
-  assertEquals(consume("--threads=5", "--per-destination=5").options.perDestination, 5);
+  consume("--concurrency=5", "--per-destination=5");
   assertEquals(
     refusal("--per-destination", "65"),
-    "--per-destination must be at most --threads, current values are 65 and 64",
+    "--per-destination must be at most --concurrency (64), current value is 65",
   );
   assertMatch(refusal("--per-destination", "0"), /a whole number from 1 to 10000/);
 });

@@ -4,7 +4,8 @@ import type { Output } from "../../lib/cli/io.ts";
 import { LineWriter } from "../../lib/cli/line_writer.ts";
 import { Lengthy } from "../../lib/cli/lengthy.ts";
 import { formatEnd, formatTrace } from "../../lib/cli/log.ts";
-import { COMMANDS, OPTIONS } from "../../lib/cli/options.ts";
+import { COMMANDS } from "../../lib/config/option.ts";
+import { OPTIONS } from "../../lib/config/schema.ts";
 import { formatCount, formatEstimate, Progress, renderProgress } from "../../lib/cli/progress.ts";
 import { statusText } from "../../lib/cli/status.ts";
 import type { DestinationStatus, QueueStatus } from "../../lib/queue/status.ts";
@@ -437,17 +438,28 @@ Deno.test("status stays within 100 columns but for the names of destinations", (
 });
 
 Deno.test("the help names every option of its command and no other, in at most 80 columns", () => {
+  const aliases = OPTIONS.flatMap(({ aliases = [] }) => aliases);
   for (const topic of [undefined, ...COMMANDS]) {
     const text = help(topic);
     for (const line of text.split("\n")) assert(line.length <= 80, line);
-    const named = new Set(text.match(/(?<=--)[a-z][a-z-]+/g));
-    for (const name of named) assert(OPTIONS.has(name), `--${name} is no option`);
+    const named = new Set(text.match(/(?<![\w-])--[a-z][a-z-]+/g));
+    const known = [...OPTIONS.map(({ name }) => `--${name}`), ...aliases];
+    for (const name of named) assert(known.includes(name), `${name} is no option`);
     if (topic === undefined) continue;
-    for (const [name, { of }] of OPTIONS) {
+    for (const { name, commands } of OPTIONS) {
       if (name === "help" || name === "version") continue;
-      assertEquals(named.has(name), of.includes(topic), `--${name} in the help of ${topic}`);
+      const isOfTopic = commands.includes(topic);
+      assertEquals(named.has(`--${name}`), isOfTopic, `--${name} in the help of ${topic}`);
     }
   }
+});
+
+Deno.test("the help tells each option's other names and its default", () => {
+  const text = help("consume").replace(/\s+/g, " ");
+  assertStringIncludes(text, "in flight at most; --threads is the same (default: 64) --per-dest");
+  assertStringIncludes(text, "how long a stop waits for requests in flight (default: 10s) --max-");
+  assertStringIncludes(text, " at most 1h (default: timeout + 30s) --max-attempts");
+  for (const alias of ["-baseDir", "-threads"]) assertStringIncludes(help(undefined), alias);
 });
 
 Deno.test("the overall help names every command and exit code", () => {

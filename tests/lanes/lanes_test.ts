@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Mode, Summary } from "../../lib/consumer/consumer.ts";
-import type { ConsumerOptions } from "../../lib/consumer/options.ts";
+import type { ConsumerOptions } from "../../lib/config/consumer.ts";
 import type { LaneChanged } from "../../lib/telemetry/trace.ts";
 import { MOST_DESTINATION_FOLDERS } from "../../lib/queue/constants.ts";
 import { parseName } from "../../lib/queue/name.ts";

@@ -1,13 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
-import {
-  Consumer,
-  EventExistsError,
-  NotAQueueError,
-  openQueue,
-  Queue,
-  requeue,
-  status,
-} from "../../mod.ts";
+import { EventExistsError, NotAQueueError, openQueue, Queue, requeue, status } from "../../mod.ts";
 import { parseName } from "../../lib/queue/name.ts";
 import { acquireOwner, inheritOwner, releaseOwner } from "../../lib/queue/store/owner.ts";
 import { sweep } from "../../lib/queue/sweep.ts";
@@ -456,23 +448,4 @@ Deno.test("sweep() removes what is 36 hours old in tmp/, reasons whose letter ne
   assertEquals(await sweep(queue, signal), 5);
   const kept = ["cur/.edge-1-d", "doa/b", "doa/b.why", "new/.keep", "new/a", "tmp/.keep"];
   assertEquals(files(queue), [...kept, "tmp/young"]);
-});
-
-Deno.test("options that contradict each other are refused, naming both values", async () => {
-  await using dir = await tempDir();
-  const queue = await makeQueue(dir);
-  const bad = (options: ConstructorParameters<typeof Consumer>[1], includes: string) =>
-    assertThrows(() => new Consumer(queue, options), RangeError, includes);
-  bad(
-    { timeoutMs: 30_000, leaseMs: 39_999 },
-    "at least timeoutMs + 10 s (40000), current value is 39999",
-  );
-  bad({ leaseMs: 3_600_001 }, "at most 1 h (3600000), current value is 3600001");
-  bad({ threads: 0 }, "threads must be a whole number of at least 1, current value is 0");
-  bad({ threads: NaN }, "NaN");
-  bad(
-    { backoffBaseMs: 5_000, backoffCapMs: 4_000 },
-    "at least backoffBaseMs (5000), current value is 4000",
-  );
-  bad({ backoffCapMs: 8 * 86_400_000 }, "at most 7 d");
 });

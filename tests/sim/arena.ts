@@ -15,7 +15,7 @@
  */
 
 import { Consumer, type Mode, type Summary } from "../../lib/consumer/consumer.ts";
-import type { ConsumerOptions } from "../../lib/consumer/options.ts";
+import type { ConsumerOptions } from "../../lib/config/consumer.ts";
 import type { TraceEvent } from "../../lib/telemetry/trace.ts";
 import { parseName } from "../../lib/queue/name.ts";
 import { Queue } from "../../lib/queue/queue.ts";

@@ -10,7 +10,7 @@
 
 import { optimizelyMerger } from "../../lib/merge/optimizely.ts";
 
-import type { ConsumerOptions } from "../../lib/consumer/options.ts";
+import type { ConsumerOptions } from "../../lib/config/consumer.ts";
 import type { Mode } from "../../lib/consumer/consumer.ts";
 import type { SimProcess } from "./process.ts";
 import { BASE, eventText, type Stage } from "./workload.ts";

@@ -10,7 +10,7 @@
  */
 
 import { Consumer } from "../../lib/consumer/consumer.ts";
-import type { ConsumerOptions } from "../../lib/consumer/options.ts";
+import type { ConsumerOptions } from "../../lib/config/consumer.ts";
 import type { TraceEvent } from "../../lib/telemetry/trace.ts";
 import { LONGEST_WAIT_MS } from "../../lib/store/limits.ts";
 import { parseName, parseOwnerFile, parseTag } from "../../lib/queue/name.ts";

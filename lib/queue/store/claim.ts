@@ -9,7 +9,14 @@
  */
 
 import { errorCode, type FileContent, type Stat, type Taken } from "../../runtime/runtime.ts";
-import type { AnswerWriter, Claim, Content, Reason, Settled } from "../../store/store.ts";
+import type {
+  AnswerWriter,
+  Claim,
+  Content,
+  Reason,
+  Settled,
+  StoreLimits,
+} from "../../store/store.ts";
 import type { Reporter } from "../../telemetry/reporter.ts";
 import { CLOCK_SKEW_MS } from "../constants.ts";
 import { type Claim as ClaimedName, type Queue, type Settlement, SHARED_FOLDER } from "../queue.ts";
@@ -34,12 +41,8 @@ export interface ClaimsOf {
   readonly queue: Queue;
   /** Told of what the disk refuses. */
   readonly reporter: Reporter;
-  /** How long a claim is exclusive. */
-  readonly leaseMs: number;
-  /** Largest event file. */
-  readonly maxBytes: number;
-  /** How long what is refused is left alone. */
-  readonly pollMs: number;
+  /** How long a claim is exclusive, and the like. */
+  readonly limits: { readonly current: StoreLimits };
   /** Names in `cur/` that this consumer has; each claim keeps its own up to date. */
   readonly held: Set<string>;
   /** Delivered, and not removed yet: the disk refused. */
@@ -90,7 +93,7 @@ export class MaildirClaim implements Claim {
   }
 
   async #readNow(taken: Taken | undefined): Promise<Content> {
-    const { queue, maxBytes } = this.#of;
+    const { queue, limits: { current: { maxBytes } } } = this.#of;
     try {
       if (taken && "unread" in taken) throw taken.unread;
       const path = queue.path("cur", this.#claim.name);
@@ -102,7 +105,7 @@ export class MaildirClaim implements Claim {
 
   #content({ stat, bytes }: FileContent): Content {
     this.#stat = stat;
-    const { maxBytes, queue } = this.#of;
+    const { queue, limits: { current: { maxBytes } } } = this.#of;
     if (bytes) {
       const ageMs = queue.place.runtime.clock.now() - stat.mtimeMs;
       return {
@@ -146,7 +149,10 @@ export class MaildirClaim implements Claim {
   }
 
   renew(): Promise<"done" | "lost" | "kept"> {
-    return this.#renamed("renew", this.#of.queue.renew(this.#claim, this.#of.leaseMs));
+    return this.#renamed(
+      "renew",
+      this.#of.queue.renew(this.#claim, this.#of.limits.current.leaseMs),
+    );
   }
 
   begin(): Promise<"done" | "lost" | "kept"> {
@@ -190,7 +196,7 @@ export class MaildirClaim implements Claim {
   }
 
   async park(destination: string, pauseMs: number): Promise<Settled> {
-    const { queue, pollMs } = this.#of;
+    const { queue, limits: { current: { pollMs } } } = this.#of;
     let dueMs = queue.place.runtime.clock.now();
     if (await this.#sharesFolder(destination)) {
       // Nothing else keeps it from being claimed again at once.

@@ -30,7 +30,7 @@ export class Claims {
 
   /** Claim candidates, or take them over. */
   async claim(candidates: readonly Candidate[]): Promise<ClaimedMany> {
-    const { queue, leaseMs, maxBytes } = this.#of;
+    const { queue, limits: { current: { leaseMs, maxBytes } } } = this.#of;
     const tried = candidates.filter((candidate) => !this.#backoff.rests(candidate));
     const files = (await queue.claimMany(tried, leaseMs, maxBytes))[Symbol.iterator]();
     let failure: DiskFailure | undefined;

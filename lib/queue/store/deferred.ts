@@ -10,7 +10,7 @@
  */
 
 import type { Clock, DirEntry } from "../../runtime/runtime.ts";
-import type { Candidate, Deferred } from "../../store/store.ts";
+import type { Candidate, Deferred, StoreLimits } from "../../store/store.ts";
 import type { Reporter } from "../../telemetry/reporter.ts";
 import { bucketTimeMs } from "../buckets.ts";
 import { LONGEST_WAIT_MS } from "../../store/limits.ts";
@@ -115,21 +115,26 @@ export class DeferredEvents {
   readonly #reporter: Reporter;
   readonly #marks: Marks;
   readonly #onOther: OnOther;
-  readonly #pauseMs: number;
+  readonly #limits: { readonly current: StoreLimits };
   readonly #startMs: number;
   readonly #folders = new Map<string, DeferredFolder>();
   #seen: Seen | undefined;
 
   /**
-   * @param pauseMs How long what the disk refuses is left alone.
+   * @param limits How long what the disk refuses is left alone: a poll.
    * @param startMs Only what was due then is ever due, Unix ms; `Infinity` for no such limit.
    */
-  constructor(queue: Queue, reporter: Reporter, pauseMs: number, startMs: number) {
+  constructor(
+    queue: Queue,
+    reporter: Reporter,
+    limits: { readonly current: StoreLimits },
+    startMs: number,
+  ) {
     this.#queue = queue;
     this.#reporter = reporter;
     this.#marks = new Marks(queue);
     this.#onOther = strayReport(reporter);
-    this.#pauseMs = pauseMs;
+    this.#limits = limits;
     this.#startMs = startMs;
   }
 
@@ -337,7 +342,7 @@ export class DeferredEvents {
         await this.#list(folder, bucket, beforeMs);
       }
     } catch (error) {
-      folder.restUntilMs = clock.monotonic() + this.#pauseMs;
+      folder.restUntilMs = clock.monotonic() + this.#limits.current.pollMs;
       throw error;
     }
     return folder.due.pop();
@@ -367,7 +372,7 @@ export class DeferredEvents {
     if (bucket.dueMs !== Infinity) return;
     const [, , name] = bucket.folder.split("/");
     if (name === undefined || !await this.#queue.removeFolder(bucket.folder)) {
-      bucket.dueMs = this.#queue.place.runtime.clock.now() + this.#pauseMs;
+      bucket.dueMs = this.#queue.place.runtime.clock.now() + this.#limits.current.pollMs;
       return;
     }
     folder.buckets.delete(name);

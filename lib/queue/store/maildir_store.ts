@@ -75,7 +75,7 @@ export class MaildirStore implements Store {
 
   /** Nothing is done yet. */
   constructor(queue: Queue, options: StoreOptions) {
-    const { leaseMs, maxBytes, pollMs, trace, once } = options;
+    const { limits, trace, once } = options;
     const { clock } = queue.place.runtime;
     const held = new Set<string>();
     this.#queue = queue;
@@ -84,11 +84,16 @@ export class MaildirStore implements Store {
     const deferred = this.#deferred = new DeferredEvents(
       queue,
       reporter,
-      pollMs,
+      limits,
       once ? clock.now() : Infinity,
     );
     const onOther = strayReport(reporter);
-    this.#abandoned = new AbandonedClaims(queue, leaseMs, (name) => held.has(name), onOther);
+    this.#abandoned = new AbandonedClaims(
+      queue,
+      limits.current.leaseMs,
+      (name) => held.has(name),
+      onOther,
+    );
     this.#abandoned.looksOnce = once;
     this.#poller = new Poller(
       {
@@ -98,16 +103,14 @@ export class MaildirStore implements Store {
         deferred,
         backoff: this.#backoff,
       },
-      pollMs,
+      limits,
       once,
     );
     this.#claims = new Claims(
       {
         queue,
         reporter,
-        leaseMs,
-        maxBytes,
-        pollMs,
+        limits,
         held,
         delivered: this.#delivered,
         added: (folder, dueMs) => deferred.added(folder, dueMs),

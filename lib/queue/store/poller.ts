@@ -9,7 +9,7 @@
  */
 
 import type { Clock } from "../../runtime/runtime.ts";
-import type { Candidate } from "../../store/store.ts";
+import type { Candidate, StoreLimits } from "../../store/store.ts";
 import type { DeferredEvents, DeferredFolder } from "./deferred.ts";
 import type { ListingBackoff } from "./listing_backoff.ts";
 import type { ReadyEvents } from "./ready.ts";
@@ -44,7 +44,7 @@ export class Poller {
   readonly #abandoned: AbandonedClaims;
   readonly #deferred: DeferredEvents;
   readonly #backoff: ListingBackoff;
-  readonly #pollMs: number;
+  readonly #limits: { readonly current: StoreLimits };
   readonly #once: boolean;
   #slice: readonly Candidate[] = [];
   #at = 0;
@@ -61,16 +61,16 @@ export class Poller {
   #isWoken = false;
 
   /**
-   * @param pollMs How often `cur/` is looked at, and the rest after a pass that yielded nothing.
+   * @param limits How often `cur/` is looked at, and the rest after a pass that yielded nothing.
    * @param once Whether only one pass is made.
    */
-  constructor(parts: PollerParts, pollMs: number, once: boolean) {
+  constructor(parts: PollerParts, limits: { readonly current: StoreLimits }, once: boolean) {
     this.#clock = parts.clock;
     this.#ready = parts.ready;
     this.#abandoned = parts.abandoned;
     this.#deferred = parts.deferred;
     this.#backoff = parts.backoff;
-    this.#pollMs = pollMs;
+    this.#limits = limits;
     this.#once = once;
   }
 
@@ -132,7 +132,7 @@ export class Poller {
       if (rest > 0) return this.#slice.slice(this.#at, this.#at += Math.min(most, rest));
       const nowMs = this.#clock.monotonic();
       if (nowMs >= this.#recoverAtMs) {
-        this.#recoverAtMs = nowMs + this.#pollMs;
+        this.#recoverAtMs = nowMs + this.#limits.current.pollMs;
         await this.#load(() => this.#abandoned.next());
         continue;
       }
@@ -156,7 +156,7 @@ export class Poller {
       return true;
     } catch (error) {
       this.#slice = [];
-      this.#restUntilMs = startMs + this.#pollMs;
+      this.#restUntilMs = startMs + this.#limits.current.pollMs;
       this.#backoff.notListed(error);
       return false;
     } finally {
@@ -194,7 +194,7 @@ export class Poller {
     if (this.#claims === 0 && !this.#isWoken && !isContended) {
       const restMs = Math.min(LONGEST_REST_MS, this.#listingMs * REST_PER_LISTING);
       const dueMs = this.#ready.nextDueMs - this.#clock.now();
-      const pauseMs = Math.max(restMs, Math.min(this.#pollMs, Math.max(0, dueMs)));
+      const pauseMs = Math.max(restMs, Math.min(this.#limits.current.pollMs, Math.max(0, dueMs)));
       this.#restUntilMs = this.#clock.monotonic() + pauseMs;
     }
     this.#claims = this.#gone = this.#listingMs = 0;

@@ -21,19 +21,13 @@ const DURATION = /^(\d{1,12})(ms|s|m|h|d)$/;
 /**
  * Read a duration: `5m` is 300,000.
  *
- * @returns Milliseconds.
- * @throws {RangeError} When the text is anything but a whole number directly followed by a unit.
+ * @returns Milliseconds; `undefined` when the text is anything but a whole number directly followed
+ * by a unit.
  */
-export function parseDuration(text: string): number {
+export function parseDuration(text: string): number | undefined {
   const [, digits, unit] = DURATION.exec(text) ?? [];
-  const unitMs = UNITS.find(([name]) => name === unit)?.[1];
-  if (digits === undefined || unitMs === undefined) {
-    throw new RangeError(
-      "Cannot read the duration: it must be a whole number and a unit such as 250ms, 30s, 5m, 72h or 3d, " +
-        `current value is ${JSON.stringify(text)}`,
-    );
-  }
-  return Number(digits) * unitMs;
+  if (digits === undefined) return undefined;
+  return Number(digits) * UNITS.find(([name]) => name === unit)![1];
 }
 
 /**

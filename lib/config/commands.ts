@@ -1,0 +1,116 @@
+/**
+ * The options of the commands, but for those of `consume`.
+ *
+ * @module
+ */
+
+import { flag, text, texts } from "./kinds.ts";
+import { COMMANDS, type OptionsOf } from "./option.ts";
+
+/** What the commands can be told. */
+export interface CommandOptions {
+  /** The queue's directory; `undefined` for the default one. */
+  readonly baseDir: string | undefined;
+  /** Whether to print the help instead. */
+  readonly help: boolean;
+  /** Whether to print the version instead. */
+  readonly version: boolean;
+  /** Where to send an event. */
+  readonly url: string | undefined;
+  /** JSON text to send, unchecked. */
+  readonly body: string | undefined;
+  /** HTTP method, unchecked. */
+  readonly method: string | undefined;
+  /** Headers, each as `Name: value`, unchecked. */
+  readonly headers: readonly string[];
+  /** Whether good events are put on the queue although others are bad. */
+  readonly keepGoing: boolean;
+  /** Whether to answer as JSON. */
+  readonly json: boolean;
+  /** Whether to take all dead letters. */
+  readonly all: boolean;
+}
+
+/** The options of the commands, each declared once. */
+export const COMMAND_OPTIONS: OptionsOf<CommandOptions> = {
+  baseDir: {
+    name: "base-dir",
+    aliases: ["-baseDir"],
+    commands: COMMANDS,
+    kind: text("DIR"),
+    default: undefined,
+    defaultText: "$OPTIMIZELYD_BASE_DIR, else the current directory",
+    help: "the queue's directory",
+  },
+  help: {
+    name: "help",
+    commands: COMMANDS,
+    kind: flag(),
+    default: false,
+    help: "this help, or that of the command",
+  },
+  version: {
+    name: "version",
+    commands: COMMANDS,
+    kind: flag(),
+    default: false,
+    help: "the version",
+  },
+  url: {
+    name: "url",
+    commands: ["client"],
+    kind: text("URL"),
+    default: undefined,
+    help: "where to send the event",
+    secret: true,
+  },
+  body: {
+    name: "body",
+    commands: ["client"],
+    kind: text("JSON"),
+    default: undefined,
+    defaultText: "nothing, a GET",
+    help: "what to send",
+    needs: "url",
+    secret: true,
+  },
+  method: {
+    name: "method",
+    commands: ["client"],
+    kind: text("METHOD"),
+    default: undefined,
+    defaultText: "POST with a body, else GET",
+    help: "HTTP method",
+    needs: "url",
+  },
+  headers: {
+    name: "header",
+    commands: ["client"],
+    kind: texts("'K: V'"),
+    default: [],
+    help: "a header to send with it; may be repeated",
+    needs: "url",
+    secret: true,
+  },
+  keepGoing: {
+    name: "keep-going",
+    commands: ["client"],
+    kind: flag(),
+    default: false,
+    help: "put the good events on the queue although others are wrong; the exit code still is 65",
+  },
+  json: {
+    name: "json",
+    commands: ["status"],
+    kind: flag(),
+    default: false,
+    help: "as JSON",
+  },
+  all: {
+    name: "all",
+    commands: ["requeue"],
+    kind: flag(),
+    default: false,
+    help: "all dead letters",
+  },
+};

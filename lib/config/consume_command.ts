@@ -1,0 +1,128 @@
+/**
+ * The options of the command `consume` beside those of its consumer.
+ *
+ * @module
+ */
+
+import { isLoopback, type ListenAddress, originOf, parseAddress } from "../accept/address.ts";
+import { checkEvent } from "../event/encode.ts";
+import { choice, flag, text } from "./kinds.ts";
+import type { Kind, OptionsOf } from "./option.ts";
+
+/** What `consume` can be told beside the options of its consumer. */
+export interface ConsumeCommandOptions {
+  /** Whether to end when what is due now is delivered. */
+  readonly once: boolean;
+  /** Whether to end when nothing is left. */
+  readonly untilEmpty: boolean;
+  /** Whether the group may work on the queue as well. */
+  readonly group: boolean;
+  /** How events are logged. */
+  readonly logFormat: "text" | "json";
+  /** Where to take events over HTTP; `undefined` for nowhere. */
+  readonly accept: ListenAddress | undefined;
+  /** Whether that may be reached from other hosts. */
+  readonly acceptFromAnywhere: boolean;
+  /** Where events taken over HTTP go from the queue. */
+  readonly forwardTo: string;
+}
+
+/** What is the same for all: they say how a process is set up, so they stay as they are. */
+const CONSUME = { commands: ["consume"], fixed: true } as const;
+
+const MUST_BE_ADDRESS =
+  "an address and a port such as 127.0.0.1:8080, [::1]:8080 or localhost:8080";
+
+function listenAddress(): Kind<ListenAddress | undefined> {
+  return {
+    takes: "value",
+    placeholder: "HOST:PORT",
+    textMust: MUST_BE_ADDRESS,
+    valueMust: MUST_BE_ADDRESS,
+    read: parseAddress,
+    accepts: (address) => address !== undefined,
+    print: (address) => address === undefined ? "" : originOf(address).slice("http://".length),
+  };
+}
+
+function checkLoopback(
+  address: ListenAddress | undefined,
+  { acceptFromAnywhere }: ConsumeCommandOptions,
+  say: { name(key: "acceptFromAnywhere"): string },
+): string | undefined {
+  if (address === undefined || isLoopback(address) || acceptFromAnywhere) return undefined;
+  return `a loopback address unless ${say.name("acceptFromAnywhere")} is given`;
+}
+
+function checkUrl(url: string): string | undefined {
+  const why = checkEvent(new TextEncoder().encode(JSON.stringify({ url, requestBody: {} })));
+  return why && `a URL that events can be sent to: ${why}`;
+}
+
+/** The options of `consume` beside those of its consumer, each declared once. */
+export const CONSUME_COMMAND_OPTIONS: OptionsOf<ConsumeCommandOptions> = {
+  once: {
+    ...CONSUME,
+    name: "once",
+    kind: flag(),
+    default: false,
+    help: "deliver what is due now, then end: with 0 if nothing is left, else with 75",
+    excludes: ["until-empty"],
+  },
+  untilEmpty: {
+    ...CONSUME,
+    name: "until-empty",
+    kind: flag(),
+    default: false,
+    help: "deliver until nothing is left, then end with 0; with 75 when all that is left waits " +
+      "for held destinations",
+  },
+  group: {
+    ...CONSUME,
+    section: "consume",
+    name: "group",
+    kind: flag(),
+    default: false,
+    help: "a queue that is created is the group's as well",
+  },
+  logFormat: {
+    ...CONSUME,
+    section: "consume",
+    name: "log-format",
+    kind: choice("text", "json"),
+    default: "text",
+    help: "how events are logged on standard error",
+  },
+  accept: {
+    ...CONSUME,
+    section: "consume",
+    name: "accept",
+    kind: listenAddress(),
+    default: undefined,
+    defaultText: "no",
+    help: "also take events over HTTP, posted to /v1/events there by an SDK that only lets a URL " +
+      "be set",
+    excludes: ["once", "until-empty"],
+    check: checkLoopback,
+  },
+  acceptFromAnywhere: {
+    ...CONSUME,
+    section: "consume",
+    name: "accept-from-anywhere",
+    kind: flag(),
+    default: false,
+    help: "let --accept be reachable from other hosts",
+    needs: "accept",
+  },
+  forwardTo: {
+    ...CONSUME,
+    section: "consume",
+    name: "forward-to",
+    kind: text("URL"),
+    default: "https://logx.optimizely.com/v1/events",
+    help: "where events taken by --accept are delivered",
+    needs: "accept",
+    secret: true, // a URL may hold a password
+    check: checkUrl,
+  },
+};

@@ -1,0 +1,28 @@
+/**
+ * All options of the program, in the order in which the help shows them.
+ *
+ * @module
+ */
+
+import { COMMAND_OPTIONS } from "./commands.ts";
+import { CONSUME_COMMAND_OPTIONS } from "./consume_command.ts";
+import { CONSUMER_OPTIONS } from "./consumer.ts";
+import type { AnyOption } from "./option.ts";
+
+/** Every option. */
+export const OPTIONS: readonly AnyOption[] = [
+  ...Object.values<AnyOption>(COMMAND_OPTIONS),
+  ...Object.values<AnyOption>(CONSUMER_OPTIONS),
+  ...Object.values<AnyOption>(CONSUME_COMMAND_OPTIONS),
+];
+
+/** How it is written on the command line: `--lease DURATION`. */
+export function usageOf({ name, kind }: AnyOption): string {
+  return kind.placeholder === "" ? `--${name}` : `--${name} ${kind.placeholder}`;
+}
+
+/** Its default for people: `30s`, `no limit`; empty where there is nothing to say. */
+export function defaultOf({ kind, default: standard, defaultText }: AnyOption): string {
+  if (defaultText !== undefined) return defaultText;
+  return kind.takes === "flag" || standard === undefined ? "" : kind.print(standard);
+}
