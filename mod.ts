@@ -42,10 +42,10 @@ import {
 } from "./lib/sdk/dispatcher.ts";
 import type { Storage } from "./lib/store/store.ts";
 
-export type { Mode, Summary } from "./lib/consumer/consumer.ts";
+export { Consumer as StorageConsumer, type Mode, type Summary } from "./lib/consumer/consumer.ts";
 export { DiskFailure } from "./lib/store/failure.ts";
 export type { ConsumerOptions, ConsumerSettings } from "./lib/config/consumer.ts";
-export type { Given, Voice } from "./lib/config/resolve.ts";
+export type { Given } from "./lib/config/resolve.ts";
 export { type Live, Settings } from "./lib/config/settings.ts";
 export type {
   Deferred,

@@ -1,50 +1,106 @@
 /**
- * The README is true: what it shows is run, what it names is there. Its TypeScript is run by `deno
- * test --doc`.
+ * The README and the pages in `docs/` are true: what they show is run, what they name is there.
+ * Their TypeScript is run by `deno test --doc`.
  *
  * @module
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { checkEvent, openQueue, type TraceEvent } from "@optimizelyd/maildir";
 import { EXIT } from "../lib/cli/exit_code.ts";
 import { help } from "../lib/cli/help.ts";
-import { retryTableMarkdown } from "../lib/http/schedule.ts";
+import { formatTrace } from "../lib/cli/log.ts";
+import { statusText } from "../lib/cli/status.ts";
 import { outcomeOfStatus } from "../lib/http/outcome.ts";
+import { retryTableMarkdown } from "../lib/http/schedule.ts";
+import {
+  anchorsOf,
+  blocksOf,
+  brokenLinks,
+  linksOf,
+  pagesBelow,
+  tablesOf,
+} from "./support/markdown.ts";
+import { namesIn, tempDir } from "./support/temp_dir.ts";
 
 const ROOT = new URL("../", import.meta.url);
-const README = await Deno.readTextFile(new URL("README.md", ROOT));
-const TASKS: Readonly<Record<string, string>> =
-  JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT))).tasks;
+const read = (path: string) => Deno.readTextFileSync(new URL(path, ROOT));
+/** All that a reader finds. */
+const EVERYTHING = pagesBelow(ROOT.pathname);
+/** The documentation itself. */
+const PAGES: ReadonlyMap<string, string> = new Map(
+  EVERYTHING.filter((path) => path === "README.md" || path.startsWith("docs/"))
+    .map((path) => [path, read(path)]),
+);
+const README = PAGES.get("README.md")!;
+const COMMANDS = PAGES.get("docs/commands.md")!;
+const DELIVERY = PAGES.get("docs/delivery.md")!;
+const TASKS: Readonly<Record<string, string>> = JSON.parse(read("deno.json")).tasks;
+const HELP = [undefined, "consume", "client", "status", "requeue", "hold", "resume"] as const;
 
-/** The rows of each table, below its head, as cells. */
-function tables(markdown: string): string[][][] {
-  const cellsOf = (line: string) => line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim());
-  return [...markdown.matchAll(/(?:^\|.*\|\n)+/gm)]
-    .map(([table]) => table.trimEnd().split("\n").filter((_, at) => at !== 1).map(cellsOf));
-}
-
-/** The table whose first head is `head`, without its head. */
-function table(head: string): string[][] {
-  const found = tables(README).find(([heads]) => heads?.[0] === head);
+/** The table of a page whose first head is `head`, without its head. */
+function table(page: string, head: string): string[][] {
+  const found = tablesOf(page).find(([heads]) => heads?.[0] === head);
   assert(found, `there must be a table of ${head}`);
   return found.slice(1);
 }
 
-/** The code blocks of a language. */
-function blocks(language: string): string[] {
-  return [...README.matchAll(/^```(\S*)\n([\s\S]*?)^```$/gm)]
-    .filter(([, name]) => name === language).map(([, , text]) => text!);
-}
-
 const isOfCheckout = (block: string) => block.startsWith("npx ");
 
-Deno.test("the README's retry table is the schedule", () => {
-  const [expected] = tables(retryTableMarkdown({ baseMs: 1_000, capMs: 600_000 }));
-  assertEquals(table("attempt"), expected!.slice(1));
+/** Names of options in a text, such as `--base-dir`. */
+const optionsIn = (text: string) => new Set(text.match(/(?<![\w-])--?[a-z][\w-]+/g) ?? []);
+
+/** Names of one option; the help may have either. */
+const CONCURRENCY = ["--concurrency", "--threads"];
+
+Deno.test("the README has at most 200 lines", () => {
+  assert(README.trimEnd().split("\n").length <= 200);
 });
 
-Deno.test("the README's exit codes are the program's", () => {
-  const named = table("exit code").map(([code, meaning]) => [Number(code), meaning]);
+Deno.test("the README leads to every page, and each begins with whom it is for", () => {
+  const links = new Set(linksOf(README).map((target) => target.replace(/#.*/, "")));
+  for (const [path, page] of PAGES) {
+    if (path === "README.md") continue;
+    assert(links.has(path), `${path} must be in the README`);
+    assert(/^# .+\n\nFor whoever /.test(page), path);
+  }
+});
+
+Deno.test("every link of every page leads somewhere", () => {
+  assert(EVERYTHING.length > PAGES.size);
+  assertEquals(brokenLinks(ROOT.pathname, EVERYTHING), []);
+});
+
+Deno.test("a link that leads nowhere is found", async () => {
+  await using dir = await tempDir();
+  const links = ["a.md", "a.md#what-if-", "b.md", "a.md#what", "#b", "../a.md", "/etc/passwd"];
+  const text = `# What if …\n\n${links.map((link) => `[text](${link})`).join(" ")} \`[a](b)\`\n`;
+  await Deno.writeTextFile(`${dir.path}/a.md`, text);
+  assertEquals([...anchorsOf(text)], ["what-if-"]);
+  const broken = ["b.md", "a.md#what", "#b", "../a.md", "/etc/passwd"];
+  assertEquals(brokenLinks(dir.path, ["a.md"]), broken.map((link) => `a.md: ${link}`));
+});
+
+Deno.test("no two pages say the same in the same words", () => {
+  const seen = new Map<string, string>();
+  for (const [path, page] of PAGES) {
+    const text = page.replace(/^```[\s\S]*?^```$/gm, "");
+    for (const paragraph of text.split(/\n\n+|\n(?=[|-])/)) {
+      const words = paragraph.replace(/\s+/g, " ").trim();
+      if (words.length < 60 || /^[| -]*$/.test(words)) continue;
+      assertEquals(seen.get(words), undefined, `${path}: ${words}`);
+      seen.set(words, path);
+    }
+  }
+});
+
+Deno.test("the table of retries is the schedule", () => {
+  const [expected] = tablesOf(retryTableMarkdown({ baseMs: 1_000, capMs: 600_000 }));
+  assertEquals(table(DELIVERY, "attempt"), expected!.slice(1));
+});
+
+Deno.test("the exit codes are the program's", () => {
+  const named = table(COMMANDS, "exit code").map(([code, meaning]) => [Number(code), meaning]);
   assertEquals(named.map(([code]) => code), Object.values(EXIT).sort((a, b) => a - b));
   const overview = help(undefined);
   for (const [code, meaning] of named) {
@@ -52,8 +108,67 @@ Deno.test("the README's exit codes are the program's", () => {
   }
 });
 
-Deno.test("the README's table of answers is the program's", () => {
-  const rows = table("answer");
+Deno.test("the README's commands are the help's", () => {
+  const shown = table(README, "command").map(([usage]) => usage!.replace(/[`\\]/g, ""));
+  const overview = help(undefined);
+  for (const usage of shown) assertStringIncludes(overview, `\n  ${usage} `);
+  assertEquals(shown.length, HELP.length - 1);
+});
+
+Deno.test("the page of commands and the help name the same options", () => {
+  const helped = optionsIn(HELP.map((topic) => help(topic)).join(""));
+  const shown = optionsIn(COMMANDS);
+  const originals = optionsIn(PAGES.get("docs/optimizely.md")!);
+  for (const option of ["-baseDir", "-threads"]) {
+    assert(originals.has(option), `${option} must be where the original is told of`);
+    helped.delete(option);
+  }
+  assert(CONCURRENCY.every((name) => shown.has(name)));
+  assert(CONCURRENCY.some((name) => helped.has(name)));
+  for (const name of CONCURRENCY) {
+    shown.delete(name);
+    helped.delete(name);
+  }
+  assertEquals([...shown].sort(), [...helped].sort());
+});
+
+Deno.test("no page names an option that isn't one", () => {
+  const helped = optionsIn(HELP.map((topic) => help(topic)).join(""));
+  const tools = [read("tools/compile/options.ts"), read("tools/sim.ts"), read("tools/torture.ts")];
+  const known = new Set([
+    ...helped,
+    ...CONCURRENCY,
+    ...optionsIn(tools.join("")),
+    "--parallel", // Deno's
+  ]);
+  for (const [path, page] of PAGES) {
+    const text = page.replace(/^```ts[\s\S]*?^```$/gm, "");
+    const unknown = [...optionsIn(text)].filter((name) =>
+      name.startsWith("--") && !known.has(name) && !name.startsWith("--allow-")
+    );
+    assertEquals(unknown, [], path);
+  }
+});
+
+Deno.test("the defaults are the help's", () => {
+  const text = help("consume").replace(/\s+/g, " ");
+  for (const [options, , value] of table(COMMANDS, "option of `consume`")) {
+    const names = [...optionsIn(options!)];
+    const values = value!.split(", ");
+    if (value === "" || names.includes("--group")) continue;
+    for (const [at, name] of names.entries()) {
+      const helped = CONCURRENCY.includes(name)
+        ? CONCURRENCY.find((each) => text.includes(` ${each} N `))!
+        : name;
+      const entry = text.slice(text.indexOf(` ${helped} `)).split(/(?<=\)) --/)[0]!;
+      const stated = /default: ([^;)]*)/.exec(entry)?.[1]?.replace("--timeout", "timeout");
+      assertEquals(stated, values[at], name);
+    }
+  }
+});
+
+Deno.test("the table of answers is the program's", () => {
+  const rows = table(DELIVERY, "answer");
   const statuses = (cell: string) =>
     [...cell.matchAll(/\b(\d)(\d\d|xx)\b/g)].map(([text, first]) =>
       text.endsWith("xx") ? Number(`${first}00`) : Number(text)
@@ -71,81 +186,211 @@ Deno.test("the README's table of answers is the program's", () => {
   }
 });
 
-Deno.test("the README's commands of the checkout are tasks", () => {
-  const [checkout] = blocks("sh").filter(isOfCheckout);
-  const named = README.matchAll(/\b(?:npx -y deno@2\.9\.6|deno) task (\w+)/g);
-  const tasks = new Set([...named].map(([, task]) => task!));
-  for (const task of tasks) assert(task in TASKS, `${task} must be a task`);
-  assert(tasks.has("demo") && tasks.has("consume"));
-  const testCommand = /^npx \S+ deno@2\.9\.6 task test/m.exec(checkout!)?.[0];
-  assert(testCommand);
-  assertStringIncludes(Deno.readTextFileSync(new URL(".ci/run", ROOT)), testCommand);
+/** Whether each has a line, so that a new one doesn't compile before it is here. */
+const TRACED: Readonly<Record<TraceEvent["type"], boolean>> = {
+  "delivered": true,
+  "deferred": true,
+  "dead": true,
+  "released": true,
+  "taken-over": true,
+  "lease-lost": true,
+  "id-replaced": true,
+  "skipped": true,
+  "disk-trouble": true,
+  "lane": true,
+  "parked": false,
+  "kept": false,
+  "trace-failed": false, // of a program's own trace
+};
+
+Deno.test("the table of log lines has each of them", () => {
+  const shown = table(COMMANDS, "log line").map(([name]) => name!.replaceAll("`", ""));
+  const own = ["started", "accepting", "stopping", "ended"];
+  const logged = Object.entries(TRACED).flatMap(([type, isLogged]) => isLogged ? [type] : []);
+  assertEquals(shown.sort(), [...logged, ...own].sort());
 });
 
-Deno.test("the README's other commands work, one after the other", async () => {
-  const dir = await Deno.makeTempDir();
-  try {
-    const program = new URL("cli.ts", ROOT).href;
-    await Deno.mkdir(`${dir}/bin`);
-    await Deno.writeTextFile(
-      `${dir}/bin/optimizelyd-maildir`,
-      `#!/bin/sh\nexec "${Deno.execPath()}" run --no-prompt --quiet --allow-all "${program}" "$@"\n`,
-      { mode: 0o755 },
-    );
-    const run = async (script: string) => {
-      const { code, stdout, stderr } = await new Deno.Command("sh", {
-        args: ["-euc", script],
-        cwd: dir,
-        env: { PATH: `${dir}/bin:${Deno.env.get("PATH")}` },
-        stdin: "null",
-      }).output();
-      const decoder = new TextDecoder();
-      assertEquals(code, 0, `${script}${decoder.decode(stdout)}${decoder.decode(stderr)}`);
-      return decoder.decode(stdout);
-    };
-    const shown = blocks("sh").filter((block) => !isOfCheckout(block));
-    const results = [];
-    for (const block of shown) results.push(await run(block));
+Deno.test("the lines of the log are the program's", () => {
+  const events: [time: string, event: TraceEvent][] = [
+    ["2026-11-21T20:48:24.123Z", {
+      type: "delivered",
+      id: "order-1002",
+      destination: "https_example.com_443",
+      status: 204,
+      attempt: 1,
+      ms: 35,
+    }],
+    ["2026-11-21T20:51:02.871Z", {
+      type: "lane",
+      destination: "https_example.com_443",
+      change: "opened",
+      reason: "the endpoint answered 503 Service Unavailable",
+    }],
+  ];
+  const lines = events.map(([time, event]) => `${formatTrace(event, Date.parse(time), "text")}\n`);
+  assert(blocksOf(COMMANDS, "text").includes(lines.join("")), lines.join(""));
+});
 
-    assertStringIncludes(results[0]!, '"requestBody":{"order": 1001}');
-    const names = (folder: string) =>
-      [...Deno.readDirSync(`${dir}/queue/${folder}`)].map(({ name }) => name).sort();
-    assertEquals(names("new").length, 2);
-    assertEquals(names("new").at(-1), "order-1002.json");
-    assertEquals(names("tmp"), []);
+Deno.test("the status shown is what status prints", () => {
+  const quiet = {
+    waiting: 0,
+    inFlight: 0,
+    dead: 0,
+    isHeld: false,
+    throttledUntilMs: undefined,
+    downSinceMs: undefined,
+    lastError: undefined,
+    nextAttemptMs: undefined,
+  };
+  const text = statusText({
+    writing: 0,
+    ready: 0,
+    claimed: 4,
+    claimedUnread: 0,
+    deferred: 1_272,
+    dead: 3,
+    responses: 0,
+    unreachable: 0,
+    destinations: [
+      {
+        ...quiet,
+        destination: "https_example.com_443",
+        waiting: 1_204,
+        dead: 3,
+        downSinceMs: Date.parse("2026-11-21T20:51:02Z"),
+        lastError: "the endpoint answered 503 Service Unavailable",
+        nextAttemptMs: 0,
+      },
+      {
+        ...quiet,
+        destination: "https_slow.example_443",
+        waiting: 16,
+        inFlight: 4,
+        throttledUntilMs: Date.parse("2026-11-21T20:57:45Z"),
+        nextAttemptMs: Date.parse("2026-11-21T20:57:45Z"),
+      },
+      { ...quiet, destination: "https_new.example_443", waiting: 52, isHeld: true },
+    ],
+  }, Date.parse("2026-11-21T20:56:05Z"));
+  assert(blocksOf(COMMANDS, "text").includes(text), text);
+});
 
+Deno.test("every task that is named is one", () => {
+  for (const [path, page] of PAGES) {
+    for (const [, task] of page.matchAll(/\b(?:npx -y deno@2\.9\.6|deno) task ([\w:]+)/g)) {
+      assert(task! in TASKS, `${path}: ${task} must be a task`);
+    }
+  }
+});
+
+Deno.test("the README's first commands are tasks, and CI runs the tests by one of them", () => {
+  const [checkout] = blocksOf(README, "sh").filter(isOfCheckout);
+  assertEquals([...checkout!.matchAll(/ task (\w+)/g)].map(([, task]) => task), ["demo", "test"]);
+  const testCommand = /^npx \S+ deno@2\.9\.6 task test/m.exec(checkout!)?.[0];
+  assertStringIncludes(read(".ci/run"), testCommand!);
+});
+
+Deno.test("the demo prints what the README shows of it", async () => {
+  const { args, command } = taskOf("demo");
+  assertEquals(command, "deno");
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+  }).output();
+  assertEquals(code, 0);
+  const lines = new TextDecoder().decode(stdout).split("\n");
+  const [shown] = blocksOf(README, "text").filter((block) => block.startsWith("BEFORE"));
+  for (const line of shown!.trimEnd().split("\n")) assert(lines.includes(line), line);
+});
+
+function taskOf(name: string): { readonly command: string; readonly args: string[] } {
+  const [command, ...args] = TASKS[name]!.split(" ");
+  return { command: command!, args };
+}
+
+Deno.test("every room of lib has its row", () => {
+  const rows = new Set(table(PAGES.get("docs/develop.md")!, "room").map(([room]) => room));
+  for (const { name, isDirectory } of Deno.readDirSync(new URL("lib/", ROOT))) {
+    if (isDirectory) assert(rows.has(`\`lib/${name}/\``), `lib/${name}/ must have a row`);
+  }
+});
+
+Deno.test("every example of an event is one", () => {
+  for (const [path, page] of PAGES) {
+    for (const event of blocksOf(page, "json")) {
+      assertEquals(checkEvent(new TextEncoder().encode(event)), undefined, path);
+    }
+  }
+});
+
+/** A directory in which `optimizelyd-maildir` is a command; the README begins without a queue. */
+async function shellIn(dir: string, path: string): Promise<(script: string) => Promise<string>> {
+  const program = new URL("cli.ts", ROOT).href;
+  await Deno.mkdir(`${dir}/bin`);
+  await Deno.writeTextFile(
+    `${dir}/bin/optimizelyd-maildir`,
+    `#!/bin/sh\nexec "${Deno.execPath()}" run --no-prompt --quiet --allow-all "${program}" "$@"\n`,
+    { mode: 0o755 },
+  );
+  if (path !== "README.md") await openQueue(`${dir}/queue`, { create: true });
+  return async (script) => {
+    const { code, stdout, stderr } = await new Deno.Command("sh", {
+      args: ["-euc", script],
+      cwd: dir,
+      env: { PATH: `${dir}/bin:${Deno.env.get("PATH")}` },
+      stdin: "null",
+    }).output();
+    const decoder = new TextDecoder();
+    assertEquals(code, 0, `${script}${decoder.decode(stdout)}${decoder.decode(stderr)}`);
+    return decoder.decode(stdout);
+  };
+}
+
+/** What the blocks of a page must have done. */
+const EFFECTS: Readonly<
+  Record<
+    string,
+    (printed: readonly string[], dir: string, run: (script: string) => Promise<string>) => unknown
+  >
+> = {
+  "README.md": ([printed], dir) => {
+    assertStringIncludes(printed!, '"requestBody":{"order": 1001}');
+    const names = namesIn(`${dir}/queue/new`);
+    assertEquals([names.length, names.at(-1)], [2, "order-1002.json"]);
+    assertEquals(namesIn(`${dir}/queue/tmp`), []);
+  },
+  "docs/commands.md": ([printed], dir) => {
+    assertEquals(namesIn(`${dir}/queue/new`), [`${printed!.trim()}.json`]);
+  },
+  "docs/operate.md": async (printed, dir, run) => {
+    const folder = (name: string) => namesIn(`${dir}/queue/${name}`);
+    assertStringIncludes(printed[0]!, "https_example.com_443 is resumed");
+    assertStringIncludes(printed[1]!, `"reason": "the URL's scheme must be http or https`);
+    assertEquals(printed[2], "wrong\n");
     // The same commands for "not older than" instead of "older than" find what is there, and leave
     // dot files alone.
-    const clearing = shown.find((block) => block.includes("find "))!;
-    for (const folder of ["doa", "res"]) {
-      for (const name of ["a+1@1~t", "a+1@1~t.why", ".keep"]) {
-        await Deno.writeTextFile(`${dir}/queue/${folder}/${name}`, "");
+    for (const name of ["a+1@1~t", "a+1@1~t.why", ".keep"]) {
+      for (const each of ["doa", "res"]) {
+        await Deno.writeTextFile(`${dir}/queue/${each}/${name}`, "");
       }
     }
+    const clearing = blocksOf(PAGES.get("docs/operate.md")!, "sh").at(-1)!;
     await run(clearing);
-    assertEquals([names("doa").length, names("res").length], [3, 3], "nothing is that old");
+    assertEquals([folder("doa").length, folder("res").length], [3, 3], "nothing is that old");
     await run(clearing.replaceAll("-ctime +30", "-ctime -30"));
-    assertEquals([names("doa"), names("res")], [[".keep"], [".keep"]]);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-});
+    assertEquals([folder("doa"), folder("res")], [[".keep"], [".keep"]]);
+  },
+};
 
-Deno.test("the README's links lead somewhere", async () => {
-  const anchors = new Set(
-    [...README.matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
-      `#${title!.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")}`
-    ),
-  );
-  for (const [, target] of README.matchAll(/\]\(([^)\s]+)\)/g)) {
-    if (target!.startsWith("https:")) continue;
-    if (target!.startsWith("#")) assert(anchors.has(target!), `${target} must be a heading`);
-    else await Deno.stat(new URL(target!.replace(/#.*/, ""), ROOT));
-  }
-});
-
-Deno.test("the README's example of an event is one", async () => {
-  const { checkEvent } = await import("@optimizelyd/maildir");
-  const [event] = blocks("json");
-  assertEquals(checkEvent(new TextEncoder().encode(event)), undefined);
-});
+for (const [path, page] of PAGES) {
+  const shown = blocksOf(page, "sh").filter((block) => !isOfCheckout(block));
+  if (shown.length === 0) continue;
+  Deno.test(`the commands of ${path} work, one after the other`, async () => {
+    await using dir = await tempDir();
+    const run = await shellIn(dir.path, path);
+    const printed: string[] = [];
+    for (const block of shown) printed.push(await run(block));
+    await EFFECTS[path]!(printed, dir.path, run);
+  });
+}

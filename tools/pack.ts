@@ -47,6 +47,7 @@ export async function pack(out: string, flags: readonly string[] = []): Promise<
     await Deno.mkdir(`${dir}/bin`);
     await addProgram(`${dir}/${PROGRAM}`);
     await amend(`${dir}/package.json`);
+    await unlinkAbsent(dir, dir);
     const args = ["pack", "--ignore-scripts", "--json", `--pack-destination=${scratch}`];
     const [{ filename }] = JSON.parse(await runNpm(dir, args)) as [{ filename: string }];
     const tarball = `${out}/${filename.replace("@", "").replace("/", "-")}`;
@@ -78,6 +79,36 @@ async function addProgram(path: string): Promise<void> {
 async function amend(path: string): Promise<void> {
   const made = JSON.parse(await Deno.readTextFile(path));
   await Deno.writeTextFile(path, `${JSON.stringify({ ...made, ...ADDITIONS }, null, 2)}\n`);
+}
+
+/** Turn links of pages into plain text where what they lead to isn't in the package. */
+async function unlinkAbsent(root: string, dir: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(dir)) {
+    const path = `${dir}/${name}`;
+    if (isDirectory) await unlinkAbsent(root, path);
+    if (!name.endsWith(".md")) continue;
+    const text = await Deno.readTextFile(path);
+    const isThere = (target: string) => {
+      if (/^(?:#|https:)/.test(target)) return true;
+      const { pathname } = new URL(target, `file://${path}`);
+      return pathname.startsWith(`${root}/`) && exists(pathname);
+    };
+    const kept = text.replace(
+      /\[([^\]]*)\]\(([^)\s]+)\)/g,
+      (link, words, target) => isThere(target) ? link : words,
+    );
+    await Deno.writeTextFile(path, kept);
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 if (import.meta.main) {

@@ -44,17 +44,15 @@ export class Settings implements Live<ConsumerSettings> {
 
   /**
    * Why {@linkcode Settings.change} would refuse, a sentence each: nothing when it wouldn't.
-   *
-   * @param voice How to speak of options; as in a program unless told otherwise.
    */
-  refusals(changes: Given<ConsumerSettings>, voice: Voice = PROGRAM): readonly string[] {
+  refusals(changes: Given<ConsumerSettings>): readonly string[] {
     const given = { ...this.#given, ...changes };
-    const faults = faultsOf(CONSUMER_OPTIONS, given, voice);
+    const faults = faultsOf(CONSUMER_OPTIONS, given, PROGRAM);
     if (faults.length > 0) return faults;
     const next = resolve(CONSUMER_OPTIONS, given);
     const keys = Object.keys(CONSUMER_OPTIONS) as (keyof ConsumerSettings)[];
     return keys.filter((key) => CONSUMER_OPTIONS[key].fixed && !this.#stays(key, next))
-      .map((key) => `${voice.name(key, CONSUMER_OPTIONS[key])} can't change while it runs`);
+      .map((key) => `${key} can't change while it runs`);
   }
 
   /**

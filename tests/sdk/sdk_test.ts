@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Consumer, openQueue } from "../../mod.ts";
 import { startEndpoint, type Taken } from "../support/endpoint.ts";
+import { brokenLinks, pagesBelow } from "../support/markdown.ts";
 import { type Major, Projects, run, succeed } from "./projects.ts";
 import { namesIn, tempDir } from "../support/temp_dir.ts";
 
@@ -123,6 +124,13 @@ Deno.test("the package's own types are whole", async () => {
   await typeCheck(await projects.sdk(4), ["types_api.ts"]);
 });
 
+/** What may be in the package. */
+const PACKAGED = [
+  /^(?:package\.json|LICENSE|[A-Z]+\.md|docs\/[a-z]+\.md)$/,
+  /^examples\/(?:README\.md|producers\/put\.\w+|sdk\/\w+\.\w+)$/,
+  /^(?:bin\/[a-z-]+\.mjs|mod\.(?:js|d\.ts)|lib\/[\w/]+\.(?:js|d\.ts))$/,
+];
+
 Deno.test("the package has no dependencies, no tests, no sources and no paths of the machine it was made on", async () => {
   const package_ = `${await projects.sdk(4)}/node_modules/@optimizelyd/maildir`;
   const { dependencies, bin } = JSON.parse(Deno.readTextFileSync(`${package_}/package.json`));
@@ -130,13 +138,19 @@ Deno.test("the package has no dependencies, no tests, no sources and no paths of
   assertEquals(Object.keys(bin), ["optimizelyd-maildir"]);
   const listing = await succeed("tar", ["-tzf", await projects.tarball], ".");
   for (const file of listing.trim().split("\n")) {
-    assertMatch(
-      file,
-      /^package\/(package\.json|LICENSE|[A-Z]+\.md|bin\/[a-z-]+\.mjs|mod\.(js|d\.ts)|lib\/[\w/]+\.(js|d\.ts))$/,
-    );
+    assert(PACKAGED.some((pattern) => pattern.test(file.replace(/^package\//, ""))), file);
     const text = Deno.readTextFileSync(file.replace("package", package_));
     assert(!/file:\/\/\/(?!etc\/)|\/root\/|\/home\/\w+\/|\.cache\//.test(text), file);
   }
+});
+
+Deno.test("the package brings its pages, and their links lead somewhere in it", async () => {
+  const package_ = `${await projects.sdk(4)}/node_modules/@optimizelyd/maildir`;
+  const pages = pagesBelow(package_);
+  for (const page of ["README.md", "docs/format.md", "examples/README.md"]) {
+    assert(pages.includes(page), page);
+  }
+  assertEquals(brokenLinks(package_, pages), []);
 });
 
 Deno.test("import and require() give the same package on Node", async () => {

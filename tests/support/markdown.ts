@@ -1,0 +1,71 @@
+/**
+ * What a page in Markdown shows and names: its tables, code blocks, headings and links.
+ *
+ * @module
+ */
+
+const FENCED = /^```(.*)\n([\s\S]*?)^```$/gm;
+
+/** The rows of each table, its head first, as cells. */
+export function tablesOf(page: string): string[][][] {
+  const cellsOf = (line: string) => line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim());
+  return [...page.matchAll(/(?:^\|.*\|\n)+/gm)]
+    .map(([table]) => table.trimEnd().split("\n").filter((_, at) => at !== 1).map(cellsOf));
+}
+
+/** The code blocks of a language. */
+export function blocksOf(page: string, language: string): string[] {
+  return [...page.matchAll(FENCED)]
+    .filter(([, name]) => name === language).map(([, , text]) => text!);
+}
+
+/** Text as a reader takes it for text: without code, blocks and inline. */
+function withoutCode(page: string): string {
+  return page.replace(FENCED, "").replace(/`[^`\n]*`/g, "code");
+}
+
+/** Where its links lead, as written. */
+export function linksOf(page: string): string[] {
+  return [...withoutCode(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);
+}
+
+/** The anchors of its headings, without `#`. */
+export function anchorsOf(page: string): Set<string> {
+  const titles = page.replace(FENCED, "").matchAll(/^#+ (.*)$/gm);
+  return new Set(
+    [...titles].map(([, title]) =>
+      title!.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")
+    ),
+  );
+}
+
+/** The paths of the pages below a directory, relative to it, sorted. */
+export function pagesBelow(dir: string, folder = ""): string[] {
+  const found: string[] = [];
+  for (const { name, isDirectory } of Deno.readDirSync(`${dir}/${folder}`)) {
+    if (name.startsWith(".") || name === "node_modules" || name === "dist") continue;
+    if (isDirectory) found.push(...pagesBelow(dir, `${folder}${name}/`));
+    else if (name.endsWith(".md")) found.push(`${folder}${name}`);
+  }
+  return found.sort();
+}
+
+/** Links of pages in a directory that lead to no file, to no heading, or out of it. */
+export function brokenLinks(dir: string, pages: readonly string[]): string[] {
+  const root = new URL(`file://${dir.replace(/\/*$/, "/")}`);
+  return pages.flatMap((page) => {
+    const at = new URL(page, root);
+    return linksOf(Deno.readTextFileSync(at)).filter((target) => {
+      if (target.startsWith("https:")) return false;
+      const { hash, pathname } = new URL(target, at);
+      if (!pathname.startsWith(root.pathname)) return true;
+      try {
+        if (hash === "") return !Deno.statSync(pathname);
+        const anchor = decodeURIComponent(hash.slice(1));
+        return !anchorsOf(Deno.readTextFileSync(pathname)).has(anchor);
+      } catch {
+        return true;
+      }
+    }).map((target) => `${page}: ${target}`);
+  });
+}
