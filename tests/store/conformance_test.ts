@@ -1,0 +1,10 @@
+import { conformance } from "./conformance.ts";
+import { onRealDisk, simulated } from "./maildir_bench.ts";
+import { inMemory } from "./memory_bench.ts";
+
+conformance("maildir", onRealDisk, ["blame"]);
+conformance("maildir, simulated disk", simulated(), ["blame"]);
+conformance("maildir, slow network disk", simulated({ networkDisk: true, latencyMs: () => 2 }), [
+  "blame",
+]);
+conformance("memory", inMemory, ["refusals"]);
