@@ -130,16 +130,19 @@ async function textOf(claim: Claim): Promise<string> {
 
 /** Offering */
 
-holds("what is due is offered oldest first, and no more at a time than asked for", async (bench) => {
-  const ids: string[] = [];
-  for (let n = 0; n < 7; n++) {
-    ids.push(await bench.put(`${n}`));
-    await bench.pass(10);
-  }
-  const peer = await bench.join();
-  const claimed = await peer.store.claim(await offeredNow(peer, 3));
-  assertEquals(claimed.claimed.map((one) => typeof one === "object" && one.id), ids);
-});
+holds(
+  "what is due is offered oldest first, and no more at a time than asked for",
+  async (bench) => {
+    const ids: string[] = [];
+    for (let n = 0; n < 7; n++) {
+      ids.push(await bench.put(`${n}`));
+      await bench.pass(10);
+    }
+    const peer = await bench.join();
+    const claimed = await peer.store.claim(await offeredNow(peer, 3));
+    assertEquals(claimed.claimed.map((one) => typeof one === "object" && one.id), ids);
+  },
+);
 
 holds("what must not be waited for is answered at once, and without a look", async (bench) => {
   for (let n = 0; n < 3; n++) await bench.put(`${n}`);
@@ -252,20 +255,23 @@ holds("a claim begins an attempt, which is counted, and a lease", async (bench) 
   assertEquals((await claimNext(bench, peer)).attempt, 2);
 });
 
-holds("candidates are claimed side by side, and what came of each is told in order", async (bench) => {
-  const ids: string[] = [];
-  for (let n = 0; n < 40; n++) {
-    ids.push(await bench.put(`${n}`));
-    await bench.pass(2);
-  }
-  const [peer, other] = [await bench.join(), await bench.join()];
-  const candidates = await offered(bench, peer, 40);
-  const theirs = await offered(bench, other, 40);
-  for (const one of [theirs[3]!, theirs[17]!]) await claim(other, one);
-  const { claimed } = await peer.store.claim(candidates);
-  const expected = ids.map((id, n) => n === 3 || n === 17 ? "gone" : id);
-  assertEquals(claimed.map((one) => typeof one === "object" ? one.id : one), expected);
-});
+holds(
+  "candidates are claimed side by side, and what came of each is told in order",
+  async (bench) => {
+    const ids: string[] = [];
+    for (let n = 0; n < 40; n++) {
+      ids.push(await bench.put(`${n}`));
+      await bench.pass(2);
+    }
+    const [peer, other] = [await bench.join(), await bench.join()];
+    const candidates = await offered(bench, peer, 40);
+    const theirs = await offered(bench, other, 40);
+    for (const one of [theirs[3]!, theirs[17]!]) await claim(other, one);
+    const { claimed } = await peer.store.claim(candidates);
+    const expected = ids.map((id, n) => n === 3 || n === 17 ? "gone" : id);
+    assertEquals(claimed.map((one) => typeof one === "object" ? one.id : one), expected);
+  },
+);
 
 holds("two peers never both get an event", async (bench) => {
   for (let n = 0; n < 20; n++) await bench.put(`${n}`);
@@ -301,18 +307,21 @@ holds("an event over the limit is refused, and the reason names the limit", asyn
   assertStringIncludes(large.reason, "1001");
 });
 
-holds("a renewal moves the lease's end and keeps the claim, for as long as it is renewed", async (bench) => {
-  const [peer, other] = [await bench.join(), await bench.join()];
-  const held = await putAndClaim(bench, peer);
-  for (let n = 0; n < 10; n++) {
-    await bench.pass(LIMITS.leaseMs / 2);
-    const endMs = held.leaseEndMs;
-    assertEquals(await held.renew(), "done");
-    assert(held.leaseEndMs >= endMs + LIMITS.leaseMs / 2 - SECOND_MS);
-    assert(await isOfferedNothing(other), "others leave it alone");
-  }
-  assertEquals([held.attempt, await held.complete()], [1, "done"]);
-});
+holds(
+  "a renewal moves the lease's end and keeps the claim, for as long as it is renewed",
+  async (bench) => {
+    const [peer, other] = [await bench.join(), await bench.join()];
+    const held = await putAndClaim(bench, peer);
+    for (let n = 0; n < 10; n++) {
+      await bench.pass(LIMITS.leaseMs / 2);
+      const endMs = held.leaseEndMs;
+      assertEquals(await held.renew(), "done");
+      assert(held.leaseEndMs >= endMs + LIMITS.leaseMs / 2 - SECOND_MS);
+      assert(await isOfferedNothing(other), "others leave it alone");
+    }
+    assertEquals([held.attempt, await held.complete()], [1, "done"]);
+  },
+);
 
 /** Settling */
 
@@ -345,46 +354,52 @@ holds("a claim is settled once: whatever is asked of it then is lost", async (be
   }
 });
 
-holds("a deferred event waits until it is due, and comes from its destination's backlog", async (bench) => {
-  const peer = await bench.join();
-  const first = await putAndClaim(bench, peer);
-  const dueMs = bench.nowMs + 10 * MINUTE_MS;
-  assertEquals(await first.defer(A, dueMs), "done");
-  assertEquals((await bench.see()).deferred, [first.id]);
-  const deferred = known(peer, A);
-  assert(deferred.nextDueMs > bench.nowMs && deferred.nextDueMs <= dueMs);
-  assertEquals(peer.store.hasDue(deferred), false);
-  assertEquals([...peer.store.deferred].map(({ destination }) => destination), [A]);
-  await bench.pass(dueMs - bench.nowMs - 2 * SECOND_MS);
-  await peer.store.refresh();
-  assertEquals(await nextDue(peer, A), undefined);
-  const { nextDueMs } = known(peer, A);
-  assert(nextDueMs > bench.nowMs && nextDueMs <= dueMs, "now it is known exactly");
-  await bench.pass(3 * SECOND_MS);
-  assert(await isOfferedNothing(peer), "it comes by no other way");
-  assert(peer.store.hasDue(known(peer, A)));
-  const again = await claim(peer, await nextDue(peer, A));
-  assertEquals([again.id, again.attempt], [first.id, 2]);
-  assertEquals(await nextDue(peer, A), undefined);
-});
+holds(
+  "a deferred event waits until it is due, and comes from its destination's backlog",
+  async (bench) => {
+    const peer = await bench.join();
+    const first = await putAndClaim(bench, peer);
+    const dueMs = bench.nowMs + 10 * MINUTE_MS;
+    assertEquals(await first.defer(A, dueMs), "done");
+    assertEquals((await bench.see()).deferred, [first.id]);
+    const deferred = known(peer, A);
+    assert(deferred.nextDueMs > bench.nowMs && deferred.nextDueMs <= dueMs);
+    assertEquals(peer.store.hasDue(deferred), false);
+    assertEquals([...peer.store.deferred].map(({ destination }) => destination), [A]);
+    await bench.pass(dueMs - bench.nowMs - 2 * SECOND_MS);
+    await peer.store.refresh();
+    assertEquals(await nextDue(peer, A), undefined);
+    const { nextDueMs } = known(peer, A);
+    assert(nextDueMs > bench.nowMs && nextDueMs <= dueMs, "now it is known exactly");
+    await bench.pass(3 * SECOND_MS);
+    assert(await isOfferedNothing(peer), "it comes by no other way");
+    assert(peer.store.hasDue(known(peer, A)));
+    const again = await claim(peer, await nextDue(peer, A));
+    assertEquals([again.id, again.attempt], [first.id, 2]);
+    assertEquals(await nextDue(peer, A), undefined);
+  },
+);
 
-holds("of a destination's backlog the first to be due comes first, others' don't come", async (bench) => {
-  const peer = await bench.join();
-  const waits = new Map([["late", 30], ["early", 10], ["middle", 20]]);
-  const ids = new Map<string, string>();
-  for (const [name, minutes] of waits) {
-    const one = await putAndClaim(bench, peer);
-    ids.set(one.id, name);
-    await one.defer(A, bench.nowMs + minutes * MINUTE_MS);
-  }
-  const other = await putAndClaim(bench, peer);
-  await other.defer(B, bench.nowMs);
-  await bench.pass(HOUR_MS);
-  const order: (string | undefined)[] = [];
-  for (let n = 0; n < 3; n++) order.push(ids.get((await claimDeferred(bench, peer)).id));
-  assertEquals(order, ["early", "middle", "late"]);
-  assertEquals((await claimDeferred(bench, peer, B)).id, other.id);
-});
+holds(
+  "of a destination's backlog the first to be due comes first, others' don't come",
+  async (bench) => {
+    const peer = await bench.join();
+    const waits = new Map([["late", 30], ["early", 10], ["middle", 20]]);
+    const ids = new Map<string, string>();
+    for (const [name, minutes] of waits) {
+      const one = await putAndClaim(bench, peer);
+      ids.set(one.id, name);
+      await one.defer(A, bench.nowMs + minutes * MINUTE_MS);
+    }
+    const other = await putAndClaim(bench, peer);
+    await other.defer(B, bench.nowMs);
+    await bench.pass(HOUR_MS);
+    const order: (string | undefined)[] = [];
+    for (let n = 0; n < 3; n++) order.push(ids.get((await claimDeferred(bench, peer)).id));
+    assertEquals(order, ["early", "middle", "late"]);
+    assertEquals((await claimDeferred(bench, peer, B)).id, other.id);
+  },
+);
 
 holds("no event of a backlog is older than it says", async (bench) => {
   const peer = await bench.join();
@@ -401,28 +416,34 @@ holds("no event of a backlog is older than it says", async (bench) => {
   }
 });
 
-holds("an event whose destination isn't known waits as long, and is offered like a new one", async (bench) => {
-  const peer = await bench.join();
-  const first = await putAndClaim(bench, peer);
-  const dueMs = bench.nowMs + 5 * MINUTE_MS;
-  assertEquals(await first.defer(undefined, dueMs), "done");
-  assertEquals((await bench.see()).deferred, [first.id]);
-  assertEquals([...peer.store.deferred], []);
-  await bench.pass(4 * MINUTE_MS);
-  assert(await isOfferedNothing(peer));
-  const again = await claimNext(bench, peer);
-  assertEquals([again.id, again.attempt, bench.nowMs >= dueMs], [first.id, 2, true]);
-});
+holds(
+  "an event whose destination isn't known waits as long, and is offered like a new one",
+  async (bench) => {
+    const peer = await bench.join();
+    const first = await putAndClaim(bench, peer);
+    const dueMs = bench.nowMs + 5 * MINUTE_MS;
+    assertEquals(await first.defer(undefined, dueMs), "done");
+    assertEquals((await bench.see()).deferred, [first.id]);
+    assertEquals([...peer.store.deferred], []);
+    await bench.pass(4 * MINUTE_MS);
+    assert(await isOfferedNothing(peer));
+    const again = await claimNext(bench, peer);
+    assertEquals([again.id, again.attempt, bench.nowMs >= dueMs], [first.id, 2, true]);
+  },
+);
 
-holds("a parked event gets its attempt back and is next in its destination's backlog", async (bench) => {
-  const peer = await bench.join();
-  const first = await putAndClaim(bench, peer);
-  assertEquals(await first.park(A, HOUR_MS), "done");
-  assertEquals((await bench.see()).deferred, [first.id]);
-  assert(await isOfferedNothing(peer));
-  const again = await claim(peer, await nextDue(peer, A));
-  assertEquals([again.id, again.attempt], [first.id, 1]);
-});
+holds(
+  "a parked event gets its attempt back and is next in its destination's backlog",
+  async (bench) => {
+    const peer = await bench.join();
+    const first = await putAndClaim(bench, peer);
+    assertEquals(await first.park(A, HOUR_MS), "done");
+    assertEquals((await bench.see()).deferred, [first.id]);
+    assert(await isOfferedNothing(peer));
+    const again = await claim(peer, await nextDue(peer, A));
+    assertEquals([again.id, again.attempt], [first.id, 1]);
+  },
+);
 
 holds("a buried event keeps its bytes and its reason, and is never offered", async (bench) => {
   const peer = await bench.join();
@@ -442,20 +463,23 @@ holds("a buried event keeps its bytes and its reason, and is never offered", asy
   assertEquals(await peer.store.left(), "nothing");
 });
 
-holds("a released event is ready again from its time on; unsent, it gets its attempt back", async (bench) => {
-  const peer = await bench.join();
-  const first = await putAndClaim(bench, peer);
-  const dueMs = bench.nowMs + MINUTE_MS;
-  assertEquals(await first.release(dueMs, false), "done");
-  assertEquals((await bench.see()).ready, [first.id]);
-  await bench.pass(50 * SECOND_MS);
-  assert(await isOfferedNothing(peer));
-  const second = await claimNext(bench, peer);
-  assert(bench.nowMs >= dueMs);
-  assertEquals([second.id, second.attempt], [first.id, 1]);
-  assertEquals(await second.release(bench.nowMs, true), "done");
-  assertEquals((await claimNext(bench, peer)).attempt, 2);
-});
+holds(
+  "a released event is ready again from its time on; unsent, it gets its attempt back",
+  async (bench) => {
+    const peer = await bench.join();
+    const first = await putAndClaim(bench, peer);
+    const dueMs = bench.nowMs + MINUTE_MS;
+    assertEquals(await first.release(dueMs, false), "done");
+    assertEquals((await bench.see()).ready, [first.id]);
+    await bench.pass(50 * SECOND_MS);
+    assert(await isOfferedNothing(peer));
+    const second = await claimNext(bench, peer);
+    assert(bench.nowMs >= dueMs);
+    assertEquals([second.id, second.attempt], [first.id, 1]);
+    assertEquals(await second.release(bench.nowMs, true), "done");
+    assertEquals((await claimNext(bench, peer)).attempt, 2);
+  },
+);
 
 holds("what a peer defers or releases others find", async (bench) => {
   const [peer, other] = [await bench.join(), await bench.join()];
@@ -553,14 +577,17 @@ SENTENCES.push({
   },
 });
 
-holds("a living peer that doesn't renew loses its claim once the lease has ended, not before", async (bench) => {
-  const [peer, other] = [await bench.join(), await bench.join()];
-  const first = await putAndClaim(bench, peer);
-  const sinceMs = bench.nowMs;
-  const second = await claimNext(bench, other);
-  assertEquals([second.id, second.attempt], [first.id, 1]);
-  assert(bench.nowMs >= sinceMs + LIMITS.leaseMs - LIMITS.pollMs);
-});
+holds(
+  "a living peer that doesn't renew loses its claim once the lease has ended, not before",
+  async (bench) => {
+    const [peer, other] = [await bench.join(), await bench.join()];
+    const first = await putAndClaim(bench, peer);
+    const sinceMs = bench.nowMs;
+    const second = await claimNext(bench, other);
+    assertEquals([second.id, second.attempt], [first.id, 1]);
+    assert(bench.nowMs >= sinceMs + LIMITS.leaseMs - LIMITS.pollMs);
+  },
+);
 
 holds("who has lost a claim is told so whatever it does, and touches nothing", async (bench) => {
   const [peer, other] = [await bench.join(), await bench.join()];
@@ -622,27 +649,30 @@ async function withWaiting(bench: Bench): Promise<readonly [peer: Peer, other: P
   return [peer, other];
 }
 
-holds("until when an endpoint wants to be left alone is known to all, and after a restart", async (bench) => {
-  const [peer, other] = await withWaiting(bench);
-  const untilMs = bench.nowMs + HOUR_MS;
-  await peer.store.markAfter(A, untilMs);
-  assertEquals(known(peer, A).afterMs, untilMs);
-  assertEquals((await other.store.look(A))?.afterMs, untilMs);
-  await peer.store.markAfter(A, untilMs - MINUTE_MS);
-  await bench.pass(LIMITS.pollMs);
-  await other.store.refresh();
-  assertEquals(known(other, A).afterMs, untilMs, "the later one counts");
-  for (const one of [peer, other]) {
-    await one.store.close();
-    one.die();
-  }
-  const later = await bench.join();
-  await later.store.refresh();
-  assertEquals(known(later, A).afterMs, untilMs);
-  await bench.pass(untilMs - bench.nowMs + 1);
-  await later.store.refresh();
-  assert(known(later, A).afterMs <= bench.nowMs, "and then it is over");
-});
+holds(
+  "until when an endpoint wants to be left alone is known to all, and after a restart",
+  async (bench) => {
+    const [peer, other] = await withWaiting(bench);
+    const untilMs = bench.nowMs + HOUR_MS;
+    await peer.store.markAfter(A, untilMs);
+    assertEquals(known(peer, A).afterMs, untilMs);
+    assertEquals((await other.store.look(A))?.afterMs, untilMs);
+    await peer.store.markAfter(A, untilMs - MINUTE_MS);
+    await bench.pass(LIMITS.pollMs);
+    await other.store.refresh();
+    assertEquals(known(other, A).afterMs, untilMs, "the later one counts");
+    for (const one of [peer, other]) {
+      await one.store.close();
+      one.die();
+    }
+    const later = await bench.join();
+    await later.store.refresh();
+    assertEquals(known(later, A).afterMs, untilMs);
+    await bench.pass(untilMs - bench.nowMs + 1);
+    await later.store.refresh();
+    assert(known(later, A).afterMs <= bench.nowMs, "and then it is over");
+  },
+);
 
 holds("an endpoint for which nothing waits can want to be left alone too", async (bench) => {
   const [peer, other] = [await bench.join(), await bench.join()];
@@ -679,26 +709,29 @@ holds("who leaves takes back that it found a destination down", async (bench) =>
   assertEquals(known(other, A).isMarkedOpen, false);
 });
 
-holds("an operator's hold is known to all, and after a restart, until it is lifted", async (bench) => {
-  const [peer, other] = await withWaiting(bench);
-  await bench.hold(A);
-  await bench.hold(B);
-  assert((await peer.store.look(A))?.isHeld);
-  await bench.pass(LIMITS.pollMs);
-  await other.store.refresh();
-  assert(known(other, A).isHeld);
-  assert(known(other, B).isHeld, "although nothing waits for it");
-  const later = await bench.join();
-  await later.store.refresh();
-  assert(known(later, A).isHeld);
-  await bench.resume(A);
-  await bench.resume(B);
-  assertEquals((await peer.store.look(A))?.isHeld, false);
-  await bench.pass(LIMITS.pollMs);
-  await other.store.refresh();
-  assertEquals(known(other, A).isHeld, false);
-  assert(!other.store.deferredOf(B)?.isHeld);
-});
+holds(
+  "an operator's hold is known to all, and after a restart, until it is lifted",
+  async (bench) => {
+    const [peer, other] = await withWaiting(bench);
+    await bench.hold(A);
+    await bench.hold(B);
+    assert((await peer.store.look(A))?.isHeld);
+    await bench.pass(LIMITS.pollMs);
+    await other.store.refresh();
+    assert(known(other, A).isHeld);
+    assert(known(other, B).isHeld, "although nothing waits for it");
+    const later = await bench.join();
+    await later.store.refresh();
+    assert(known(later, A).isHeld);
+    await bench.resume(A);
+    await bench.resume(B);
+    assertEquals((await peer.store.look(A))?.isHeld, false);
+    await bench.pass(LIMITS.pollMs);
+    await other.store.refresh();
+    assertEquals(known(other, A).isHeld, false);
+    assert(!other.store.deferredOf(B)?.isHeld);
+  },
+);
 
 /** What is left */
 
@@ -805,29 +838,35 @@ holdsRefused("when every claim has been refused for long, that is a failure", as
   throw new Error("It never fails");
 });
 
-holdsRefused("when looking has been refused for long, that is a failure; before, it is told", async (bench) => {
-  await bench.put("{}");
-  const peer = await bench.join();
-  bench.refuse("looks");
-  assert(await isOfferedNothing(peer));
-  assertEquals([...new Set(troubles(peer))], ["list"]);
-  assert(peer.store.restUntilMs > peer.monotonicMs, "it is not asked again at once");
-  await assertRejects(() => offered(bench, peer), DiskFailure);
-});
+holdsRefused(
+  "when looking has been refused for long, that is a failure; before, it is told",
+  async (bench) => {
+    await bench.put("{}");
+    const peer = await bench.join();
+    bench.refuse("looks");
+    assert(await isOfferedNothing(peer));
+    assertEquals([...new Set(troubles(peer))], ["list"]);
+    assert(peer.store.restUntilMs > peer.monotonicMs, "it is not asked again at once");
+    await assertRejects(() => offered(bench, peer), DiskFailure);
+  },
+);
 
-holdsRefused("a delivered event that can't be removed goes later, and nobody sends it", async (bench) => {
-  const [peer, other] = [await bench.join(), await bench.join()];
-  const done = await putAndClaim(bench, peer);
-  bench.refuse("changes");
-  assertEquals(await done.complete(), "kept");
-  await peer.store.refresh();
-  assertEquals((await bench.see()).claimed, [done.id]);
-  assert(await isOfferedNothing(peer));
-  bench.refuse(undefined);
-  await peer.store.refresh();
-  assertEquals((await bench.see()).claimed, []);
-  assert(await isOfferedNothing(other));
-});
+holdsRefused(
+  "a delivered event that can't be removed goes later, and nobody sends it",
+  async (bench) => {
+    const [peer, other] = [await bench.join(), await bench.join()];
+    const done = await putAndClaim(bench, peer);
+    bench.refuse("changes");
+    assertEquals(await done.complete(), "kept");
+    await peer.store.refresh();
+    assertEquals((await bench.see()).claimed, [done.id]);
+    assert(await isOfferedNothing(peer));
+    bench.refuse(undefined);
+    await peer.store.refresh();
+    assertEquals((await bench.see()).claimed, []);
+    assert(await isOfferedNothing(other));
+  },
+);
 
 holdsRefused("the last chance to remove a delivered event is to take leave", async (bench) => {
   const peer = await bench.join();
@@ -858,42 +897,48 @@ holdsRefused("what can't wait for its destination is ready again at its time", a
   assertEquals((await claimNext(bench, peer)).attempt, 2);
 });
 
-holdsRefused("what can't be settled at all stays claimed, and comes when the lease has ended", async (bench) => {
-  const peer = await bench.join();
-  const settle: ((claim: Claim) => Promise<string>)[] = [
-    (claim) => claim.defer(A, bench.nowMs),
-    (claim) => claim.park(A, 0),
-    (claim) => claim.bury({ outcome: "refused", reason: "bad" }, bench.nowMs),
-    (claim) => claim.release(bench.nowMs, false),
-    (claim) => claim.renew(),
-  ];
-  for (const act of settle) {
-    const first = await putAndClaim(bench, peer, "text");
-    bench.refuse("changes");
-    assertEquals(await act(first), "kept");
-    bench.refuse(undefined);
-    const { ready, claimed, deferred, dead } = await bench.see();
-    assertEquals([ready, claimed, deferred, dead], [[], [first.id], [], []]);
-    assert(await isOfferedNothing(peer));
-    const again = await claimNext(bench, peer);
-    assertEquals([again.id, again.attempt, await textOf(again)], [first.id, 1, "text"]);
-    assertEquals(await again.complete(), "done");
-  }
-  assert(troubles(peer).length >= settle.length);
-});
+holdsRefused(
+  "what can't be settled at all stays claimed, and comes when the lease has ended",
+  async (bench) => {
+    const peer = await bench.join();
+    const settle: ((claim: Claim) => Promise<string>)[] = [
+      (claim) => claim.defer(A, bench.nowMs),
+      (claim) => claim.park(A, 0),
+      (claim) => claim.bury({ outcome: "refused", reason: "bad" }, bench.nowMs),
+      (claim) => claim.release(bench.nowMs, false),
+      (claim) => claim.renew(),
+    ];
+    for (const act of settle) {
+      const first = await putAndClaim(bench, peer, "text");
+      bench.refuse("changes");
+      assertEquals(await act(first), "kept");
+      bench.refuse(undefined);
+      const { ready, claimed, deferred, dead } = await bench.see();
+      assertEquals([ready, claimed, deferred, dead], [[], [first.id], [], []]);
+      assert(await isOfferedNothing(peer));
+      const again = await claimNext(bench, peer);
+      assertEquals([again.id, again.attempt, await textOf(again)], [first.id, 1, "text"]);
+      assertEquals(await again.complete(), "done");
+    }
+    assert(troubles(peer).length >= settle.length);
+  },
+);
 
-holdsRefused("an answer that can't be kept is an error, and nothing of it is left", async (bench) => {
-  const peer = await bench.join();
-  const asked = await putAndClaim(bench, peer);
-  const answer = asked.answer();
-  await answer.write(new TextEncoder().encode("text"));
-  bench.refuse("room");
-  await assertRejects(() => answer.finish({ status: 200 }));
-  bench.refuse(undefined);
-  await answer.discard();
-  assertEquals((await bench.see()).answers, []);
-  assertEquals(await asked.defer(A, bench.nowMs), "done");
-});
+holdsRefused(
+  "an answer that can't be kept is an error, and nothing of it is left",
+  async (bench) => {
+    const peer = await bench.join();
+    const asked = await putAndClaim(bench, peer);
+    const answer = asked.answer();
+    await answer.write(new TextEncoder().encode("text"));
+    bench.refuse("room");
+    await assertRejects(() => answer.finish({ status: 200 }));
+    bench.refuse(undefined);
+    await answer.discard();
+    assertEquals((await bench.see()).answers, []);
+    assertEquals(await asked.defer(A, bench.nowMs), "done");
+  },
+);
 
 holdsRefused("marks that are refused are told of, and hinder nobody", async (bench) => {
   const [peer, other] = await withWaiting(bench);

@@ -225,7 +225,9 @@ export class MemoryStore implements Store {
   }
 
   #claim(candidate: Candidate): Claimed {
-    if (!(candidate instanceof MemoryCandidate)) throw new TypeError("Not a candidate of this store");
+    if (!(candidate instanceof MemoryCandidate)) {
+      throw new TypeError("Not a candidate of this store");
+    }
     const { event, token } = candidate;
     if (event.token !== token) return "gone";
     this.#isFruitless = false;
