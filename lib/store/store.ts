@@ -274,7 +274,10 @@ export interface Store {
    */
   nextDue(deferred: Deferred): Promise<Candidate | undefined>;
 
-  /** Look at what others may have changed. Refusals are reported, and looked at again later. */
+  /**
+   * Look at what others may have changed. Refusals are reported, and looked at again later. What
+   * others add to a backlog that is known may take a minute to be seen.
+   */
   refresh(): Promise<void>;
   /** Look at what others have said of a destination just now; `undefined` for nothing at all. */
   look(destination: string): Promise<Deferred | undefined>;
