@@ -41,15 +41,17 @@ Deno.test("claims are under way in two groups at most, and come back in order", 
   }, { latencyMs: () => 5 }));
 
 Deno.test("nothing is listed while claims are under way", () =>
-  withMaildir({}, async (parts, queue) => {
+  withMaildir({ pollMs: 1_000 }, async (parts, queue) => {
+    const { prefetch, world } = parts;
     await put(queue, 1, parts);
-    const { prefetch } = parts;
     assert(await prefetch.begin(1));
-    const { calls } = parts.world;
+    await parts.pass(2_000);
+    const { calls } = world;
+    assertEquals([await prefetch.begin(1), world.calls, prefetch.isBack], [false, calls, false]);
+    assertEquals((await next(parts)).length, 1);
     assertEquals(await prefetch.begin(1), false);
-    assertEquals(parts.world.calls, calls);
-    await next(parts);
-  }, { latencyMs: () => 5 }));
+    assert(world.calls > calls + 2, "now it is");
+  }, { latencyMs: ({ verb, to }) => verb === "rename" && to?.includes("/cur/") ? 5_000 : 0 }));
 
 Deno.test("the loop is woken when claims are back", () =>
   withMaildir({}, async (parts, queue) => {

@@ -658,6 +658,7 @@ holds(
     assertEquals(known(peer, A).afterMs, untilMs);
     assertEquals((await other.store.look(A))?.afterMs, untilMs);
     await peer.store.markAfter(A, untilMs - MINUTE_MS);
+    assertEquals(known(peer, A).afterMs, untilMs);
     await bench.pass(LIMITS.pollMs);
     await other.store.refresh();
     assertEquals(known(other, A).afterMs, untilMs, "the later one counts");

@@ -230,6 +230,22 @@ Deno.test("files that somebody put into a destination's folder itself are its ev
     assertEquals(found, new Set(["loose", "later"]));
   }));
 
+Deno.test("how long events have waited is told by their bucket; put there by hand, it may be for ever", () =>
+  grounded(async (ground) => {
+    const { nowMs } = ground;
+    await ground.defer(nowMs + 10 * MINUTE_MS);
+    await ground.defer(nowMs + 5 * MINUTE_MS);
+    const deferred = await looked(ground);
+    const { oldestMs } = folderOf(deferred);
+    assert(oldestMs <= nowMs + 5 * MINUTE_MS && oldestMs > nowMs + 4 * MINUTE_MS);
+    for (const path of ["loose", "0001/event"]) {
+      ground.put(`defer/${B}/${path}`);
+      await deferred.refresh();
+      assertEquals(folderOf(deferred, B).oldestMs, 0, path);
+      await ground.process.runtime.disk.remove(`/q/defer/${B}/${path}`);
+    }
+  }));
+
 Deno.test("others' buckets are looked into at once, whatever their name; what is no bucket is told", () =>
   grounded(async (ground) => {
     ground.put(`defer/${A}/0001/event`);

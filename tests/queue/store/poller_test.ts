@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { parseName } from "../../../lib/queue/name.ts";
+import { SLICE } from "../../../lib/queue/store/listing.ts";
 import { acquireOwner } from "../../../lib/queue/store/owner.ts";
 import { Poller } from "../../../lib/queue/store/poller.ts";
 import { ReadyEvents } from "../../../lib/queue/store/ready.ts";
@@ -73,6 +74,16 @@ Deno.test("what comes while a pass is under way is not left to the next poll", (
     poller.wake();
     assertEquals((await next(poller)).sort(), ["first", "second"], "although nothing was claimed");
   }));
+
+Deno.test("nor what comes between two slices of a pass", () =>
+  grounded(async (ground) => {
+    for (let n = 0; n < SLICE + 1; n++) ground.put(`new/event-${n}`);
+    const poller = await pollerOf(ground);
+    assertEquals((await next(poller, SLICE)).length, SLICE);
+    poller.wake();
+    assertEquals((await next(poller, SLICE)).length, 1);
+    assertEquals((await next(poller, SLICE)).length, SLICE, "another pass");
+  }, { maxCalls: 1e6 }));
 
 Deno.test("passes follow each other while they yield claims, and once more when others were faster", () =>
   grounded(async (ground) => {
