@@ -172,8 +172,8 @@ export interface ClaimedMany {
 
 /**
  * The events of one destination that wait, and what others have said of it: as the last
- * {@linkcode Store.refresh} or {@linkcode Store.look} found it, and with what this consumer has done
- * since.
+ * {@linkcode Store.refresh} or {@linkcode Store.look} found it, and with what this consumer has
+ * done since.
  */
 export interface Deferred {
   /** The destination's label. */

@@ -3,7 +3,8 @@
  *
  * It shows that the port needs no directory, and is what the consumer's parts are tested with.
  * Events are kept in a map, oldest first. Each change of an event makes its token another, so that
- * whoever acts by an old one has lost it. A claim ends with its lease; nothing else tells of a death.
+ * whoever acts by an old one has lost it. A claim ends with its lease: nothing else tells of a
+ * death.
  *
  * @module
  */
