@@ -401,7 +401,7 @@ for (const [name, ...targets] of formats) {
         allow_import: ["0.0.0.0:1"], // nobody's address; absent it would be Deno's list
         allow_net: [],
         allow_read: [],
-        allow_sys: ["hostname"],
+        allow_sys: ["hostname", "systemMemoryInfo"],
         allow_write: [],
         prompt: false,
       });
@@ -426,8 +426,8 @@ Deno.test("deno compile bakes the locks of a locked build in", async () => {
   assertEquals(granted((await metadataOf(`${out}/${executable}`)).permissions), {
     allow_import: ["0.0.0.0:1"],
     allow_net: ["a.example", "b.example:8443"],
-    allow_read: ["/var/spool/optimizelyd"],
-    allow_sys: ["hostname"],
+    allow_read: ["/var/spool/optimizelyd", "/etc/machine-id", "/dev/null"],
+    allow_sys: ["hostname", "systemMemoryInfo"],
     allow_write: ["/var/spool/optimizelyd"],
     prompt: false,
   });
