@@ -1,17 +1,19 @@
 #!/bin/sh
 # optimizelyd-maildir @version@ for @target@, portable form.
 #
-# This file is three in one: this script; the program, @program_size@ bytes of JavaScript; and the npm package
-# @package@ as it is on the registry, which holds Deno. The first start unpacks the latter two
-# into the user's cache directory; each start then becomes the program, as the same process.
+# This file is three in one: this script; the program, @program_size@ bytes of JavaScript; and the
+# npm package @package@ as it is on the registry, which holds Deno.
+# The first start unpacks the latter two into the user's cache directory; each start then becomes
+# the program, as the same process.
 {
 set -fu
 PATH=/usr/bin:/bin:/usr/sbin:/sbin # nothing but the system's own tools, whatever PATH was
 export PATH
 trap '' USR1 # Deno would open its inspector
 
-# The environment first: what isn't named here is dropped, so that no variable changes what Deno does or may do.
-# Values are bytes: nothing here may depend on the language. One that isn't UTF-8 is dropped whatever its name.
+# The environment first: what isn't named here is dropped, so that no variable changes what Deno
+# does or may do. Values are bytes, so sed must not look at them as text of some language. One that
+# isn't UTF-8 is dropped whatever its name.
 
 is_utf8() { # is_utf8 TEXT
   case $1 in *[!0-9A-Za-z:/._,@%=+-]*) ;; *) return 0 ;; esac
@@ -42,10 +44,14 @@ fail() { # fail CODE REASON
 # Where to unpack. Another user must not be able to put anything there: root would run it.
 
 name=optimizelyd-maildir
-hold='env --block-signal=USR1' # the program closes the inspector that Deno opens, but better is none; not every env can do that
+# The program closes the inspector that Deno opens on SIGUSR1; where env can hold the signal back,
+# none is opened at all.
+hold='env --block-signal=USR1'
 user=$($hold id -u 2> /dev/null) || { hold= && user=$(id -u); }
 
-is_kept() { # is_kept DIR, without symlinks: only root and this user can put something else under its name; or sets unsafe
+# is_kept DIR, a path without symlinks: only root and this user can put something else there; if not,
+# sets unsafe
+is_kept() {
   unsafe=$1
   way=${1%/}
   set -- /
@@ -70,7 +76,9 @@ open_parent() { # open_parent DIR: makes it and sets parent, its path without sy
   [ -d "${parent:-/}" ] || reason=$(umask 077 && LC_ALL=C mkdir -p "$parent" 2>&1)
 }
 
-take() { # take CACHE: opens it and sets opened, its path from here on; if it is this user's and nobody else may write to it
+# take CACHE: opens it and sets opened, its path from here on; if it is this user's and nobody else
+# may write to it
+take() {
   [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] && command exec 9< "$1" || return
   opened=/proc/self/fd/9 # what is open, not what the path leads to
   [ -d "$opened/." ] || opened=$1 # this system can't say so
@@ -102,12 +110,14 @@ case ${XDG_CACHE_HOME:-} in
   ;;
 esac
 
-# Unpacking. A file's name holds its checksum, so another version is another file and two that race write the same.
+# Unpacking. A file's name holds its checksum, so another version is another file, and two that
+# race write the same.
 
 deno=$opened/deno-@deno_hash@
 program=$opened/program-@program_hash@.mjs
 
-is_there() { # is_there FILE SIZE: owner and size will do, the content was checked before it got its name
+# is_there FILE SIZE: owner and size will do, the content was checked before it got its name
+is_there() {
   [ -n "$(find "$1" -prune -type f -user "$user" -size "$2"c 2> /dev/null)" ]
 }
 
