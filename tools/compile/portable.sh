@@ -68,12 +68,14 @@ open_parent() { # open_parent DIR: makes it and sets parent, its path without sy
   there=$1
   while [ ! -d "${there:-/}" ]; do there=${there%/*}; done
   parent=$(cd -P "${there:-/}" 2> /dev/null && pwd -P)
-  if ! is_kept "${parent:-$there}"; then
-    reason="somebody else could change what is in $(printf %s "${unsafe:-$there}" | head -n 1)"
-    return 1
+  if is_kept "${parent:-$there}"; then
+    parent=${parent%/}${1#"$there"}
+    [ -d "${parent:-/}" ] && return
+    reason=$(umask 077 && LC_ALL=C mkdir -p "$parent" 2>&1) || return
+    is_kept "$parent" && return # below a sticky directory somebody else may have been faster
   fi
-  parent=${parent%/}${1#"$there"}
-  [ -d "${parent:-/}" ] || reason=$(umask 077 && LC_ALL=C mkdir -p "$parent" 2>&1)
+  reason="somebody else could change what is in $(printf %s "${unsafe:-$there}" | head -n 1)"
+  return 1
 }
 
 # take CACHE: opens it and sets opened, its path from here on; if it is this user's and nobody else
