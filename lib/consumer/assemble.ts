@@ -5,6 +5,7 @@
  */
 
 import { Sender } from "../http/sender.ts";
+import type { LaneLimits } from "../lanes/lane.ts";
 import { Lanes } from "../lanes/lanes.ts";
 import type { Store, World } from "../store/store.ts";
 import type { Trace } from "../telemetry/trace.ts";
@@ -44,9 +45,8 @@ export function assemble(
   { store, world, options, semaphore, trace, stop, once }: ConsumerParts,
 ): { readonly dispatcher: Dispatcher; readonly maintenance: Maintenance } {
   const { clock } = world;
-  const { concurrency: most, perDestination, ratePerSecond, merge } = options.current;
-  const batcher = merge && new Batcher(options, world, once);
-  const limits = { most, fixed: perDestination || undefined, ratePerSecond };
+  const batcher = options.current.merge && new Batcher(options, world, once);
+  const limits = liveLimits(options);
   const lanes = new Lanes<Prepared>(limits, batcher?.mostOfLane);
   const sender = new Sender(world, options.current);
   const settler = new Settler(options, world, trace);
@@ -68,4 +68,19 @@ export function assemble(
     clock,
   );
   return { dispatcher, maintenance };
+}
+
+/** The limits of lanes as the options say at each moment. */
+function liveLimits(options: Live<ConsumerSettings>): LaneLimits {
+  return {
+    get most() {
+      return options.current.concurrency;
+    },
+    get fixed() {
+      return options.current.perDestination || undefined;
+    },
+    get ratePerSecond() {
+      return options.current.ratePerSecond;
+    },
+  };
 }

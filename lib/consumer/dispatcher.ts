@@ -23,6 +23,7 @@ import type { Prefetch } from "./prefetch.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Semaphore } from "./semaphore.ts";
 import type { Settler } from "./settle.ts";
+import { Suspects } from "./suspects.ts";
 import type { WakeUps } from "./wakeups.ts";
 
 /** Requests go out through this. */
@@ -66,6 +67,7 @@ export class Dispatcher {
   readonly #clock: Clock;
   readonly #stop: AbortSignal;
   readonly #once: boolean;
+  readonly #suspects = new Suspects();
 
   /**
    * @param stop Aborts when the consumer stops.
@@ -100,6 +102,10 @@ export class Dispatcher {
   async run(untilMs: number): Promise<boolean> {
     while (!this.#hasEnded) {
       if (this.#prefetch.isBack) await this.#routeClaimed();
+      if (this.#clock.monotonic() >= this.#suspects.dueMs) {
+        await this.#trySuspect();
+        continue;
+      }
       const sent = this.#semaphore.hasRoom && await this.#sendNext(false);
       if (this.#hasEnded) break;
       const took = this.#isTakingIn && await this.#takeIn();
@@ -111,6 +117,17 @@ export class Dispatcher {
       if (this.#clock.monotonic() >= untilMs) break;
     }
     return true;
+  }
+
+  /** Send one suspect with nothing beside it; before, wait until nothing is in flight. */
+  async #trySuspect(): Promise<void> {
+    if (this.#semaphore.inside > 0) return await this.#semaphore.change();
+    const event = this.#suspects.take()!;
+    const startMs = this.#clock.monotonic();
+    const station = this.#lanes.of(event.destination, startMs);
+    if (this.#lanes.admits(station, startMs)) await this.#start(station, [event], true);
+    else await this.#sync.park(station, event);
+    this.#suspects.tried(startMs, this.#clock.monotonic());
   }
 
   get #hasEnded(): boolean {
@@ -179,6 +196,10 @@ export class Dispatcher {
    * others or the store are asked.
    */
   #route(event: Prepared): Promise<void> | undefined {
+    if (Suspects.isOne(event)) {
+      this.#suspects.add(event);
+      return undefined;
+    }
     const nowMs = this.#clock.monotonic();
     const station = this.#lanes.of(event.destination, nowMs);
     const maySend = !this.#batcher && this.#semaphore.hasRoom && station.queue.length === 0;
@@ -265,17 +286,32 @@ export class Dispatcher {
     return most > 0;
   }
 
-  /** Send events in one request. A promise only when others are asked before. */
-  #start(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> | undefined {
-    if (this.#sync.hasPeers) return this.#startAmongPeers(station, events);
-    void this.#send(station, events);
-    return undefined;
+  /**
+   * Send events in one request. A promise only when others are asked before.
+   *
+   * @param isAlone Whether to wait for its end.
+   */
+  #start(
+    station: Station<Prepared>,
+    events: readonly Prepared[],
+    isAlone = false,
+  ): Promise<void> | undefined {
+    if (this.#sync.hasPeers) return this.#startAmongPeers(station, events, isAlone);
+    const sent = this.#send(station, events);
+    return isAlone ? sent : undefined;
   }
 
-  async #startAmongPeers(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> {
+  async #startAmongPeers(
+    station: Station<Prepared>,
+    events: readonly Prepared[],
+    isAlone: boolean,
+  ): Promise<void> {
     if (await this.#sync.isCalledOff(station)) {
       await Promise.all(events.map((event) => this.#sync.park(station, event)));
-    } else void this.#send(station, events);
+      return;
+    }
+    const sent = this.#send(station, events);
+    if (isAlone) await sent;
   }
 
   /** Never rejects: a bug is the consumer's to throw. */
@@ -335,7 +371,7 @@ export class Dispatcher {
   /** Whether nothing is in flight, in memory, or to be taken in right now. */
   get isAtRest(): boolean {
     return this.#semaphore.inside === 0 && this.#lanes.queued === 0 &&
-      this.#prefetch.underWay === 0;
+      this.#prefetch.underWay === 0 && this.#suspects.size === 0;
   }
 
   /**
@@ -360,7 +396,7 @@ export class Dispatcher {
     const mayTakeInMs = this.#isFull
       ? Infinity
       : Math.max(this.#lanes.waitsUntilMs(nowMs), this.#prefetch.restUntilMs);
-    return Math.min(mayTakeInMs, this.#wakeUps.beforeRestMs(nowMs));
+    return Math.min(mayTakeInMs, this.#suspects.dueMs, this.#wakeUps.beforeRestMs(nowMs));
   }
 
   /** After a rest: what may be sent by now is. */
@@ -371,6 +407,9 @@ export class Dispatcher {
   /** Put back what waits in memory or is being claimed. The consumer must be stopping. */
   async drain(): Promise<void> {
     while (this.#prefetch.underWay > 0) await this.#routeClaimed();
+    for (let suspect; (suspect = this.#suspects.take());) {
+      await this.#out.settler.release(suspect);
+    }
     for (const station of this.#lanes.stations) {
       for (const event of this.#lanes.empty(station)) await this.#out.settler.release(event);
     }

@@ -30,27 +30,14 @@ export interface Mutation {
   readonly by: Model;
 }
 
-/** The rooms that a queue and its consumer are made of. */
-const ROOMS = [
-  "consumer",
-  "event",
-  "http",
-  "lanes",
-  "merge",
-  "queue",
-  "runtime",
-  "store",
-  "telemetry",
-];
-
 const LIB = new URL("../../lib/", import.meta.url);
 
-async function copyRoom(room: string, to: string): Promise<void> {
-  await Deno.mkdir(`${to}/${room}`);
-  for await (const { name, isDirectory } of Deno.readDir(new URL(room, LIB))) {
-    const path = `${room}/${name}`;
-    if (isDirectory) await copyRoom(path, to);
-    else await Deno.copyFile(new URL(path, LIB), `${to}/${path}`);
+/** Copy a folder of the source, given by its path below `lib/`. */
+async function copyFolder(folder: string, to: string): Promise<void> {
+  await Deno.mkdir(`${to}/${folder}`, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(new URL(folder, LIB))) {
+    if (isDirectory) await copyFolder(`${folder}${name}/`, to);
+    else await Deno.copyFile(new URL(`${folder}${name}`, LIB), `${to}/${folder}${name}`);
   }
 }
 
@@ -64,8 +51,7 @@ export async function mutantOf(
 ): Promise<Product> {
   const lib = await Deno.makeTempDir();
   try {
-    await Deno.copyFile(new URL("version.ts", LIB), `${lib}/version.ts`);
-    for (const room of ROOMS) await copyRoom(room, lib);
+    await copyFolder("./", lib);
     const source = await Deno.readTextFile(`${lib}/${file}`);
     if (!source.includes(from)) throw new Error(`Cannot mutate ${file}: it has no ${from}`);
     await Deno.writeTextFile(`${lib}/${file}`, source.replace(from, () => to));
