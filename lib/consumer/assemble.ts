@@ -7,6 +7,7 @@
 import { Sender } from "../http/sender.ts";
 import type { LaneLimits } from "../lanes/lane.ts";
 import { Lanes } from "../lanes/lanes.ts";
+import { ByteBudget, defaultBudgetBytes } from "../store/budget.ts";
 import type { Store, World } from "../store/store.ts";
 import type { Trace } from "../telemetry/trace.ts";
 import { Batcher } from "./batcher.ts";
@@ -49,10 +50,17 @@ export function assemble(
   const limits = liveLimits(options);
   const lanes = new Lanes<Prepared>(limits, batcher?.mostOfLane);
   const sender = new Sender(world, options.current);
-  const settler = new Settler(options, world, trace);
+  const budget = new ByteBudget(() => {
+    return options.current.memoryBytes || defaultBudgetBytes(world.memoryBytes);
+  });
+  const settler = new Settler(options, world, trace, budget);
   const preparer = new Preparer(options, sender, world);
   const sync = new LaneSync({ store, lanes, settler, world, trace });
-  const prefetch = new Prefetch({ store, preparer, settler, semaphore, lanes }, options, stop);
+  const prefetch = new Prefetch(
+    { store, preparer, settler, semaphore, lanes, budget },
+    options,
+    stop,
+  );
   const wakeUps = new WakeUps({ clock, lanes, store, batcher }, once);
   const outgoing = { sender, leases: new Leases(options, world, settler), settler };
   const dispatcher = new Dispatcher(

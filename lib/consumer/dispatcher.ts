@@ -151,6 +151,7 @@ export class Dispatcher {
 
   /** Whether memory has as many events as it may. */
   get #isFull(): boolean {
+    if (this.#prefetch.isOutOfMemory) return true;
     const { queued, queuedBytes } = this.#lanes;
     const { underWay } = this.#prefetch;
     return this.#batcher?.isFull(queued + underWay, queuedBytes) ??
@@ -406,6 +407,7 @@ export class Dispatcher {
 
   /** Put back what waits in memory or is being claimed. The consumer must be stopping. */
   async drain(): Promise<void> {
+    this.#prefetch.turnAway();
     while (this.#prefetch.underWay > 0) await this.#routeClaimed();
     for (let suspect; (suspect = this.#suspects.take());) {
       await this.#out.settler.release(suspect);

@@ -49,18 +49,20 @@ export class Leases {
   }
 
   async #begun(events: readonly Prepared[]): Promise<readonly Prepared[]> {
-    const begun = await Promise.all(events.map(async ({ claim }) => {
+    const begun = await Promise.all(events.map(async (event) => {
+      const { claim } = event;
       const fate = claim.takeovers === 0 ? "done" : await claim.begin();
-      if (fate !== "done") this.#settler.unsent(claim, fate);
+      if (fate !== "done") this.#settler.unsent(event, fate);
       return fate === "done";
     }));
     return events.filter((_, n) => begun[n]);
   }
 
-  async #isKept({ claim }: Prepared): Promise<boolean> {
+  async #isKept(event: Prepared): Promise<boolean> {
+    const { claim } = event;
     if (this.#outlives(claim)) return true;
     const fate = await claim.renew();
-    if (fate !== "done") this.#settler.unsent(claim, fate);
+    if (fate !== "done") this.#settler.unsent(event, fate);
     return fate === "done";
   }
 

@@ -41,6 +41,14 @@ export interface Prepared {
   readonly gathered?: Gathered;
 }
 
+/**
+ * The memory that an event takes while it is being sent: its bytes, their text, of which each
+ * character may take two, and what is handed to the network.
+ */
+export function memoryFor(bytes: number): number {
+  return 4 * bytes;
+}
+
 /** Why a claimed event can't be sent, and so what is to become of it. */
 export type Rejection =
   | Exclude<Content, { readonly kind: "bytes" | "refused" }>

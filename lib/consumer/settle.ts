@@ -8,11 +8,12 @@
 import { givesUp, retryDelayMs } from "../http/schedule.ts";
 import type { Attempt } from "../http/sender.ts";
 import { errorCode } from "../runtime/runtime.ts";
+import type { ByteBudget } from "../store/budget.ts";
 import type { Claim, Reason, Settled, World } from "../store/store.ts";
 import type { LeaseLost, Trace } from "../telemetry/trace.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
 import type { Live } from "../config/settings.ts";
-import type { Prepared, Rejection } from "./prepare.ts";
+import { memoryFor, type Prepared, type Rejection } from "./prepare.ts";
 
 /** Where events wait whose own destination isn't known. */
 const NO_DESTINATION = "others";
@@ -22,16 +23,31 @@ export class Settler {
   readonly #options: Live<ConsumerSettings>;
   readonly #world: World;
   readonly #trace: Trace;
+  readonly #budget: ByteBudget;
 
-  /** @param trace Told how each event ends. */
-  constructor(options: Live<ConsumerSettings>, world: World, trace: Trace) {
+  /**
+   * @param trace Told how each event ends.
+   * @param budget Gets back the memory of each prepared event.
+   */
+  constructor(options: Live<ConsumerSettings>, world: World, trace: Trace, budget: ByteBudget) {
     this.#options = options;
     this.#world = world;
     this.#trace = trace;
+    this.#budget = budget;
   }
 
   /** @param merged How many events shared the attempt. */
   settle(event: Prepared, attempt: Attempt, merged = 1): Promise<void> {
+    this.#forget(event);
+    return this.#settle(event, attempt, merged);
+  }
+
+  /** Its bytes are of no use any more. */
+  #forget({ bytes }: Prepared): void {
+    this.#budget.give(memoryFor(bytes));
+  }
+
+  #settle(event: Prepared, attempt: Attempt, merged: number): Promise<void> {
     const { outcome } = attempt;
     switch (outcome) {
       case "delivered":
@@ -71,12 +87,15 @@ export class Settler {
   }
 
   /** Put a prepared event back, unsent. */
-  release({ claim }: Prepared, reason = "the consumer is stopping"): Promise<void> {
-    return this.#release(claim, reason, 0, false);
+  release(event: Prepared, reason = "the consumer is stopping"): Promise<void> {
+    this.#forget(event);
+    return this.#release(event.claim, reason, 0, false);
   }
 
   /** Let a prepared event wait, unsent, for its destination, which is ready in `pauseMs` at best. */
-  async park({ claim, destination }: Prepared, pauseMs: number): Promise<void> {
+  async park(event: Prepared, pauseMs: number): Promise<void> {
+    this.#forget(event);
+    const { claim, destination } = event;
     const settled = await claim.park(destination, pauseMs);
     this.#tell(claim, "defer", settled, () => {
       this.#trace({ type: "parked", id: claim.id, destination });
@@ -88,9 +107,11 @@ export class Settler {
    *
    * @returns `false` when it has not.
    */
-  async expire({ claim, destination }: Prepared, why: string): Promise<boolean> {
+  async expire(event: Prepared, why: string): Promise<boolean> {
+    const { claim, destination } = event;
     const ageMs = this.#ageMs(claim);
     if (ageMs < this.#options.current.maxAgeMs) return false;
+    this.#forget(event);
     const reason = `it has waited for ${
       Math.round(ageMs / 3_600_000)
     } h for its destination, which is down: ${why}`;
@@ -98,8 +119,10 @@ export class Settler {
     return true;
   }
 
-  /** Tell that a lease was lost, or kept by a disk that refuses. */
-  unsent(claim: Claim, fate: "lost" | "kept"): void {
+  /** Tell that a lease was lost, or kept by a disk that refuses, before its event was sent. */
+  unsent(event: Prepared, fate: "lost" | "kept"): void {
+    this.#forget(event);
+    const { claim } = event;
     if (fate === "lost") this.#lost(claim, "renew");
     else this.#trace({ type: "kept", id: claim.id });
   }

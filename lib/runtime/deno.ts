@@ -283,6 +283,21 @@ const serve: NonNullable<Runtime["serve"]> = (address, handler) => {
   };
 };
 
+/**
+ * The machine's memory, or that of the container around this process, which Deno tells only by way
+ * of Node's `process`: 0 or a huge number there means that there is no limit.
+ */
+function memoryBytes(): number | undefined {
+  try {
+    const { total } = Deno.systemMemoryInfo();
+    const { process } = globalThis as { process?: { constrainedMemory?(): number } };
+    const limit = process?.constrainedMemory?.() ?? 0;
+    return limit > 0 && limit < total ? limit : total;
+  } catch {
+    return undefined; // this build may not ask
+  }
+}
+
 /** The runtime this process runs on; `disk` is {@linkcode blockingDisk} unless told otherwise. */
 export function denoRuntime(disk: Disk = blockingDisk): Runtime {
   return {
@@ -295,5 +310,6 @@ export function denoRuntime(disk: Disk = blockingDisk): Runtime {
     sha256,
     hostname: hostname(),
     pid: Deno.pid,
+    memoryBytes: memoryBytes(),
   };
 }

@@ -30,7 +30,7 @@ import {
   writeSync,
 } from "node:fs";
 import { opendir } from "node:fs/promises";
-import { hostname } from "node:os";
+import { hostname, totalmem } from "node:os";
 import process from "node:process";
 import type { DirEntry, Disk, FileContent, Kind, Runtime, Stat } from "./runtime.ts";
 import { clock, fetchWeb, random, sha256 } from "./web.ts";
@@ -144,6 +144,12 @@ export const nodeDisk: Disk = {
   },
 };
 
+/** The machine's memory, or that of the container around this process. */
+function memoryBytes(): number {
+  const [total, limit] = [totalmem(), process.constrainedMemory?.() ?? 0];
+  return limit > 0 && limit < total ? limit : total;
+}
+
 /**
  * The runtime this process runs on. Node asks for no permissions: it may reach whatever the network
  * lets it.
@@ -158,5 +164,6 @@ export function nodeRuntime(): Runtime {
     sha256,
     hostname: hostname(),
     pid: process.pid,
+    memoryBytes: memoryBytes(),
   };
 }

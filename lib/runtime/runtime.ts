@@ -210,6 +210,11 @@ export interface Runtime {
   readonly hostname: string;
   /** This process's number. */
   readonly pid: number;
+  /**
+   * Memory that this process may use, as far as the machine or its container says; in bytes,
+   * `undefined` when it can't be told.
+   */
+  readonly memoryBytes?: number | undefined;
 }
 
 /**
