@@ -7,10 +7,10 @@
  * @module
  */
 
-import { destinationFolder } from "../event/destination.ts";
+import { type Destination, Destinations } from "../event/destination.ts";
 import { type EventRequest, parseEvent } from "../event/request.ts";
 import { givesUp, retryDelayMs } from "../http/schedule.ts";
-import { type Attempt, forbidden, Sender } from "../http/sender.ts";
+import { type AnswerSink, type Attempt, forbidden, Sender } from "../http/sender.ts";
 import { CLOCK_SKEW_MS, LEASE_MARGIN_MS, MOST_TAKEOVERS } from "../queue/constants.ts";
 import {
   type Claim,
@@ -101,8 +101,7 @@ export class Delivery {
   readonly #onDeferred: (folder: string, dueMs: number) => void;
   readonly #sender: Sender;
   readonly #held = new Set<string>();
-  /** Folder names by URL object, which events of one endpoint share. */
-  readonly #destinations = new WeakMap<URL, string>();
+  readonly #destinations: Destinations;
   readonly #delivered = new Map<string, Claim>();
   #stopping = false;
 
@@ -116,6 +115,7 @@ export class Delivery {
     this.#options = options;
     this.#onDeferred = onDeferred;
     this.#sender = new Sender(queue.place.runtime, options);
+    this.#destinations = new Destinations((text) => queue.place.runtime.sha256(text));
   }
 
   /** Whether a name in `cur/` is a claim in flight here. */
@@ -149,11 +149,17 @@ export class Delivery {
     const { stat, bytes } = taken?.content ?? {};
     if (stat && bytes && claim.takeovers < MOST_TAKEOVERS) {
       const parsed = parseEvent(bytes);
-      const destination = parsed.kind === "request" &&
-        this.#destinations.get(parsed.request.url);
-      if (destination && this.#sender.mayReach(parsed.request.url)) {
+      if (parsed.kind === "request" && this.#sender.mayReach(parsed.request.url)) {
         const { request } = parsed;
-        return { claim, request, destination, stat, ...this.#gathered(request) };
+        const prepared = ({ label }: Destination): Prepared => ({
+          claim,
+          request,
+          destination: label,
+          stat,
+          ...this.#gathered(request),
+        });
+        const destination = this.#destinations.of(request.url);
+        return destination instanceof Promise ? destination.then(prepared) : prepared(destination);
       }
     }
     return this.#prepareLooking(claim, taken);
@@ -175,8 +181,9 @@ export class Delivery {
       if (!this.#outlivesAttempt(claim)) claim = await this.#leased(claim);
       if (!claim) return { ending: "lost" };
       if (this.#stopping) return { ending: await this.#giveBack(claim) };
-      const attempt = await this.#sender.send(request, claim.id);
-      return { ending: await this.#settle(claim, destination, attempt, stat), attempt };
+      const answer = request.method === "GET" ? new CollectedAnswer() : undefined;
+      const attempt = await this.#sender.send(request, claim.id, answer);
+      return { ending: await this.#settle(claim, destination, attempt, stat, 1, answer), attempt };
     } finally {
       this.#held.delete(prepared.name);
       if (claim) this.#held.delete(claim.name);
@@ -347,8 +354,7 @@ export class Delivery {
     const url = parsed.kind === "refused" ? parsed.url : parsed.request.url;
     if (parsed.kind === "request" && this.#sender.mayReach(parsed.request.url)) {
       const { request } = parsed;
-      const destination = this.#destinations.get(request.url) ??
-        await this.#destination(request.url);
+      const destination = await this.#destination(request.url);
       return { claim, request, destination, stat, ...this.#gathered(request) };
     }
     const reason = parsed.kind === "refused" ? parsed.reason : forbidden(parsed.request.url);
@@ -372,10 +378,7 @@ export class Delivery {
   }
 
   async #destination(url: URL): Promise<string> {
-    const { sha256 } = this.#queue.place.runtime;
-    const folder = await destinationFolder(url, sha256);
-    this.#destinations.set(url, folder);
-    return folder;
+    return (await this.#destinations.of(url)).label;
   }
 
   async #unreadable(claim: Claim, error: unknown): Promise<Ending> {
@@ -383,9 +386,7 @@ export class Delivery {
     if (code === undefined) throw error;
     if (code === "ENOENT") return this.#lost(claim, "read");
     if (TOO_MANY_OPEN.has(code)) {
-      const reason = `too many files are open: ${code}`;
-      await this.#release(claim, reason, this.#now() + CROWDED_PAUSE_MS, false);
-      return "crowded";
+      return await this.#crowded(claim, `too many files are open: ${code}`);
     }
     if (!UNREADABLE.has(code)) {
       return await this.#defer(claim, SHARED_FOLDER, `the file can't be read: ${code}`);
@@ -401,6 +402,11 @@ export class Delivery {
     }
     const reason = `the file must be readable by this program${owner}: ${code}`;
     return await this.#bury(claim, { outcome: "refused", reason });
+  }
+
+  async #crowded(claim: Claim, reason: string): Promise<Ending> {
+    await this.#release(claim, reason, this.#now() + CROWDED_PAUSE_MS, false);
+    return "crowded";
   }
 
   /** The claim with its lease begun anew; `undefined` when it was lost. */
@@ -432,10 +438,11 @@ export class Delivery {
     attempt: Attempt,
     stat: Stat,
     merged = 1,
+    answer?: CollectedAnswer,
   ): Promise<Ending> {
     return attempt.outcome === "delivered" && !attempt.response
       ? this.#complete(claim, folder, attempt, merged)
-      : this.#settleOtherwise(claim, folder, attempt, stat, merged);
+      : this.#settleOtherwise(claim, folder, attempt, stat, merged, answer);
   }
 
   async #settleOtherwise(
@@ -444,19 +451,22 @@ export class Delivery {
     attempt: Attempt,
     stat: Stat,
     merged: number,
+    answer: CollectedAnswer | undefined,
   ): Promise<Ending> {
     if (attempt.outcome === "aborted") {
       return await this.#release(claim, "the consumer is stopping", this.#now(), true);
     }
+    if (attempt.outcome === "crowded") return await this.#crowded(claim, attempt.reason);
     if (attempt.outcome === "refused") {
       return await this.#bury(claim, reasonOf(attempt, "refused", folder), attempt.ms, merged);
     }
     if (attempt.outcome === "deferred") {
       return await this.#retry(claim, folder, attempt, stat, merged);
     }
-    if (attempt.response) {
+    if (attempt.response && answer) {
+      const { meta } = attempt.response;
       try {
-        await this.#queue.storeResponse(claim, attempt.response);
+        await this.#queue.storeResponse(claim, { body: answer.bytes(), meta });
       } catch (error) {
         this.#trouble(claim, "store response", error, "asked again later");
         const { response: _, ...failed } = attempt;
@@ -627,6 +637,26 @@ export class Delivery {
     const code = errorCode(error);
     if (code === undefined) throw error;
     this.#options.trace({ type: "disk-trouble", verb, code, reason, id: claim.id });
+  }
+}
+
+/** An answer in memory. */
+class CollectedAnswer implements AnswerSink {
+  readonly #chunks: Uint8Array[] = [];
+
+  write(bytes: Uint8Array): void {
+    this.#chunks.push(bytes);
+  }
+
+  /** All of it. */
+  bytes(): Uint8Array {
+    const whole = new Uint8Array(this.#chunks.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      whole.set(chunk, at);
+      at += chunk.length;
+    }
+    return whole;
   }
 }
 

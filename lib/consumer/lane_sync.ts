@@ -131,25 +131,25 @@ export class LaneKeeper {
       id,
     );
     if (verdict === "failure" || verdict === "overload") station.lastError = attempt!.reason;
-    const retryAfterMs = verdict === "success" ? undefined : attempt?.retryAfterMs;
+    const pauseMs = verdict === "success" ? undefined : attempt?.pauseMs;
     const isMarked = verdict === "success" &&
       this.#waiting.get(station.destination)?.isMarkedOpen === true;
-    return change || retryAfterMs || isMarked
-      ? this.#tell(station, { change, retryAfterMs, isMarked })
+    return change || pauseMs || isMarked
+      ? this.#tell(station, { change, pauseMs, isMarked })
       : undefined;
   }
 
   /** Leave word of a lane's change for other consumers and `status`. */
   async #tell(
     station: Station,
-    { change, retryAfterMs, isMarked }: {
+    { change, pauseMs, isMarked }: {
       readonly change: LaneChange | undefined;
-      readonly retryAfterMs: number | undefined;
+      readonly pauseMs: number | undefined;
       readonly isMarked: boolean;
     },
   ): Promise<void> {
     try {
-      if (retryAfterMs) await this.#throttle(station, retryAfterMs);
+      if (pauseMs) await this.#throttle(station, pauseMs);
       if (change) await this.#mark(station, change);
       else if (isMarked) await this.#waiting.unmarkOpen(station.destination);
     } catch (error) {
@@ -158,11 +158,11 @@ export class LaneKeeper {
   }
 
   /** The endpoint asked to be left alone: nobody sends there before. */
-  async #throttle(station: Station, retryAfterMs: number): Promise<void> {
+  async #throttle(station: Station, pauseMs: number): Promise<void> {
     const { destination, lane } = station;
-    const untilMs = this.#clock.now() + retryAfterMs;
+    const untilMs = this.#clock.now() + pauseMs;
     const isNews = !lane.isClosedOff(this.#clock.monotonic()) || lane.isDown;
-    lane.holdUntil(this.#clock.monotonic() + retryAfterMs);
+    lane.holdUntil(this.#clock.monotonic() + pauseMs);
     if (isNews) {
       this.#options.trace({
         type: "lane",

@@ -268,6 +268,11 @@ function mayReach(url: URL): boolean {
     "granted";
 }
 
+/** Deno's `fetch` leaves everything as it came when asked to, and else knows these two. */
+function decodes(contentEncoding: string, acceptEncoding: string): boolean {
+  return acceptEncoding !== "identity" && (contentEncoding === "gzip" || contentEncoding === "br");
+}
+
 const serve: NonNullable<Runtime["serve"]> = (address, handler) => {
   const cut = new AbortController();
   const server = Deno.serve({ ...address, signal: cut.signal, onListen() {} }, handler);
@@ -289,6 +294,7 @@ export function denoRuntime(disk: Disk = blockingDisk): Runtime {
     disk,
     clock,
     fetch: fetchWeb,
+    decodes,
     serve,
     mayReach,
     random,

@@ -144,6 +144,9 @@ export const nodeDisk: Disk = {
   },
 };
 
+/** What Node's `fetch` decodes, whatever was asked for. */
+const DECODED = new Set(["gzip", "x-gzip", "deflate", "br"]);
+
 /**
  * The runtime this process runs on. Node asks for no permissions: it may reach whatever the network
  * lets it.
@@ -153,6 +156,7 @@ export function nodeRuntime(): Runtime {
     disk: nodeDisk,
     clock,
     fetch: fetchWeb,
+    decodes: (contentEncoding) => DECODED.has(contentEncoding),
     mayReach: () => true,
     random,
     sha256,

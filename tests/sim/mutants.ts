@@ -161,8 +161,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "removed before its response is kept",
     file: "consumer/delivery.ts",
-    from: "await this.#queue.storeResponse(claim, attempt.response);",
-    to: "await this.#remove(claim); await this.#queue.storeResponse(claim, attempt.response);",
+    from: "await this.#queue.storeResponse(claim, { body: answer.bytes(), meta });",
+    to:
+      "await this.#remove(claim); await this.#queue.storeResponse(claim, { body: answer.bytes(), meta });",
     scenarios: ["events delivered"],
     by: "run",
   },
