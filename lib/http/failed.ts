@@ -51,7 +51,11 @@ const TOO_MANY_FILES = new Set(["EMFILE", "ENFILE"]);
  */
 const NUMBERED = /: client error \(Connect\): .*\(os error (23|24|10024)\)$/;
 
-/** `EMFILE` or `ENFILE` when a connection failed for that; Node has it in the cause. */
+/**
+ * `EMFILE` or `ENFILE` when a connection failed for that; Node has it in the cause. (A process whose
+ * very first look-up of a name finds no file left hears that the name is unknown: that can't be told
+ * from the truth.)
+ */
 function tooManyFilesCode(error: unknown): string | undefined {
   for (let depth = 0; error instanceof Error && depth < 5; depth++, error = error.cause) {
     const code = errorCode(error);
