@@ -95,7 +95,10 @@ export class Sender {
       return conclude(this.#runtime, outgoing, outcome, received);
     } catch (error) {
       const { timeoutMs } = this.#options;
-      return failed({ error, isAnswered, url, deadline, timeoutMs });
+      const result = failed({ error, isAnswered, url, deadline, timeoutMs });
+      // others' idle connections are the first thing to do without
+      if (result.outcome === "crowded") this.#runtime.closeIdle?.();
+      return result;
     }
   }
 
@@ -104,9 +107,10 @@ export class Sender {
     this.#deadlines.abortAll();
   }
 
-  /** Let go of the timer. Nothing may be in flight. */
+  /** Let go of the timer and of idle connections. Nothing may be in flight. */
   close(): void {
     this.#deadlines.close();
+    this.#runtime.closeIdle?.();
   }
 }
 

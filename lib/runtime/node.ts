@@ -33,7 +33,7 @@ import { opendir } from "node:fs/promises";
 import { hostname } from "node:os";
 import process from "node:process";
 import type { DirEntry, Disk, FileContent, Kind, Runtime, Stat } from "./runtime.ts";
-import { clock, fetchWeb, random, sha256 } from "./web.ts";
+import { clock, random, sha256 } from "./web.ts";
 
 /** Names fetched from the system at a time. */
 const LIST_BUFFER = 1_024;
@@ -155,7 +155,7 @@ export function nodeRuntime(): Runtime {
   return {
     disk: nodeDisk,
     clock,
-    fetch: fetchWeb,
+    fetch: (url, init) => fetch(url, init),
     decodes: (contentEncoding) => DECODED.has(contentEncoding),
     mayReach: () => true,
     random,

@@ -3,6 +3,8 @@
  * on Node.
  *
  * `crowded URL...`: to each URL twice, first without a file left, then with files.
+ * `idle URL URL`: ten requests at once to the first, and without a file left two to the other, one
+ * after the other.
  * `get URL`: one GET, with the body it was answered.
  */
 
@@ -33,15 +35,26 @@ async function withoutFiles<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function crowded() {
-  // Loads what looking up a name needs, as in a process that has run for a while.
+/** Loads what looking up a name needs, as in a process that has run for a while. */
+async function lookUp() {
   await post(`http://localhost:${new URL(urls[0]!).port}/before`);
+}
+
+async function crowded() {
+  await lookUp();
   const attempts = [];
   for (const url of urls) {
     attempts.push(await withoutFiles(() => post(url)));
     attempts.push(await post(url));
   }
   return attempts;
+}
+
+async function idle() {
+  const [idle, other] = urls as [string, string];
+  await lookUp();
+  await Promise.all(Array.from({ length: 10 }, () => post(idle)));
+  return await withoutFiles(async () => [await post(other), await post(other)]);
 }
 
 async function get() {
@@ -54,6 +67,6 @@ async function get() {
   return [{ ...attempt, body }];
 }
 
-const lines = await (mode === "get" ? get() : crowded());
+const lines = await (mode === "get" ? get() : mode === "idle" ? idle() : crowded());
 sender.close();
 process.stdout.write(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));

@@ -48,6 +48,16 @@ Deno.test("on Node, a request that finds no file left is not sent, and not the e
   await isCrowded(await nodeIn(dir.path));
 });
 
+Deno.test("on Deno, a lack of files closes the connections that nobody uses, and the next request is sent", async () => {
+  await using endpoint = startEndpoint(({ path }) => {
+    const headers = path === "/idle" ? {} : { connection: "close" };
+    return new Response(null, { status: 204, headers });
+  });
+  const urls = [`${endpoint.url}/idle`, `http://localhost:${endpoint.port}/other`];
+  const attempts = await attemptsOf([...DENO, "idle", ...urls]);
+  assertEquals(attempts.map(({ outcome }) => outcome), ["crowded", "delivered"]);
+});
+
 Deno.test("a .meta says of a compressed answer what its body is: as it came on Deno, decoded on Node", async () => {
   await using dir = await tempDir();
   const zipping = new Blob(["hello"]).stream().pipeThrough(new CompressionStream("gzip"));
