@@ -49,7 +49,7 @@ export function assemble(
   const batcher = options.current.merge && new Batcher(options, world, once);
   const limits = liveLimits(options);
   const lanes = new Lanes<Prepared>(limits, batcher?.mostOfLane);
-  const sender = new Sender(world, options.current);
+  const sender = new Sender(world, options);
   const budget = new ByteBudget(() => {
     return options.current.memoryBytes || defaultBudgetBytes(world.memoryBytes);
   });

@@ -14,6 +14,7 @@
 import type { Attempt, Sender } from "../http/sender.ts";
 import type { Lanes, Station } from "../lanes/lanes.ts";
 import type { Clock } from "../runtime/runtime.ts";
+import type { AnswerWriter } from "../store/store.ts";
 import type { Batcher } from "./batcher.ts";
 import type { LaneSync } from "./lane_sync.ts";
 import type { Leases } from "./leases.ts";
@@ -332,11 +333,15 @@ export class Dispatcher {
   async #sendAndSettle(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> {
     const leased = this.#out.leases.ready(events);
     const ready = leased instanceof Promise ? await leased : leased;
-    const attempt = await this.#attempt(ready);
+    const answer = ready.length === 1 ? answerTo(ready[0]!) : undefined;
+    const attempt = await this.#attempt(ready, answer);
+    if (attempt?.outcome === "crowded") this.#semaphore.crowd();
     const isDivided = attempt !== undefined && isRefusalOfSeveral(attempt, ready);
     if (attempt && !isDivided) {
       // Each on its own: none dies for another's sake.
-      const settled = ready.map((event) => this.#out.settler.settle(event, attempt, ready.length));
+      const settled = ready.map((event) =>
+        this.#out.settler.settle(event, attempt, ready.length, answer)
+      );
       await (settled.length === 1 ? settled[0] : Promise.all(settled));
     }
     const concluded = this.#sync.conclude(station, events[0]!.claim.id, attempt);
@@ -347,14 +352,19 @@ export class Dispatcher {
   }
 
   /** What came of sending events in one request; `undefined` when nothing was sent. */
-  async #attempt(events: readonly Prepared[]): Promise<Attempt | undefined> {
+  async #attempt(
+    events: readonly Prepared[],
+    answer: AnswerWriter | undefined,
+  ): Promise<Attempt | undefined> {
     const [event] = events;
     if (!event) return undefined;
     if (this.#stop.aborted) {
       await Promise.all(events.map((event) => this.#out.settler.release(event)));
       return undefined;
     }
-    if (events.length === 1) return await this.#out.sender.send(event.request, event.claim.id);
+    if (events.length === 1) {
+      return await this.#out.sender.send(event.request, event.claim.id, answer);
+    }
     const { request, key } = await this.#batcher!.batchOf(events);
     return await this.#out.sender.send(request, key);
   }
@@ -426,6 +436,11 @@ export class Dispatcher {
   close(): void {
     this.#out.sender.close();
   }
+}
+
+/** Where the answer to an event is kept, when it is one that asks for something. */
+function answerTo({ claim, request }: Prepared): AnswerWriter | undefined {
+  return request.method === "GET" ? claim.answer() : undefined;
 }
 
 /** A refusal of several events settles none of them: it says nothing of each. */

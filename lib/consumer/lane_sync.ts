@@ -115,11 +115,11 @@ export class LaneSync {
       id,
     );
     if (verdict === "failure" || verdict === "overload") station.lastError = attempt!.reason;
-    const retryAfterMs = verdict === "success" ? undefined : attempt?.retryAfterMs;
+    const pauseMs = verdict === "success" ? undefined : attempt?.pauseMs;
     const isMarked = verdict === "success" &&
       this.#store.deferredOf(station.destination)?.isMarkedOpen === true;
-    return change || retryAfterMs || isMarked
-      ? this.#tell(station, change, retryAfterMs, isMarked)
+    return change || pauseMs || isMarked
+      ? this.#tell(station, change, pauseMs, isMarked)
       : undefined;
   }
 
@@ -127,10 +127,10 @@ export class LaneSync {
   async #tell(
     station: Station<Prepared>,
     change: LaneChange | undefined,
-    retryAfterMs: number | undefined,
+    pauseMs: number | undefined,
     isMarked: boolean,
   ): Promise<void> {
-    if (retryAfterMs) await this.#throttle(station, retryAfterMs);
+    if (pauseMs) await this.#throttle(station, pauseMs);
     if (change) this.changed(station, change);
     if (change === "opened") {
       await this.#store.markOpen(station.destination, station.lastError);
@@ -141,12 +141,12 @@ export class LaneSync {
   }
 
   /** The endpoint asked to be left alone: nobody sends there before. */
-  async #throttle(station: Station<Prepared>, retryAfterMs: number): Promise<void> {
+  async #throttle(station: Station<Prepared>, pauseMs: number): Promise<void> {
     const { clock } = this.#world;
     const { destination, lane, lastError: reason } = station;
-    const untilMs = clock.now() + retryAfterMs;
+    const untilMs = clock.now() + pauseMs;
     const isNews = !lane.isClosedOff(clock.monotonic()) || lane.isDown;
-    lane.holdUntil(clock.monotonic() + retryAfterMs);
+    lane.holdUntil(clock.monotonic() + pauseMs);
     if (isNews) this.#trace({ type: "lane", destination, change: "throttled", reason, untilMs });
     await this.#store.markAfter(destination, untilMs);
     await this.parkAll(station);

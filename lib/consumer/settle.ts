@@ -9,7 +9,7 @@ import { givesUp, retryDelayMs } from "../http/schedule.ts";
 import type { Attempt } from "../http/sender.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import type { ByteBudget } from "../store/budget.ts";
-import type { Claim, Reason, Settled, World } from "../store/store.ts";
+import type { AnswerWriter, Claim, Reason, Settled, World } from "../store/store.ts";
 import type { LeaseLost, Trace } from "../telemetry/trace.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
 import type { Live } from "../config/settings.ts";
@@ -17,6 +17,9 @@ import { memoryFor, type Prepared, type Rejection } from "./prepare.ts";
 
 /** Where events wait whose own destination isn't known. */
 const NO_DESTINATION = "others";
+
+/** How long an event is left alone that there was no connection for. */
+const CROWDED_PAUSE_MS = 1_000;
 
 /** Settles claims. */
 export class Settler {
@@ -36,10 +39,20 @@ export class Settler {
     this.#budget = budget;
   }
 
-  /** @param merged How many events shared the attempt. */
-  settle(event: Prepared, attempt: Attempt, merged = 1): Promise<void> {
+  /**
+   * @param merged How many events shared the attempt.
+   * @param answer Where its answer has gone, when that is to be kept.
+   */
+  settle(
+    event: Prepared,
+    attempt: Attempt,
+    merged = 1,
+    answer?: AnswerWriter,
+  ): Promise<void> {
     this.#forget(event);
-    return this.#settle(event, attempt, merged);
+    return answer
+      ? this.#settleAnswer(event, attempt, answer)
+      : this.#settle(event, attempt, merged);
   }
 
   /** Its bytes are of no use any more. */
@@ -51,15 +64,15 @@ export class Settler {
     const { outcome } = attempt;
     switch (outcome) {
       case "delivered":
-        return attempt.response
-          ? this.#keepAnswer(event, attempt, attempt.response)
-          : this.#complete(event, attempt, merged);
+        return this.#complete(event, attempt, merged);
       case "deferred":
         return this.#retry(event, attempt, merged);
       case "refused":
         return this.#bury(event.claim, reasonOf(attempt, event.destination), attempt.ms, merged);
       case "aborted":
         return this.#release(event.claim, "the consumer is stopping", 0, true);
+      case "crowded":
+        return this.#release(event.claim, attempt.reason, CROWDED_PAUSE_MS, false);
       default:
         return unhandled(outcome);
     }
@@ -127,32 +140,33 @@ export class Settler {
     else this.#trace({ type: "kept", id: claim.id });
   }
 
-  async #keepAnswer(
-    event: Prepared,
-    attempt: Attempt,
-    { body, meta }: NonNullable<Attempt["response"]>,
-  ): Promise<void> {
-    const answer = event.claim.answer();
-    try {
-      await answer.write(body);
-      await answer.finish(meta);
-    } catch (error) {
-      const code = errorCode(error);
-      if (code === undefined) throw error;
+  /** An answer is kept, whole, before its event is removed. */
+  async #settleAnswer(event: Prepared, attempt: Attempt, answer: AnswerWriter): Promise<void> {
+    const { response } = attempt;
+    if (attempt.outcome !== "delivered" || !response) {
       await answer.discard();
-      const reason = `the response can't be written to res/: ${code}`;
-      const { id } = event.claim;
-      this.#trace({
-        type: "disk-trouble",
-        verb: "store response",
-        code,
-        reason: "asked again later",
-        id,
-      });
+      if (attempt.error !== undefined) this.#unkept(event.claim, attempt.error);
+      return await this.#settle(event, attempt, 1);
+    }
+    try {
+      await answer.finish(response.meta);
+    } catch (error) {
+      const code = this.#unkept(event.claim, error);
+      await answer.discard();
       const { response: _, ...failed } = attempt;
+      const reason = `the response can't be written to res/: ${code}`;
       return await this.#retry(event, { ...failed, outcome: "deferred", reason }, 1);
     }
     await this.#complete(event, attempt, 1);
+  }
+
+  /** Tell that an answer can't be kept; anything but the disk's error is a bug and thrown on. */
+  #unkept({ id }: Claim, error: unknown): string {
+    const code = errorCode(error);
+    if (code === undefined) throw error;
+    const reason = "asked again later";
+    this.#trace({ type: "disk-trouble", verb: "store response", code, reason, id });
+    return code;
   }
 
   async #complete({ claim, destination }: Prepared, attempt: Attempt, merged: number) {

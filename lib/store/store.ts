@@ -26,7 +26,14 @@ import type { DiskFailure } from "./failure.ts";
 /** What a consumer needs of the world besides its store. */
 export type World = Pick<
   Runtime,
-  "clock" | "fetch" | "mayReach" | "memoryBytes" | "random" | "sha256"
+  | "clock"
+  | "closeIdle"
+  | "decodes"
+  | "fetch"
+  | "mayReach"
+  | "memoryBytes"
+  | "random"
+  | "sha256"
 >;
 
 /** An event that is due and may be claimed. What it is made of is the store's. */
