@@ -610,3 +610,11 @@ Deno.test("the size of a text is that of its UTF-8", () => {
     assertEquals(utf8Bytes(whole), new TextEncoder().encode(whole).length);
   }));
 });
+
+Deno.test("an envelope longer than any SDK's is not looked into: it goes alone", () => {
+  const bodyWith = (length: number) => `{"a":"${"x".repeat(length)}","visitors":[{}]}`;
+  assert(keyOf(bodyWith(60_000)) !== undefined);
+  assertEquals(keyOf(bodyWith(70_000)), undefined);
+  // what is long about the visitors doesn't count
+  assert(keyOf(`{"visitors":[{"a":"${"x".repeat(70_000)}"}]}`) !== undefined);
+});
