@@ -109,7 +109,7 @@ function bodyTextOf(body: unknown): string | undefined {
 
 function isJson(text: string): boolean {
   // Half a surrogate pair has no UTF-8: it would arrive as another character.
-  return scanJson(text, []).kind !== "broken" && text.isWellFormed();
+  return text.isWellFormed() && scanJson(utf8.encode(text), []).kind !== "broken";
 }
 
 function cannotEncode(reason: string, cause?: unknown): TypeError {

@@ -19,7 +19,7 @@ import {
 import { type Header, isToken, readHeaders } from "./headers.ts";
 import { decodeString, endsEarly, skipBlanks } from "./json.ts";
 import { visible } from "./visible.ts";
-import { scanJson } from "./scan.ts";
+import { scanJson, type Span } from "./scan.ts";
 
 /** The HTTP request an event asks for. */
 export interface EventRequest {
@@ -32,8 +32,10 @@ export interface EventRequest {
    * URL's user info.
    */
   readonly headers: readonly Header[];
-  /** The exact JSON text to send; `undefined` for none. */
+  /** The exact JSON text to send; `undefined` for none. Of a large one a new text at each use. */
   readonly body: string | undefined;
+  /** The same in UTF-8, when it is large: as a text it would take twice the memory. */
+  readonly bodyBytes?: Uint8Array;
 }
 
 /** The event is fine. */
@@ -95,23 +97,43 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  * assertEquals(event.kind === "request" && event.request.body, `{ "n": 1.0 }`);
  * ```
  */
-export function parseEvent(bytes: Uint8Array): ParsedEvent {
-  let text;
-  try {
-    text = utf8.decode(bytes);
-  } catch {
-    return notUtf8(bytes);
-  }
-  const scan = scanJson(text, READ);
+export function parseEvent(file: Uint8Array): ParsedEvent {
+  const bytes = withoutBom(file);
+  if (!isUtf8(bytes)) return notUtf8(bytes);
+  const scan = scanJson(bytes, READ);
   switch (scan.kind) {
     case "object":
-      return readMembers(scan.members);
+      return readMembers(bytes, scan.members);
     case "other":
       return refused(
-        `the event must be a JSON object with a url, current value is ${kindOf(text)}`,
+        `the event must be a JSON object with a url, current value is ${kindOf(startOf(bytes))}`,
       );
-    case "broken":
-      return endsEarly(text) ? unfinished(text) : refused(notJson(text, scan.at));
+    case "broken": {
+      const text = utf8.decode(bytes);
+      return endsEarly(text) ? unfinished(text) : refused(notJson(bytes, scan.at));
+    }
+  }
+}
+
+/** Larger events are handled as bytes: no text of them is made. */
+const LARGE_BYTES = 64 * 1024;
+
+function withoutBom(bytes: Uint8Array): Uint8Array {
+  const hasBom = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  return hasBom ? bytes.subarray(3) : bytes;
+}
+
+/** Whether bytes are UTF-8; large ones are looked at piece by piece. */
+function isUtf8(bytes: Uint8Array): boolean {
+  const pieces = new TextDecoder("utf-8", { fatal: true });
+  try {
+    for (let at = 0; at < bytes.length; at += LARGE_BYTES) {
+      pieces.decode(bytes.subarray(at, at + LARGE_BYTES), { stream: true });
+    }
+    pieces.decode();
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -119,25 +141,52 @@ export function parseEvent(bytes: Uint8Array): ParsedEvent {
  * Of the members that are read `url`, `method` and `headers`, `requestBody`, and the SDKs' words
  * `httpVerb` and `params`. `null` is as good as absent.
  */
-function readMembers(texts: ReadonlyMap<string, string>): ParsedEvent {
-  const address = readAddress(textOf(texts, "url"));
+function readMembers(event: Uint8Array, members: ReadonlyMap<string, Span>): ParsedEvent {
+  const textOf = (name: string) => {
+    const bytes = bytesOf(event, members.get(name));
+    return bytes && utf8.decode(bytes);
+  };
+  const address = readAddress(textOf("url"));
   if (typeof address === "string") return refused(address);
   const { url, user, problem } = address;
   if (problem !== undefined) return refused(problem, url);
 
-  const body = textOf(texts, "requestBody") ?? textOf(texts, "params");
-  const verb = textOf(texts, "method") ?? textOf(texts, "httpVerb");
+  const body = bytesOf(event, members.get("requestBody")) ??
+    bytesOf(event, members.get("params"));
+  const verb = textOf("method") ?? textOf("httpVerb");
   const method = readMethod(verb, body !== undefined);
   if (!method.ok) return refused(method.reason, url);
-  const headers = readAllHeaders(textOf(texts, "headers"), user);
+  const headers = readAllHeaders(textOf("headers"), user);
   if (typeof headers === "string") return refused(headers, url);
-  return { kind: "request", request: { url, method: method.value, headers, body } };
+  return { kind: "request", request: requestOf(url, method.value, headers, body) };
 }
 
-/** The text of a member, unless it is absent or `null`. */
-function textOf(texts: ReadonlyMap<string, string>, name: string): string | undefined {
-  const text = texts.get(name);
-  return text === "null" ? undefined : text;
+function requestOf(
+  url: URL,
+  method: string,
+  headers: readonly Header[],
+  body: Uint8Array | undefined,
+): EventRequest {
+  if (body === undefined) return { url, method, headers, body };
+  if (body.length < LARGE_BYTES) return { url, method, headers, body: utf8.decode(body) };
+  return {
+    url,
+    method,
+    headers,
+    get body() {
+      return utf8.decode(body);
+    },
+    bodyBytes: body,
+  };
+}
+
+const NULL = [0x6e, 0x75, 0x6c, 0x6c];
+
+/** The bytes of a member's value, unless it is absent or `null`. */
+function bytesOf(event: Uint8Array, span: Span | undefined): Uint8Array | undefined {
+  if (!span) return undefined;
+  const bytes = event.subarray(span.start, span.end);
+  return bytes.length === 4 && NULL.every((byte, n) => bytes[n] === byte) ? undefined : bytes;
 }
 
 /** A URL that was looked at. Events of one endpoint share it: nobody changes it. */
@@ -263,12 +312,17 @@ function refused(reason: string, url?: URL): RefusedEvent {
 }
 
 /** Says where the JSON breaks, but not what stands there: it may be a secret. */
-function notJson(text: string, at: number): string {
-  let line = 1;
-  let lineAt = 0;
-  for (let end; (end = text.indexOf("\n", lineAt)) !== -1 && end < at; line++) lineAt = end + 1;
-  const column = at - lineAt + 1;
-  return `the event must be JSON, which ends at position ${at} (line ${line} column ${column})`;
+function notJson(bytes: Uint8Array, at: number): string {
+  const before = utf8.decode(bytes.subarray(0, at));
+  const line = before.split("\n").length;
+  const column = before.length - before.lastIndexOf("\n");
+  return `the event must be JSON, which ends at position ${before.length} ` +
+    `(line ${line} column ${column})`;
+}
+
+/** As much of a JSON text as tells what it is the text of. */
+function startOf(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes.subarray(0, LARGE_BYTES)).trimStart();
 }
 
 /** What a JSON text is the text of. */

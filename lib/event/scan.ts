@@ -1,15 +1,15 @@
 /**
- * Checks JSON text, and cuts members out of it.
+ * Checks JSON text, as bytes in UTF-8, and cuts members out of it.
  *
- * What is sent must be the text the producer wrote, so the text has to be cut, not parsed and
- * printed again. `JSON.parse` would also build what nobody reads: of 4 MiB of brackets or keys it
+ * What is sent must be the text the producer wrote, so it has to be cut, not parsed and printed
+ * again. `JSON.parse` would also build what nobody reads: of 4 MiB of brackets or keys it
  * takes a third of a second, and memory many times theirs. So the text is checked here, in one pass
  * that builds nothing, without recursion, so that nesting costs no stack.
  *
  * @module
  */
 
-import { isBlank, skipBlanks } from "./json.ts";
+import { isBlank } from "./json.ts";
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
@@ -35,15 +35,25 @@ const OPEN_BRACE = 0x7b;
 
 /** What a text turned out to be. */
 export type Scan =
-  /** An object, with the exact source texts of the members that were asked for and are there. */
-  | { readonly kind: "object"; readonly members: ReadonlyMap<string, string> }
+  /** An object, and where the values of the members stand that were asked for and are there. */
+  | { readonly kind: "object"; readonly members: ReadonlyMap<string, Span> }
   /** JSON, but another value than an object. */
   | { readonly kind: "other" }
-  /** No JSON; `at` is the index of what can't stand there, or the length of a text that ends early. */
+  /** No JSON; `at` is the index of what can't stand there, or the length of what ends early. */
   | { readonly kind: "broken"; readonly at: number };
 
+/** Where a value stands; all 0 when it is nowhere. */
+export interface Span {
+  /** The index of its first byte. */
+  readonly start: number;
+  /** The index after its last. */
+  readonly end: number;
+}
+
+type OpenSpan = { -readonly [Key in keyof Span]: Span[Key] };
+
 /**
- * Check a text as `JSON.parse` would, and cut out the values of an object's members by decoded key
+ * Check a text as `JSON.parse` would, and find the values of an object's members by decoded key
  * (`"\u0075rl"` is `url`). Of duplicate keys the last counts, as in `JSON.parse`.
  *
  * Takes time in proportion to the text's length, and a byte of memory for each level of nesting.
@@ -55,27 +65,26 @@ export type Scan =
  * import { assertEquals } from "@std/assert";
  * import { scanJson } from "./scan.ts";
  *
- * const scan = scanJson(`{ "n": 1.0, "n": [2, 3], "m": 0 }`, ["n"]);
- * assertEquals(scan, { kind: "object", members: new Map([["n", "[2, 3]"]]) });
- * assertEquals(scanJson("[1,]", []), { kind: "broken", at: 3 });
+ * const utf8 = new TextEncoder();
+ * const scan = scanJson(utf8.encode(`{ "n": 1.0, "n": [2] }`), ["n"]);
+ * assertEquals(scan, { kind: "object", members: new Map([["n", { start: 17, end: 20 }]]) });
+ * assertEquals(scanJson(utf8.encode("[1,]"), []), { kind: "broken", at: 3 });
  * ```
  */
-export function scanJson(text: string, wanted: readonly string[]): Scan {
-  const spans: Span[] = wanted.map(() => ({ start: 0, end: 0 }));
+export function scanJson(text: Uint8Array, wanted: readonly string[]): Scan {
+  const spans: OpenSpan[] = wanted.map(() => ({ start: 0, end: 0 }));
   const at = brokenAt(text, wanted, spans);
   if (at !== undefined) return { kind: "broken", at };
-  if (text.charCodeAt(skipBlanks(text, 0)) !== OPEN_BRACE) return { kind: "other" };
-  const members = new Map<string, string>();
-  for (const [n, { start, end }] of spans.entries()) {
-    if (end > 0) members.set(wanted[n]!, text.slice(start, end));
-  }
+  if (text[skipBlanks(text, 0)] !== OPEN_BRACE) return { kind: "other" };
+  const members = new Map<string, Span>();
+  for (const [n, span] of spans.entries()) if (span.end > 0) members.set(wanted[n]!, span);
   return { kind: "object", members };
 }
 
-/** Where a value stands; all 0 when it is nowhere. */
-interface Span {
-  start: number;
-  end: number;
+/** The first index from `at` on that isn't a blank. */
+function skipBlanks(text: Uint8Array, at: number): number {
+  while (at < text.length && isBlank(text[at]!)) at++;
+  return at;
 }
 
 /** What may come next. From `FIRST_ITEM` on the innermost bracket may be closed as well. */
@@ -94,20 +103,20 @@ const TO_CLOSE = 2;
  * One loop, its state in variables: of 4 MiB of brackets every call in it would cost 10 ms.
  */
 function brokenAt(
-  text: string,
+  text: Uint8Array,
   wanted: readonly string[],
-  spans: readonly Span[],
+  spans: readonly OpenSpan[],
 ): number | undefined {
   const { length } = text;
   let around = new Uint8Array(64); // the brackets around the innermost open one
   let depth = 0;
   let open = 0; // the innermost open bracket
   let next = VALUE;
-  let member: Span | undefined; // whose value is being read
+  let member: OpenSpan | undefined; // whose value is being read
   let valueEnd = 0;
   let at = 0;
   for (;;) {
-    const code = at < length ? text.charCodeAt(at) : 0;
+    const code = at < length ? text[at]! : 0;
     if (code <= SPACE) {
       if (!isBlank(code)) break;
       at++;
@@ -136,7 +145,7 @@ function brokenAt(
       if (at < 0) return ~at;
       if (depth === 1) member = memberOf(text, keyAt, at, wanted, spans);
       at = skipBlanks(text, at);
-      if (text.charCodeAt(at) !== COLON) break;
+      if (text[at]! !== COLON) break;
       at = skipBlanks(text, at + 1);
       if (depth === 1 && member) member.start = at;
       next = VALUE;
@@ -150,7 +159,7 @@ function brokenAt(
       next = code === OPEN_BRACE ? FIRST_KEY : FIRST_ITEM;
     } else {
       if (code === QUOTE) at = stringEndChecked(text, at);
-      else if (isDigit(code) && text.charCodeAt(at + 1) === COMMA) at++; // the shortest item
+      else if (isDigit(code) && text[at + 1]! === COMMA) at++; // the shortest item
       else at = scalarEndChecked(text, at, code);
       if (at < 0) return ~at;
       valueEnd = at;
@@ -167,9 +176,9 @@ function widened(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
 }
 
 /** As {@linkcode stringEnd}, or `~at` where the string can't go on so. */
-function stringEndChecked(text: string, open: number): number {
+function stringEndChecked(text: Uint8Array, open: number): number {
   for (let at = open + 1;; at++) {
-    const code = text.charCodeAt(at); // NaN at the end
+    const code = text[at]!; // undefined at the end
     if (code === QUOTE) return at + 1;
     if (code === BACKSLASH) {
       const end = escapeEnd(text, at);
@@ -180,11 +189,11 @@ function stringEndChecked(text: string, open: number): number {
 }
 
 /** The index after the escape that begins at `at`, or `~at` where it can't go on so. */
-function escapeEnd(text: string, at: number): number {
-  const code = text.charCodeAt(++at);
+function escapeEnd(text: Uint8Array, at: number): number {
+  const code = text[++at]!;
   if (code === LOWER_U) {
     const end = at + 4;
-    while (at < end) if (hexValue(text.charCodeAt(++at)) < 0) return ~at;
+    while (at < end) if (hexValue(text[++at]!) < 0) return ~at;
     return at + 1;
   }
   const isShort = code === QUOTE || code === BACKSLASH || code === SLASH || code === LOWER_N ||
@@ -204,25 +213,30 @@ function isDigit(code: number): boolean {
 }
 
 /** The index after the number, `true`, `false` or `null` at `at`, or `~at` where there is none. */
-function scalarEndChecked(text: string, at: number, code: number): number {
+function scalarEndChecked(text: Uint8Array, at: number, code: number): number {
   if (isDigit(code) || code === MINUS) return numberEndChecked(text, at);
-  for (const word of WORDS) if (text.startsWith(word, at)) return at + word.length;
+  for (const word of WORDS) if (startsWith(text, word, at)) return at + word.length;
   return ~at;
+}
+
+function startsWith(text: Uint8Array, word: string, at: number): boolean {
+  for (let n = 0; n < word.length; n++) if (text[at + n] !== word.charCodeAt(n)) return false;
+  return true;
 }
 
 const WORDS = ["true", "false", "null"];
 
-function numberEndChecked(text: string, at: number): number {
-  if (text.charCodeAt(at) === MINUS) at++;
-  let end = text.charCodeAt(at) === ZERO ? at + 1 : digitsEnd(text, at);
+function numberEndChecked(text: Uint8Array, at: number): number {
+  if (text[at]! === MINUS) at++;
+  let end = text[at]! === ZERO ? at + 1 : digitsEnd(text, at);
   if (end === at) return ~at;
-  if (text.charCodeAt(end) === DOT) {
+  if (text[end]! === DOT) {
     at = end + 1;
     end = digitsEnd(text, at);
     if (end === at) return ~at;
   }
-  if ((text.charCodeAt(end) | 0x20) === LOWER_E) {
-    const sign = text.charCodeAt(end + 1);
+  if ((text[end]! | 0x20) === LOWER_E) {
+    const sign = text[end + 1]!;
     at = sign === PLUS || sign === MINUS ? end + 2 : end + 1;
     end = digitsEnd(text, at);
     if (end === at) return ~at;
@@ -231,20 +245,20 @@ function numberEndChecked(text: string, at: number): number {
 }
 
 /** The first index from `at` on that isn't a digit. */
-function digitsEnd(text: string, at: number): number {
-  while (isDigit(text.charCodeAt(at))) at++;
+function digitsEnd(text: Uint8Array, at: number): number {
+  while (isDigit(text[at]!)) at++;
   return at;
 }
 
 /** The span of the word that the key from `at` to `end`, quotes included, says, if any. */
 function memberOf(
-  text: string,
+  text: Uint8Array,
   at: number,
   end: number,
   words: readonly string[],
-  spans: readonly Span[],
-): Span | undefined {
-  const code = text.charCodeAt(at + 1);
+  spans: readonly OpenSpan[],
+): OpenSpan | undefined {
+  const code = text[at + 1]!;
   const first = code === BACKSLASH ? unicodeEscape(text, at + 1) : code;
   for (let n = 0; n < words.length; n++) {
     const word = words[n]!;
@@ -254,11 +268,11 @@ function memberOf(
 }
 
 /** Whether the inside of a string, from `at` to `end`, says `word` when its escapes are decoded. */
-function says(text: string, at: number, end: number, word: string): boolean {
+function says(text: Uint8Array, at: number, end: number, word: string): boolean {
   for (let n = 0; n < word.length; n++) {
     if (at >= end) return false;
-    const isEscaped = text.charCodeAt(at) === BACKSLASH;
-    const code = isEscaped ? unicodeEscape(text, at) : text.charCodeAt(at);
+    const isEscaped = text[at]! === BACKSLASH;
+    const code = isEscaped ? unicodeEscape(text, at) : text[at]!;
     if (code !== word.charCodeAt(n)) return false;
     at += isEscaped ? UNICODE_ESCAPE_LENGTH : 1;
   }
@@ -268,11 +282,11 @@ function says(text: string, at: number, end: number, word: string): boolean {
 const UNICODE_ESCAPE_LENGTH = "\\u0061".length;
 
 /** What `\uXXXX` at `at` stands for; -1 for a shorter escape, none of which is a letter. */
-function unicodeEscape(text: string, at: number): number {
-  if (text.charCodeAt(at + 1) !== LOWER_U) return -1;
+function unicodeEscape(text: Uint8Array, at: number): number {
+  if (text[at + 1]! !== LOWER_U) return -1;
   let code = 0;
   for (let n = 2; n < UNICODE_ESCAPE_LENGTH; n++) {
-    code = 16 * code + hexValue(text.charCodeAt(at + n));
+    code = 16 * code + hexValue(text[at + n]!);
   }
   return code;
 }

@@ -17,7 +17,7 @@ export interface Outgoing {
   /** All headers but those by which the transport frames the message; lower-case names, each once. */
   readonly headers: readonly Header[];
   /** The body; `undefined` for none. */
-  readonly body: string | undefined;
+  readonly body: string | Uint8Array | undefined;
 }
 
 /** The header by which an endpoint knows an event again. */
@@ -27,7 +27,8 @@ const USER_AGENT = `optimizelyd-maildir/${VERSION}`;
 
 /** The request of an event, with our headers where it has none of its own. */
 export function withDefaults(request: EventRequest, id: string): Outgoing {
-  const { url, method, body } = request;
+  const { url, method } = request;
+  const body = request.bodyBytes ?? request.body;
   const ours: Header[] = [
     ["accept-encoding", "identity"],
     [KEY_HEADER, id],

@@ -26,6 +26,6 @@ export function exchange(
     redirect: "manual",
     signal,
   };
-  if (outgoing.body !== undefined) init.body = outgoing.body;
+  if (outgoing.body !== undefined) init.body = outgoing.body as BodyInit;
   return runtime.fetch(outgoing.url.href, init);
 }
