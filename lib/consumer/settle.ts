@@ -55,8 +55,10 @@ export class Settler {
       : this.#settle(event, attempt, merged);
   }
 
-  /** Its bytes are of no use any more. */
-  #forget({ bytes }: Prepared): void {
+  /** Its bytes are of no use any more; large ones don't wait for the garbage collector. */
+  #forget({ bytes, request }: Prepared): void {
+    const buffer = request.bodyBytes?.buffer as ArrayBuffer | undefined;
+    buffer?.transfer?.(0); // Node 20 has no such thing
     this.#budget.give(memoryFor(bytes));
   }
 
