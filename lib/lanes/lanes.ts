@@ -142,7 +142,7 @@ export class Lanes {
     const half = Math.ceil(this.#limits.most / 2);
     if (lane.isProven) return lane.inFlight < half;
     if (lane.inFlight > 0 || this.#unproven >= half) return false;
-    return !lane.isSuspect || this.#suspect < Math.ceil(half / 2);
+    return !lane.isFailing || this.#suspect < Math.ceil(half / 2);
   }
 
   #othersWork(station: Station): boolean {
@@ -306,7 +306,7 @@ export class Lanes {
       this.#unproven += sign * lane.inFlight;
       this.#unprovenQueued += sign * queue.length;
     }
-    if (lane.isSuspect) this.#suspect += sign * lane.inFlight;
+    if (lane.isFailing) this.#suspect += sign * lane.inFlight;
   }
 
   #rest(station: Station): void {

@@ -1,0 +1,25 @@
+import { assertEquals } from "@std/assert";
+import { type Attempted, type Verdict, verdictOf } from "../../lib/lanes/verdict.ts";
+
+Deno.test("an attempt says about its destination what the table says", () => {
+  const rows: [Attempted | undefined, Verdict][] = [
+    [{ outcome: "delivered", status: 204 }, "success"],
+    [{ outcome: "delivered", status: 409 }, "success"],
+    [{ outcome: "deferred", isTimeout: true }, "overload"],
+    [{ outcome: "deferred", status: 429 }, "overload"],
+    [{ outcome: "deferred", status: 503 }, "overload"],
+    [{ outcome: "deferred" }, "failure"],
+    ...[101, 103, 302, 401, 403, 407, 408, 425, 500, 502, 599].map((
+      status,
+    ): [Attempted, Verdict] => [{ outcome: "deferred", status }, "failure"]),
+    [{ outcome: "deferred", status: 404 }, "nothing"],
+    [{ outcome: "refused", status: 400 }, "nothing"],
+    [{ outcome: "refused", status: 500 }, "nothing"],
+    [{ outcome: "aborted" }, "nothing"],
+    [{ outcome: "local" }, "nothing"],
+    [undefined, "nothing"],
+  ];
+  for (const [attempt, verdict] of rows) {
+    assertEquals(verdictOf(attempt), verdict, JSON.stringify(attempt));
+  }
+});
