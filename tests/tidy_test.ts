@@ -36,7 +36,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   accept: ["queue", "event", "runtime"],
   sdk: ["queue", "event", "runtime"],
   http: ["event", "runtime", "version.ts"],
-  lanes: ["consumer", "http"],
+  lanes: [],
   merge: ["event"],
   queue: ["consumer", "event", "runtime", "store", "telemetry"],
   store: ["event", "runtime"],

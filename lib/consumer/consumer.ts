@@ -21,7 +21,7 @@ import { Agenda } from "./wakeups.ts";
 import { ReadyEvents } from "../queue/store/ready.ts";
 import { Claimer } from "../queue/store/claimer.ts";
 import { Claims } from "./prefetch.ts";
-import { Delivery, type Ending } from "./delivery.ts";
+import { Delivery, type Ending, type Prepared } from "./delivery.ts";
 import { Gate } from "./semaphore.ts";
 import { Gathering } from "./batcher.ts";
 import { Intake } from "../queue/store/poller.ts";
@@ -69,7 +69,7 @@ export class Consumer {
   readonly #clock: Clock;
   readonly #options: ResolvedOptions;
   readonly #gate: Gate;
-  readonly #lanes: Lanes;
+  readonly #lanes: Lanes<Prepared>;
   readonly #gathering: Gathering | undefined;
   readonly #delivery: Delivery;
   readonly #resistance: Resistance;

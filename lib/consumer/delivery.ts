@@ -66,6 +66,8 @@ export interface Prepared {
   readonly destination: string;
   /** Of its file. */
   readonly stat: Stat;
+  /** What it has in memory. */
+  readonly bytes: number;
   /** What merging knows of it; `undefined` when it goes alone. */
   readonly gathered?: Gathered;
 }
@@ -153,7 +155,7 @@ export class Delivery {
         this.#destinations.get(parsed.request.url);
       if (destination && this.#sender.mayReach(parsed.request.url)) {
         const { request } = parsed;
-        return { claim, request, destination, stat, ...this.#gathered(request) };
+        return { claim, request, destination, stat, bytes: stat.size, ...this.#gathered(request) };
       }
     }
     return this.#prepareLooking(claim, taken);
@@ -349,7 +351,7 @@ export class Delivery {
       const { request } = parsed;
       const destination = this.#destinations.get(request.url) ??
         await this.#destination(request.url);
-      return { claim, request, destination, stat, ...this.#gathered(request) };
+      return { claim, request, destination, stat, bytes: stat.size, ...this.#gathered(request) };
     }
     const reason = parsed.kind === "refused" ? parsed.reason : forbidden(parsed.request.url);
     return await this.#bury(claim, {

@@ -15,7 +15,7 @@ import type { Gate } from "./semaphore.ts";
 import type { Gathering } from "./batcher.ts";
 import type { Intake, ListingReport } from "../queue/store/poller.ts";
 import type { LaneKeeper } from "./lane_sync.ts";
-import type { Lanes, Station } from "../lanes/lanes.ts";
+import type { Flight, Lanes, Station } from "../lanes/lanes.ts";
 import type { AbandonedClaims } from "../queue/store/recovery.ts";
 
 /** What is worked with. */
@@ -35,7 +35,7 @@ export interface WorkParts {
   /** What is in flight. */
   readonly gate: Gate;
   /** What waits in memory, and may be sent. */
-  readonly lanes: Lanes;
+  readonly lanes: Lanes<Prepared>;
   /** Heeds, marks and parks. */
   readonly keeper: LaneKeeper;
   /** When lanes have something to send. */
@@ -68,7 +68,7 @@ export class Work {
   readonly #abandoned: AbandonedClaims;
   readonly #claims: Claims;
   readonly #gate: Gate;
-  readonly #lanes: Lanes;
+  readonly #lanes: Lanes<Prepared>;
   readonly #keeper: LaneKeeper;
   readonly #agenda: Agenda;
   readonly #gathering: Gathering | undefined;
@@ -183,7 +183,7 @@ export class Work {
    * Take what is due in a lane's backlog into its memory, a batch at most; whether there may be
    * more.
    */
-  async #fill(station: Station, { count }: Gathering): Promise<boolean> {
+  async #fill(station: Station<Prepared>, { count }: Gathering): Promise<boolean> {
     const waiting = this.#waiting.get(station.destination);
     const most = station.lane.isDown ? 1 - station.queue.length : count;
     for (let n = 0; n < most; n++) {
@@ -205,7 +205,7 @@ export class Work {
   }
 
   async #startBatch(
-    station: Station,
+    station: Station<Prepared>,
     events: readonly Prepared[],
     gathering: Gathering,
   ): Promise<void> {
@@ -214,9 +214,9 @@ export class Work {
       await Promise.all(events.map((event) => this.#keeper.park(station, event)));
       return;
     }
-    this.#send(station, async () => {
+    this.#send(station, async (flight) => {
       const { endings, attempt, refused }: MergedEnded = await this.#delivery.sendMerged(events);
-      const concluded = this.#keeper.conclude(station, events[0]!.claim.id, attempt);
+      const concluded = this.#keeper.conclude(flight, events[0]!.claim.id, attempt);
       // Without going back to the event loop: the lane must not be forgotten meanwhile, nor a stop
       // miss them.
       const halves = refused ? gathering.split(refused) : [];
@@ -277,11 +277,11 @@ export class Work {
   async #takeIn(): Promise<boolean> {
     const nowMs = this.#clock.monotonic();
     if (this.#isFull()) {
-      const hung = this.#lanes.hung(nowMs);
-      if (!hung || this.#intake.isOnce) return false;
-      await this.#keeper.parkAll(hung);
+      const silent = this.#lanes.mostSilent(nowMs);
+      if (!silent || this.#intake.isOnce) return false;
+      await this.#keeper.parkAll(silent);
     }
-    if (this.#lanes.waitsUntilMs(nowMs) > nowMs) return false;
+    if (this.#lanes.claimsFromMs(nowMs) > nowMs) return false;
     const candidates: Candidate[] = [];
     for (let room = this.#gathering ? CLAIMS_AT_ONCE : this.#claims.room; room > 0; room--) {
       // While some are on their way nothing is listed: they may have to be parked, and what is new
@@ -335,31 +335,34 @@ export class Work {
     return undefined;
   }
 
-  #start(station: Station, event: Prepared): Promise<void> | undefined {
+  #start(station: Station<Prepared>, event: Prepared): Promise<void> | undefined {
     if (this.#abandoned.hasCompany) return this.#startInCompany(station, event);
-    this.#send(station, () => this.#sendOne(station, event));
+    this.#send(station, (flight) => this.#sendOne(flight, event));
     return undefined;
   }
 
-  async #startInCompany(station: Station, event: Prepared): Promise<void> {
+  async #startInCompany(station: Station<Prepared>, event: Prepared): Promise<void> {
     if (await this.#keeper.isCalledOff(station)) await this.#keeper.park(station, event);
-    else this.#send(station, () => this.#sendOne(station, event));
+    else this.#send(station, (flight) => this.#sendOne(flight, event));
   }
 
-  async #sendOne(station: Station, event: Prepared): Promise<void> {
+  async #sendOne(flight: Flight<Prepared>, event: Prepared): Promise<void> {
     const { ending, attempt } = await this.#delivery.send(event);
-    const telling = this.#keeper.conclude(station, event.claim.id, attempt);
+    const telling = this.#keeper.conclude(flight, event.claim.id, attempt);
     if (telling) await telling;
     this.#count(ending);
   }
 
-  async #send(station: Station, sendAndSettle: () => Promise<void>): Promise<void> {
-    const change = this.#lanes.started(station, this.#clock.monotonic());
-    if (change) this.#keeper.changed(station, change);
+  async #send(
+    station: Station<Prepared>,
+    sendAndSettle: (flight: Flight<Prepared>) => Promise<void>,
+  ): Promise<void> {
+    const flight = this.#lanes.started(station, this.#clock.monotonic());
+    if (flight.change) this.#keeper.changed(station, flight.change);
     this.#gate.enter();
     let bug;
     try {
-      await sendAndSettle();
+      await sendAndSettle(flight);
     } catch (error) {
       bug = { error };
     } finally {
@@ -374,6 +377,6 @@ export class Work {
    */
   mayTakeInMs(nowMs: number): number {
     if (this.#isFull()) return Infinity;
-    return Math.max(this.#lanes.waitsUntilMs(nowMs), this.#intake.restUntilMs);
+    return Math.max(this.#lanes.claimsFromMs(nowMs), this.#intake.restUntilMs);
   }
 }

@@ -13,7 +13,7 @@ import { type Queue, SHARED_FOLDER } from "../queue/queue.ts";
 import { LOOSE, type Waiting, type WaitingEvents } from "../queue/store/deferred.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { Delivery, Ending, Prepared } from "./delivery.ts";
-import type { Lanes, Station } from "../lanes/lanes.ts";
+import type { Flight, Lanes, Station } from "../lanes/lanes.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Reporter } from "../telemetry/reporter.ts";
 
@@ -30,7 +30,7 @@ export interface KeeperParts {
   /** The consumer's. */
   readonly options: ResolvedOptions;
   /** What it keeps. */
-  readonly lanes: Lanes;
+  readonly lanes: Lanes<Prepared>;
   /** What the disk says of destinations. */
   readonly waiting: WaitingEvents;
   /** Parks events. */
@@ -48,7 +48,7 @@ export class LaneKeeper {
   readonly #queue: Queue;
   readonly #clock: Clock;
   readonly #options: ResolvedOptions;
-  readonly #lanes: Lanes;
+  readonly #lanes: Lanes<Prepared>;
   readonly #waiting: WaitingEvents;
   readonly #delivery: Delivery;
   readonly #reporter: Reporter;
@@ -88,10 +88,10 @@ export class LaneKeeper {
 
   /** The folder of a destination that was held is gone, and with it the hold. */
   resumeWithoutFolder(): void {
-    for (const station of this.#lanes.stations) {
-      const { destination, lane } = station;
-      if (!lane.isHeld || this.#waiting.get(destination)) continue;
-      lane.isHeld = false;
+    for (const destination of [...this.#lanes.held()]) {
+      if (this.#waiting.get(destination)) continue;
+      const station = this.#lanes.of(destination, this.#clock.monotonic());
+      station.lane.isHeld = false;
       this.#options.trace({ type: "lane", destination, change: "resumed" });
       this.#lanes.wake(station);
     }
@@ -101,7 +101,7 @@ export class LaneKeeper {
    * Whether another consumer, or an operator, has just said that the destination is to be left
    * alone.
    */
-  async isCalledOff(station: Station): Promise<boolean> {
+  async isCalledOff(station: Station<Prepared>): Promise<boolean> {
     try {
       const waiting = await this.#waiting.peek(station.destination);
       if (waiting) await this.heed(waiting);
@@ -116,14 +116,15 @@ export class LaneKeeper {
    * Draw from an attempt what it says about its destination; a promise when others are to be told.
    */
   conclude(
-    station: Station,
+    flight: Flight<Prepared>,
     id: string,
     attempt: Attempt | undefined,
   ): Promise<void> | undefined {
+    const { station } = flight;
     const verdict = verdictOf(attempt);
     const { random } = this.#queue.place.runtime;
     const change = this.#lanes.ended(
-      station,
+      flight,
       this.#clock.monotonic(),
       verdict,
       attempt?.ms ?? 0,
@@ -141,7 +142,7 @@ export class LaneKeeper {
 
   /** Leave word of a lane's change for other consumers and `status`. */
   async #tell(
-    station: Station,
+    station: Station<Prepared>,
     { change, retryAfterMs, isMarked }: {
       readonly change: LaneChange | undefined;
       readonly retryAfterMs: number | undefined;
@@ -158,7 +159,7 @@ export class LaneKeeper {
   }
 
   /** The endpoint asked to be left alone: nobody sends there before. */
-  async #throttle(station: Station, retryAfterMs: number): Promise<void> {
+  async #throttle(station: Station<Prepared>, retryAfterMs: number): Promise<void> {
     const { destination, lane } = station;
     const untilMs = this.#clock.now() + retryAfterMs;
     const isNews = !lane.isClosedOff(this.#clock.monotonic()) || lane.isDown;
@@ -176,7 +177,7 @@ export class LaneKeeper {
     await this.parkAll(station);
   }
 
-  async #mark(station: Station, change: LaneChange): Promise<void> {
+  async #mark(station: Station<Prepared>, change: LaneChange): Promise<void> {
     this.changed(station, change);
     const folder = await this.#queue.folderOf(station.destination);
     if (change === "opened") {
@@ -191,7 +192,7 @@ export class LaneKeeper {
   }
 
   changed(
-    { destination, lastError, lane }: Station,
+    { destination, lastError, lane }: Station<Prepared>,
     change: LaneChange,
   ): void {
     const nowMs = this.#clock.monotonic();
@@ -207,7 +208,7 @@ export class LaneKeeper {
     });
   }
 
-  async parkAll(station: Station): Promise<void> {
+  async parkAll(station: Station<Prepared>): Promise<void> {
     await Promise.all(this.#lanes.empty(station).map((event) => this.park(station, event)));
   }
 
@@ -215,7 +216,7 @@ export class LaneKeeper {
    * Let an event wait in `defer/`: due at once where its lane decides, later where several
    * destinations share the folder.
    */
-  async park(station: Station, event: Prepared): Promise<void> {
+  async park(station: Station<Prepared>, event: Prepared): Promise<void> {
     const nowMs = this.#clock.now();
     const pauseMs = await this.#sharedPauseMs(station);
     const ending = await this.#delivery.park(
@@ -230,7 +231,7 @@ export class LaneKeeper {
     await this.#clock.sleep(0, this.#signal);
   }
 
-  async #sharedPauseMs({ destination, lane }: Station): Promise<number> {
+  async #sharedPauseMs({ destination, lane }: Station<Prepared>): Promise<number> {
     try {
       if (!isShared(await this.#queue.folderOf(destination))) return 0;
     } catch (error) {

@@ -35,7 +35,7 @@ export interface ClaimsParts {
   /** What is in flight. */
   readonly gate: Gate;
   /** What waits in memory. */
-  readonly lanes: Lanes;
+  readonly lanes: Lanes<Prepared>;
   /** Requests in flight at most, and events in memory besides those. */
   readonly threads: number;
   /** Aborts when the consumer stops. */
@@ -92,7 +92,7 @@ export class Claims {
     const { lanes, threads } = this.#parts;
     const { underWay } = this;
     const inMemory = threads - lanes.queued - underWay;
-    const room = Math.min(CLAIMS_AT_ONCE, inMemory, lanes.roomAhead(underWay));
+    const room = Math.min(CLAIMS_AT_ONCE, inMemory, lanes.mostClaims(underWay));
     return underWay > 0 && room < this.#few ? 0 : room;
   }
 

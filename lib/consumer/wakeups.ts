@@ -1,6 +1,5 @@
 /**
- * When there is something to send: what waits in memory and in `defer/`, as soon as its lane allows
- * it.
+ * Which lanes have something to send, and when it is due: what waits in memory and in `defer/`.
  *
  * @module
  */
@@ -10,19 +9,15 @@ import type { Clock } from "../runtime/runtime.ts";
 import type { Gathering } from "./batcher.ts";
 import type { Intake } from "../queue/store/poller.ts";
 import type { Lanes, Station } from "../lanes/lanes.ts";
-
-/**
- * With thousands of lanes, looking through all of them after each request would take longer than
- * the requests.
- */
-const LOOK_MS = 10;
+import { type Waiting, Wakeups } from "../lanes/wakeups.ts";
+import type { Prepared } from "./delivery.ts";
 
 /** What an agenda is made from. */
 export interface AgendaParts {
   /** Time. */
   readonly clock: Clock;
   /** Whose events. */
-  readonly lanes: Lanes;
+  readonly lanes: Lanes<Prepared>;
   /** What waits in `defer/`. */
   readonly waiting: WaitingEvents;
   /** How long events wait for each other, where they do. */
@@ -34,76 +29,41 @@ export interface AgendaParts {
 /** Knows when the lanes of a consumer may send something that waits. */
 export class Agenda {
   readonly #parts: AgendaParts;
-  /**
-   * When the lanes were looked through last, and when the first of them could send something,
-   * monotonic ms.
-   */
-  #seenMs = -Infinity;
-  #firstMs = 0;
-  /** Whether that was just before resting. */
-  #isSeen = false;
+  readonly #wakeups: Wakeups<Station<Prepared>>;
 
   /** Nothing looked at yet. */
   constructor(parts: AgendaParts) {
     this.#parts = parts;
+    this.#wakeups = new Wakeups(parts.lanes);
   }
 
-  /**
-   * Before a rest: until when it may last as far as lanes go, monotonic ms. Then the first may send
-   * something, or they are to be looked through again. Lanes that may send something now are woken.
-   */
+  /** Before a rest: until when it may last as far as lanes go, monotonic ms. */
   beforeRestMs(nowMs: number): number {
-    const untilMs = this.#isSeen ? this.#firstMs : this.#look(nowMs);
-    this.#isSeen = false;
-    return untilMs;
+    return this.#wakeups.beforeRestMs(nowMs, this.#lanesWithWork());
   }
 
   /** After a rest: wake the lanes that may send something now. */
   wakeDue(): void {
-    const nowMs = this.#parts.clock.monotonic();
-    if (nowMs >= this.#firstMs) this.#look(nowMs);
+    this.#wakeups.wakeDue(this.#parts.clock.monotonic(), this.#lanesWithWork());
   }
 
-  /**
-   * Wake every lane that may send something that waits, however lately they were looked through.
-   */
+  /** Wake every lane that may send something that waits. */
   wakeAll(): void {
-    this.#seenMs = -Infinity;
-    this.#look(this.#parts.clock.monotonic());
-    this.#isSeen = true;
+    this.#wakeups.wakeAll(this.#parts.clock.monotonic(), this.#lanesWithWork());
   }
 
-  #look(nowMs: number): number {
-    const { clock, lanes } = this.#parts;
-    const againMs = this.#seenMs + LOOK_MS;
-    if (nowMs < againMs && nowMs < this.#firstMs) return Math.min(againMs, this.#firstMs);
-    this.#seenMs = nowMs;
-    this.#firstMs = Infinity;
-    const aheadMs = nowMs - clock.now();
-    for (const { station, dueMs } of this.#lanesWithWork()) {
-      const atMs = Math.max(lanes.readyMs(station, nowMs), aheadMs + dueMs);
-      this.#firstMs = Math.min(this.#firstMs, atMs);
-      if (atMs <= nowMs) lanes.wake(station);
-    }
-    return this.#firstMs;
-  }
-
-  *#lanesWithWork(): Iterable<{ readonly station: Station; readonly dueMs: number }> {
-    const { lanes, waiting, intake } = this.#parts;
+  *#lanesWithWork(): Iterable<Waiting<Station<Prepared>>> {
+    const { clock, lanes, waiting, intake, gathering } = this.#parts;
+    const aheadMs = clock.monotonic() - clock.now();
     for (const station of lanes.stations) {
-      if (station.queue.length > 0) yield { station, dueMs: this.#gatheredMs(station) };
+      if (station.queue.length === 0) continue;
+      yield { station, dueMs: gathering?.dueMs(station.queue) ?? 0 };
     }
     for (const folder of waiting.destinations) {
       const station = lanes.get(folder.destination);
       const dueMs = waiting.nextDueMs(folder);
       const isForLater = dueMs === Infinity || intake.isOnce && dueMs > intake.beforeMs;
-      if (station && !isForLater) yield { station, dueMs };
+      if (station && !isForLater) yield { station, dueMs: aheadMs + dueMs };
     }
-  }
-
-  /** Until when what a lane has in memory waits for others, Unix ms. */
-  #gatheredMs({ queue }: Station): number {
-    const { clock, gathering } = this.#parts;
-    return gathering ? clock.now() + gathering.dueMs(queue) - clock.monotonic() : 0;
   }
 }
