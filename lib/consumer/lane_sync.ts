@@ -73,6 +73,12 @@ export class LaneKeeper {
   async heed(waiting: Waiting): Promise<void> {
     const { destination, isHeld, afterMs, isMarkedOpen } = waiting;
     if (isShared(destination)) return;
+    if (isHeld && !this.#lanes.get(destination)) {
+      if (this.#lanes.hold(destination)) {
+        this.#options.trace({ type: "lane", destination, change: "held" });
+      }
+      return;
+    }
     const nowMs = this.#clock.monotonic();
     const station = this.#lanes.of(destination, nowMs);
     const { lane } = station;

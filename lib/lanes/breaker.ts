@@ -2,16 +2,16 @@
  * A circuit breaker: stops sending to a destination that doesn't work, and probes whether it does
  * again.
  *
- * | state   | outcome of a request                                      | next state               |
- * | ------- | --------------------------------------------------------- | ------------------------ |
- * | closed  | success                                                   | closed; the row is over  |
- * | closed  | failure: under 5 in a row, or all 5 of one event          | closed                   |
- * | closed  | failure: 5 in a row of at least two events                | open, for a pause        |
- * | open    | the pause is over and a request begins, a probe           | probing                  |
- * | probing | failure                                                   | open, for a longer pause |
- * | probing | nothing: the event was refused, or the request called off | open, without a pause    |
- * | open, probing | success                                             | closed                   |
- * | open    | failure of a request that began before                    | open                     |
+ * | state      | outcome of a request                             | next state               |
+ * | ---------- | ------------------------------------------------ | ------------------------ |
+ * | closed     | success                                          | closed, none failed      |
+ * | closed     | failure, at most the 4th in a row, or all of one | closed                   |
+ * | closed     | failure, the 5th in a row, of two events or more | open, for a pause        |
+ * | open       | the pause is over and a request begins, a probe  | probing                  |
+ * | open       | failure of a request that began before           | open                     |
+ * | probing    | failure                                          | open, for a longer pause |
+ * | probing    | nothing: the event refused or called off         | open, without a pause    |
+ * | not closed | success                                          | closed, none failed      |
  *
  * Pauses double from 1 s to 60 s, and chance lengthens each by up to a quarter. Closed for a
  * minute, the breaker begins with the shortest again.

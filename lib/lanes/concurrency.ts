@@ -2,17 +2,17 @@
  * How many requests may be in flight to one destination: grows while answers come as fast as
  * before, shrinks when there are too many.
  *
- * | state           | outcome of a request                | next state                                |
- * | --------------- | ----------------------------------- | ----------------------------------------- |
- * | starting, at 16 | success, as fast as before          | starting; one more                        |
- * | steady          | success, as fast as before          | steady; one more for a whole round        |
- * | either          | success, slower                     | the same                                  |
- * | either          | overload of a request that began    | steady; half as many, one at least        |
- * |                 | after the last such cut             |                                           |
- * | either          | any other                           | the same                                  |
+ * | state           | outcome of a request           | next state                            |
+ * | --------------- | ------------------------------ | ------------------------------------- |
+ * | starting, at 16 | success, as fast as before     | starting, one more                    |
+ * | steady          | success, as fast as before     | steady, one more for a round of these |
+ * | either          | success, slower                | the same                              |
+ * | either          | overload, first of its round   | steady, half as many                  |
+ * | either          | overload, another of its round | the same                              |
+ * | either          | any other                      | the same                              |
  *
- * "As fast as before" is within twice the best time of the last minute and 100 ms. A fixed
- * concurrency stays as it is.
+ * "As fast as before" is within twice the best time of the last minute and 100 ms. A round is the
+ * requests that begin between two cuts. One is always allowed; a fixed concurrency stays as it is.
  *
  * Pure: all times in ms of the monotonic clock.
  *

@@ -3,12 +3,12 @@
  *
  * Made of mechanisms, each of which alone can say no, and each with a table of its own:
  *
- * | mechanism                        | says no                                                    |
- * | -------------------------------- | ---------------------------------------------------------- |
- * | {@linkcode Breaker}              | while the destination is down, but to a probe now and then |
- * | {@linkcode SlowStart}            | to more than a growing rate after it was down              |
- * | {@linkcode Concurrency}          | to more in flight than the destination takes               |
- * | {@linkcode TokenBucket}          | to more a second than the operator wants                   |
+ * | mechanism               | says no                                                    |
+ * | ----------------------- | ---------------------------------------------------------- |
+ * | {@linkcode Breaker}     | while the destination is down, but to a probe now and then |
+ * | {@linkcode SlowStart}   | to more than a growing rate after it was down              |
+ * | {@linkcode Concurrency} | to more in flight than the destination takes               |
+ * | {@linkcode TokenBucket} | to more a second than the operator wants                   |
  *
  * And two words from outside: until when the endpoint asked to be left alone, and whether an
  * operator holds it.

@@ -65,6 +65,14 @@ export class Lanes<T extends { readonly bytes: number }> {
     return this.#registry.held();
   }
 
+  /**
+   * Hold a destination, without making it a lane: that is for destinations which have something to
+   * send. Returns whether it was not held before.
+   */
+  hold(destination: string): boolean {
+    return this.#registry.hold(destination);
+  }
+
   /** A destination's, if it is among {@linkcode Lanes.stations}. */
   get(destination: string): Station<T> | undefined {
     return this.#registry.get(destination);

@@ -1,10 +1,10 @@
 /**
  * How many events may be in memory, claimed and not sent yet, and when to claim more.
  *
- * | lane                     | events in memory, alone | while others have work                |
- * | ------------------------ | ----------------------- | ------------------------------------- |
- * | somebody has answered    | half of the concurrency, 32 at most | the same                  |
- * | nobody has answered yet  | the same                | 1, and a quarter for all such lanes   |
+ * | lane                  | events in memory, alone             | while others have work         |
+ * | --------------------- | ----------------------------------- | ------------------------------ |
+ * | somebody has answered | half of the concurrency, at most 32 | the same                       |
+ * | nobody has answered   | the same                            | 1, and a quarter for all these |
  *
  * Pure: all times in ms of the monotonic clock.
  *

@@ -1,12 +1,12 @@
 /**
  * The lanes of all destinations, by name; and which of them may be forgotten.
  *
- * | lane                                       | beyond 2,000 lanes                               |
- * | ------------------------------------------ | ------------------------------------------------ |
- * | events in memory or requests in flight     | is kept                                          |
- * | closed off: held, left alone, down         | only why is kept, and it is made again like that |
- * | nobody has answered                        | is forgotten, the one used least lately first    |
- * | somebody has answered                      | is forgotten when those don't suffice            |
+ * | lane                                   | beyond 2,000 lanes                            |
+ * | -------------------------------------- | --------------------------------------------- |
+ * | events in memory or requests in flight | is kept                                       |
+ * | closed off: held, left alone, or down  | only why is kept; it is made again like that  |
+ * | nobody has answered                    | is forgotten, the one used least lately first |
+ * | somebody has answered                  | is forgotten when those don't suffice         |
  *
  * Beyond 100,000 destinations of which only that is kept, those which were down for longest are
  * forgotten; held ones never. A destination that is down and was forgotten gets one request at a
@@ -22,7 +22,7 @@ import type { Station } from "./station.ts";
 export interface RegistryLimits {
   /** Lanes, beside those that are busy. */
   readonly lanes: number;
-  /** Destinations of which is known only why they are closed off, beside those that are held. */
+  /** Destinations of which only that is kept, beside those that are held. */
   readonly closedOff: number;
 }
 
@@ -35,6 +35,8 @@ interface Kept {
   readonly lastError: string;
 }
 
+const NOTHING: Kept = { why: { isHeld: false, untilMs: 0, open: undefined }, lastError: "" };
+
 /** The lanes of all destinations. */
 export class Registry<T> {
   readonly #limits: LaneLimits;
@@ -43,8 +45,10 @@ export class Registry<T> {
   readonly #most: RegistryLimits;
   /** The one used least lately first. */
   readonly #stations = new Map<string, Station<T>>();
-  /** The one closed off for longest first. */
+  /** Those that are closed off and not held, the longest time first. */
   readonly #closedOff = new Map<string, Kept>();
+  /** Those that are held. */
+  readonly #held = new Map<string, Kept>();
 
   /**
    * No lane yet.
@@ -71,13 +75,33 @@ export class Registry<T> {
 
   /** Destinations of which only is known why they are closed off. */
   get closedOff(): number {
-    return this.#closedOff.size;
+    return this.#closedOff.size + this.#held.size;
   }
 
   /** Destinations that are held. */
   *held(): Iterable<string> {
     for (const { destination, lane } of this.#stations.values()) if (lane.isHeld) yield destination;
-    for (const [destination, { why }] of this.#closedOff) if (why.isHeld) yield destination;
+    yield* this.#held.keys();
+  }
+
+  /** Hold a destination, without making it a lane; returns whether it was not held before. */
+  hold(destination: string): boolean {
+    const lane = this.#stations.get(destination)?.lane;
+    if (lane?.isHeld || this.#held.has(destination)) return false;
+    if (lane) lane.isHeld = true;
+    else {
+      const { why, lastError } = this.#forgetKept(destination) ?? NOTHING;
+      this.#held.set(destination, { why: { ...why, isHeld: true }, lastError });
+    }
+    return true;
+  }
+
+  /** What is kept of a destination, which is kept no more. */
+  #forgetKept(destination: string): Kept | undefined {
+    const kept = this.#held.get(destination) ?? this.#closedOff.get(destination);
+    this.#held.delete(destination);
+    this.#closedOff.delete(destination);
+    return kept;
   }
 
   /** A destination's lane, if there is one. */
@@ -94,8 +118,7 @@ export class Registry<T> {
       return known;
     }
     if (this.#stations.size >= this.#most.lanes) this.#forget(nowMs);
-    const kept = this.#closedOff.get(destination);
-    this.#closedOff.delete(destination);
+    const kept = this.#forgetKept(destination);
     const station: Station<T> = {
       destination,
       lane: new Lane(this.#limits, nowMs, kept?.why),
@@ -126,21 +149,19 @@ export class Registry<T> {
   #keepClosedOff({ destination, lane, lastError }: Station<T>, nowMs: number): void {
     const why = lane.closedOff(nowMs);
     if (!why) return;
-    if (this.#closedOff.size >= this.#most.closedOff) this.#forgetClosedOff(nowMs);
-    this.#closedOff.set(destination, { why, lastError });
+    const isFull = this.#closedOff.size >= this.#most.closedOff;
+    if (!why.isHeld && isFull) this.#forgetClosedOff(nowMs);
+    (why.isHeld ? this.#held : this.#closedOff).set(destination, { why, lastError });
   }
 
   #forgetClosedOff(nowMs: number): void {
     for (const [destination, { why }] of this.#closedOff) {
-      const isOver = !why.isHeld && !why.open && why.untilMs <= nowMs;
-      if (isOver) this.#closedOff.delete(destination);
+      if (!why.open && why.untilMs <= nowMs) this.#closedOff.delete(destination);
     }
     let left = this.#closedOff.size - this.#most.closedOff * (1 - FORGOTTEN_SHARE);
-    for (const [destination, { why }] of this.#closedOff) {
-      if (left <= 0) break;
-      if (why.isHeld) continue;
+    for (const destination of this.#closedOff.keys()) {
+      if (left-- <= 0) break;
       this.#closedOff.delete(destination);
-      left--;
     }
   }
 }

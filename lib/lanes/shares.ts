@@ -2,12 +2,12 @@
  * A lane's share of the concurrency: whether it may have one more request in flight beside the
  * others.
  *
- * | standing of a lane                              | alone            | while others have work     |
- * | ----------------------------------------------- | ---------------- | -------------------------- |
- * | trusted: it answers well                        | all              | half                       |
- * | hanging: so it did, but a request takes too long | half             | a quarter for all of these |
- * | untried: nobody has answered, nothing failed    | 4                | 1                          |
- * | failing: nobody has answered, or not lately     | 4                | 1, a quarter for all       |
+ * | standing of a lane                                | alone | while others have work     |
+ * | ------------------------------------------------- | ----- | -------------------------- |
+ * | trusted: it answers well                          | all   | half                       |
+ * | hanging: it did, and now a request takes too long | half  | a quarter for all of these |
+ * | untried: nobody has answered, nothing failed      | 4     | 1                          |
+ * | failing: nobody has answered, or not lately       | 4     | 1, a quarter for all       |
  *
  * All that are not trusted are suspects, and have half of the concurrency together: probes too. So
  * an endpoint that takes requests and never ends them leaves the other half to those that answer.

@@ -1,12 +1,12 @@
 /**
  * Slow start: after an outage the rate of requests grows, so that a backlog doesn't arrive at once.
  *
- * | state | what happens                | next state                                           |
- * | ----- | --------------------------- | ---------------------------------------------------- |
- * | none  | the outage ends             | slow: 10 requests a second                           |
- * | slow  | 5 s go by                   | slow: twice as many                                  |
- * | slow  | 100 s (20 doublings) go by  | none: ten million a second are no limit              |
- * | slow  | the next outage ends        | slow: 10 requests a second                           |
+ * | state | what happens         | next state                      |
+ * | ----- | -------------------- | ------------------------------- |
+ * | none  | the outage ends      | slow, 10 requests a second      |
+ * | slow  | 5 s go by            | slow, twice as many             |
+ * | slow  | 100 s have gone by   | none: 20 doublings are no limit |
+ * | slow  | the next outage ends | slow, 10 requests a second      |
  *
  * Pure: all times in ms of the monotonic clock.
  *

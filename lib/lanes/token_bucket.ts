@@ -1,11 +1,11 @@
 /**
  * A token bucket: keeps requests to a rate, which may change.
  *
- * | tokens          | what happens      | next                                                     |
- * | --------------- | ----------------- | -------------------------------------------------------- |
- * | any             | time goes by      | more by the rate, up to a tenth of a second's, 1 at least |
- * | 1 or more       | a request begins  | one less                                                 |
- * | less than 1     | a request waits   | until there is 1                                         |
+ * | tokens      | what happens          | next                                                   |
+ * | ----------- | --------------------- | ------------------------------------------------------ |
+ * | any         | time goes by          | more, by the rate; a tenth of a second's at most, or 1 |
+ * | 1 or more   | a request begins      | one less                                               |
+ * | less than 1 | a request is to begin | it waits until there is 1                              |
  *
  * Pure: all times in ms of the monotonic clock.
  *

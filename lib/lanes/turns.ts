@@ -1,17 +1,17 @@
 /**
  * Whose turn it is: round robin between lanes that may have something to send.
  *
- * | state of a lane | what happens                                  | next state |
- * | --------------- | --------------------------------------------- | ---------- |
- * | any             | it is woken                                   | in line    |
- * | in line         | its turn; it may send                         | none       |
- * | in line         | its turn; its share, or all suspects', is full | blocked   |
- * | in line         | its turn; it may not send for another reason  | none       |
- * | blocked         | suspects of its standing have room again      | in line    |
- * | any             | it is forgotten                               | none       |
+ * | state of a lane | what happens                            | next state |
+ * | --------------- | --------------------------------------- | ---------- |
+ * | any             | it is woken                             | in line    |
+ * | in line         | its turn, and it may send               | none       |
+ * | in line         | its turn, and its kind has no room      | blocked    |
+ * | in line         | its turn, and it may not send otherwise | none       |
+ * | blocked         | its kind has room again                 | in line    |
+ * | any             | it is forgotten                         | none       |
  *
- * Blocked ones come back in the order in which they were blocked, each kind by itself, and no more
- * of them than there is room for.
+ * A kind is lanes that share some room. Blocked ones come back in the order in which they were
+ * blocked, each kind by itself, and no more of them than there is room for.
  *
  * @module
  */

@@ -1,13 +1,13 @@
 /**
  * What an attempt says about its destination, which is not what it says about its event.
  *
- * | outcome                                             | verdict  |
- * | --------------------------------------------------- | -------- |
- * | delivered                                           | success  |
- * | deferred: time-out, 429, 503                        | overload |
- * | deferred: no answer, 1xx, 3xx, 401, 403, 407, 408, 425, other 5xx | failure |
- * | deferred by the operator's wish: any other status   | nothing  |
- * | refused; called off; our own trouble                | nothing  |
+ * | outcome of an attempt                                             | verdict  |
+ * | ----------------------------------------------------------------- | -------- |
+ * | delivered                                                         | success  |
+ * | deferred: time-out, 429, 503                                      | overload |
+ * | deferred: no answer, 1xx, 3xx, 401, 403, 407, 408, 425, other 5xx | failure  |
+ * | deferred because the operator wants it: any other status          | nothing  |
+ * | refused, called off, or our own trouble                           | nothing  |
  *
  * @module
  */

@@ -1,13 +1,14 @@
 /**
  * Wake-ups: when lanes with something to send may send it.
  *
- * | state                                  | asked                    | what happens                  |
- * | -------------------------------------- | ------------------------ | ----------------------------- |
- * | looked through less than 10 ms ago,    | before or after a rest   | nothing                       |
- * | and no lane is due since               |                          |                               |
- * | any other                              | before a rest            | all are looked through        |
- * | one lane is due                        | after a rest             | all are looked through        |
- * | any                                    | to wake all              | all are looked through        |
+ * | looked through      | one is due | asked         | what happens                 |
+ * | ------------------- | ---------- | ------------- | ---------------------------- |
+ * | less than 10 ms ago | no         | before a rest | nothing                      |
+ * | less than 10 ms ago | yes        | before a rest | all lanes are looked through |
+ * | longer ago          | either     | before a rest | all lanes are looked through |
+ * | at any time         | no         | after a rest  | nothing                      |
+ * | at any time         | yes        | after a rest  | all lanes are looked through |
+ * | at any time         | either     | to wake all   | all lanes are looked through |
  *
  * A look wakes the lanes that may send now, and finds out when the first of the others may.
  *

@@ -99,6 +99,19 @@ Deno.test("what was closed off and is so no more is made anew", () => {
   assertEquals(lanes.of("held", 7).lane.readyMs(7), 7);
 });
 
+Deno.test("a destination can be held before it has a lane, or while it is remembered that it is down", () => {
+  const { lanes } = registry({ lanes: 4, closedOff: 8 });
+  assertEquals([lanes.hold("a"), lanes.hold("a"), lanes.get("a")], [true, false, undefined]);
+  assertEquals([...lanes.held()], ["a"]);
+  assertEquals([lanes.of("a", 0).lane.isHeld, lanes.hold("a")], [true, false]);
+  fail(lanes.of("down", 0), 0);
+  for (let n = 0; n < 9; n++) lanes.of(`other ${n}`, 0);
+  assertEquals([lanes.get("down"), lanes.hold("down")], [undefined, true]);
+  const { lane } = lanes.of("down", 0);
+  lane.isHeld = false;
+  assertEquals([lane.isDown, lane.readyMs(0)], [true, 1_000]);
+});
+
 Deno.test("no more destinations that are down are remembered than may be, but all that are held", () => {
   const { lanes } = registry({ lanes: 100, closedOff: 1_000 });
   lanes.of("held", 0).lane.isHeld = true;
