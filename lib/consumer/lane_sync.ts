@@ -73,20 +73,15 @@ export class LaneKeeper {
   async heed(waiting: Waiting): Promise<void> {
     const { destination, isHeld, afterMs, isMarkedOpen } = waiting;
     if (isShared(destination)) return;
-    if (isHeld && !this.#lanes.get(destination)) {
-      if (this.#lanes.hold(destination)) {
-        this.#options.trace({ type: "lane", destination, change: "held" });
-      }
-      return;
+    if (this.#lanes.isHeld(destination) !== isHeld) {
+      this.#lanes.setHeld(destination, isHeld);
+      this.#options.trace({ type: "lane", destination, change: isHeld ? "held" : "resumed" });
     }
+    if (isHeld && !this.#lanes.get(destination)) return;
     const nowMs = this.#clock.monotonic();
     const station = this.#lanes.of(destination, nowMs);
     const { lane } = station;
     if (afterMs > this.#clock.now()) lane.holdUntil(nowMs + afterMs - this.#clock.now());
-    if (lane.isHeld !== isHeld) {
-      lane.isHeld = isHeld;
-      this.#options.trace({ type: "lane", destination, change: isHeld ? "held" : "resumed" });
-    }
     if (lane.isClosedOff(nowMs)) await this.parkAll(station);
     if (isMarkedOpen && lane.isProven && !lane.isDown) await this.#waiting.unmarkOpen(destination);
     this.#lanes.wake(station);
@@ -96,10 +91,8 @@ export class LaneKeeper {
   resumeWithoutFolder(): void {
     for (const destination of [...this.#lanes.held()]) {
       if (this.#waiting.get(destination)) continue;
-      const station = this.#lanes.of(destination, this.#clock.monotonic());
-      station.lane.isHeld = false;
+      this.#lanes.setHeld(destination, false);
       this.#options.trace({ type: "lane", destination, change: "resumed" });
-      this.#lanes.wake(station);
     }
   }
 

@@ -65,12 +65,19 @@ export class Lanes<T extends { readonly bytes: number }> {
     return this.#registry.held();
   }
 
+  /** Whether a destination is held. */
+  isHeld(destination: string): boolean {
+    return this.#registry.isHeld(destination);
+  }
+
   /**
-   * Hold a destination, without making it a lane: that is for destinations which have something to
-   * send. Returns whether it was not held before.
+   * Hold a destination or hold it no more, as an operator wants. It gets no lane by that: lanes are
+   * for destinations which have something to send.
    */
-  hold(destination: string): boolean {
-    return this.#registry.hold(destination);
+  setHeld(destination: string, isHeld: boolean): void {
+    this.#registry.setHeld(destination, isHeld);
+    const station = this.#registry.get(destination);
+    if (station && !isHeld) this.#turns.wake(station);
   }
 
   /** A destination's, if it is among {@linkcode Lanes.stations}. */

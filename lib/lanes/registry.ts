@@ -84,16 +84,25 @@ export class Registry<T> {
     yield* this.#held.keys();
   }
 
-  /** Hold a destination, without making it a lane; returns whether it was not held before. */
-  hold(destination: string): boolean {
+  /** Whether a destination is held. */
+  isHeld(destination: string): boolean {
+    return this.#stations.get(destination)?.lane.isHeld ?? this.#held.has(destination);
+  }
+
+  /** Hold a destination or hold it no more, without making it a lane. */
+  setHeld(destination: string, isHeld: boolean): void {
     const lane = this.#stations.get(destination)?.lane;
-    if (lane?.isHeld || this.#held.has(destination)) return false;
-    if (lane) lane.isHeld = true;
-    else {
+    if (lane) lane.isHeld = isHeld;
+    else if (this.#held.has(destination) !== isHeld) {
       const { why, lastError } = this.#forgetKept(destination) ?? NOTHING;
-      this.#held.set(destination, { why: { ...why, isHeld: true }, lastError });
+      this.#keep(destination, { why: { ...why, isHeld }, lastError });
     }
-    return true;
+  }
+
+  #keep(destination: string, kept: Kept): void {
+    const { isHeld, untilMs, open } = kept.why;
+    if (isHeld) this.#held.set(destination, kept);
+    else if (open || untilMs > 0) this.#closedOff.set(destination, kept);
   }
 
   /** What is kept of a destination, which is kept no more. */
@@ -151,7 +160,7 @@ export class Registry<T> {
     if (!why) return;
     const isFull = this.#closedOff.size >= this.#most.closedOff;
     if (!why.isHeld && isFull) this.#forgetClosedOff(nowMs);
-    (why.isHeld ? this.#held : this.#closedOff).set(destination, { why, lastError });
+    this.#keep(destination, { why, lastError });
   }
 
   #forgetClosedOff(nowMs: number): void {

@@ -101,15 +101,21 @@ Deno.test("what was closed off and is so no more is made anew", () => {
 
 Deno.test("a destination can be held before it has a lane, or while it is remembered that it is down", () => {
   const { lanes } = registry({ lanes: 4, closedOff: 8 });
-  assertEquals([lanes.hold("a"), lanes.hold("a"), lanes.get("a")], [true, false, undefined]);
-  assertEquals([...lanes.held()], ["a"]);
-  assertEquals([lanes.of("a", 0).lane.isHeld, lanes.hold("a")], [true, false]);
+  lanes.setHeld("a", true);
+  assertEquals([[...lanes.held()], lanes.isHeld("a"), lanes.get("a")], [["a"], true, undefined]);
+  assertEquals(lanes.of("a", 0).lane.isHeld, true);
+  lanes.setHeld("a", false);
+  assertEquals([[...lanes.held()], lanes.of("a", 0).lane.isHeld], [[], false]);
   fail(lanes.of("down", 0), 0);
   for (let n = 0; n < 9; n++) lanes.of(`other ${n}`, 0);
-  assertEquals([lanes.get("down"), lanes.hold("down")], [undefined, true]);
-  const { lane } = lanes.of("down", 0);
-  lane.isHeld = false;
-  assertEquals([lane.isDown, lane.readyMs(0)], [true, 1_000]);
+  for (const isHeld of [true, false]) {
+    lanes.setHeld("down", isHeld);
+    assertEquals([lanes.get("down"), lanes.isHeld("down")], [undefined, isHeld]);
+  }
+  assertEquals([lanes.of("down", 0).lane.isDown, lanes.of("down", 0).lane.readyMs(0)], [
+    true,
+    1_000,
+  ]);
 });
 
 Deno.test("no more destinations that are down are remembered than may be, but all that are held", () => {
