@@ -41,7 +41,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   queue: ["event", "runtime", "store", "telemetry"],
   store: ["runtime", "telemetry"],
   telemetry: ["runtime"],
-  lanes: ["http"],
+  lanes: [],
   http: ["event", "runtime", "version.ts"],
   merge: ["event"],
   event: [],

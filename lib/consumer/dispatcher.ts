@@ -12,7 +12,7 @@
  */
 
 import type { Attempt, Sender } from "../http/sender.ts";
-import type { Lanes, Station } from "../lanes/lanes.ts";
+import type { Flight, Lanes, Station } from "../lanes/lanes.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { AnswerWriter } from "../store/store.ts";
 import type { Batcher } from "./batcher.ts";
@@ -166,15 +166,15 @@ export class Dispatcher {
   async #takeIn(): Promise<boolean> {
     const nowMs = this.#clock.monotonic();
     if (this.#isFull) {
-      const hung = this.#lanes.hung(nowMs);
-      if (!hung || this.#once) return false;
-      await this.#sync.parkAll(hung);
+      const silent = this.#lanes.mostSilent(nowMs);
+      if (!silent || this.#once) return false;
+      await this.#sync.parkAll(silent);
     }
-    if (this.#lanes.waitsUntilMs(nowMs) > nowMs) return false;
+    if (this.#lanes.claimsFromMs(nowMs) > nowMs) return false;
     const { underWay } = this.#prefetch;
     const free = this.#batcher ? Infinity : Math.min(
       this.#options.current.concurrency - this.#lanes.queued - underWay,
-      this.#lanes.roomAhead(underWay),
+      this.#lanes.mostClaims(underWay),
     );
     const room = this.#prefetch.room(free);
     return room > 0 && await this.#prefetch.begin(room);
@@ -320,9 +320,9 @@ export class Dispatcher {
   async #send(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> {
     this.#semaphore.enter();
     try {
-      const change = this.#lanes.started(station, this.#clock.monotonic());
-      if (change) this.#sync.changed(station, change);
-      await this.#sendAndSettle(station, events);
+      const flight = this.#lanes.started(station, this.#clock.monotonic());
+      if (flight.change) this.#sync.changed(station, flight.change);
+      await this.#sendAndSettle(flight, events);
     } catch (error) {
       this.#semaphore.fail(error);
     } finally {
@@ -330,7 +330,7 @@ export class Dispatcher {
     }
   }
 
-  async #sendAndSettle(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> {
+  async #sendAndSettle(flight: Flight<Prepared>, events: readonly Prepared[]): Promise<void> {
     const leased = this.#out.leases.ready(events);
     const ready = leased instanceof Promise ? await leased : leased;
     const answer = ready.length === 1 ? answerTo(ready[0]!) : undefined;
@@ -344,10 +344,10 @@ export class Dispatcher {
       );
       await (settled.length === 1 ? settled[0] : Promise.all(settled));
     }
-    const concluded = this.#sync.conclude(station, events[0]!.claim.id, attempt);
+    const concluded = this.#sync.conclude(flight, events[0]!.claim.id, attempt);
     // Without going back to the event loop: the lane must not be forgotten meanwhile, nor a stop
     // miss them.
-    if (isDivided) await this.#divide(station, ready);
+    if (isDivided) await this.#divide(flight.station, ready);
     if (concluded) await concluded;
   }
 
@@ -406,7 +406,7 @@ export class Dispatcher {
   restUntilMs(nowMs: number): number {
     const mayTakeInMs = this.#isFull
       ? Infinity
-      : Math.max(this.#lanes.waitsUntilMs(nowMs), this.#prefetch.restUntilMs);
+      : Math.max(this.#lanes.claimsFromMs(nowMs), this.#prefetch.restUntilMs);
     return Math.min(mayTakeInMs, this.#suspects.dueMs, this.#wakeUps.beforeRestMs(nowMs));
   }
 

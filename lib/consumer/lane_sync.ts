@@ -7,7 +7,7 @@
  */
 
 import type { LaneChange } from "../lanes/lane.ts";
-import type { Lanes, Station } from "../lanes/lanes.ts";
+import type { Flight, Lanes, Station } from "../lanes/lanes.ts";
 import { verdictOf } from "../lanes/verdict.ts";
 import type { Attempt } from "../http/sender.ts";
 import type { Deferred, Store, World } from "../store/store.ts";
@@ -62,14 +62,15 @@ export class LaneSync {
   async heed(deferred: Deferred): Promise<void> {
     const { clock } = this.#world;
     const { destination, isHeld, afterMs, isMarkedOpen } = deferred;
+    if (this.#lanes.isHeld(destination) !== isHeld) {
+      this.#lanes.setHeld(destination, isHeld);
+      this.#trace({ type: "lane", destination, change: isHeld ? "held" : "resumed" });
+    }
+    if (isHeld && !this.#lanes.get(destination)) return;
     const nowMs = clock.monotonic();
     const station = this.#lanes.of(destination, nowMs);
     const { lane } = station;
     if (afterMs > clock.now()) lane.holdUntil(nowMs + afterMs - clock.now());
-    if (lane.isHeld !== isHeld) {
-      lane.isHeld = isHeld;
-      this.#trace({ type: "lane", destination, change: isHeld ? "held" : "resumed" });
-    }
     if (lane.isClosedOff(nowMs)) await this.parkAll(station);
     if (isMarkedOpen && lane.isProven && !lane.isDown) await this.#store.unmarkOpen(destination);
     this.#lanes.wake(station);
@@ -77,12 +78,10 @@ export class LaneSync {
 
   /** A destination that was held has no marks any more, and with them the hold is gone. */
   resumeUnmarked(): void {
-    for (const station of this.#lanes.stations) {
-      const { destination, lane } = station;
-      if (!lane.isHeld || this.#store.deferredOf(destination)) continue;
-      lane.isHeld = false;
+    for (const destination of [...this.#lanes.held()]) {
+      if (this.#store.deferredOf(destination)) continue;
+      this.#lanes.setHeld(destination, false);
       this.#trace({ type: "lane", destination, change: "resumed" });
-      this.#lanes.wake(station);
     }
   }
 
@@ -101,13 +100,14 @@ export class LaneSync {
    * Draw from an attempt what it says about its destination; a promise when others are to be told.
    */
   conclude(
-    station: Station<Prepared>,
+    flight: Flight<Prepared>,
     id: string,
     attempt: Attempt | undefined,
   ): Promise<void> | undefined {
+    const { station } = flight;
     const verdict = verdictOf(attempt);
     const change = this.#lanes.ended(
-      station,
+      flight,
       this.#world.clock.monotonic(),
       verdict,
       attempt?.ms ?? 0,

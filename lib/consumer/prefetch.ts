@@ -123,8 +123,17 @@ export class Prefetch {
    * there is memory for.
    */
   get isBack(): boolean {
-    const [group] = this.#groups;
-    return group !== undefined && (group.isBack || this.isOutOfMemory && group.events.length > 0);
+    return this.#handedOnNext !== undefined;
+  }
+
+  /**
+   * Those that are to be handed on: the first, when all of it is back. Where one waits for memory,
+   * any that has some: nobody else can give it back.
+   */
+  get #handedOnNext(): Group | undefined {
+    const [first] = this.#groups;
+    if (first?.isBack || !this.isOutOfMemory) return first?.isBack ? first : undefined;
+    return this.#groups.find(({ events }) => events.length > 0);
   }
 
   /** Whether a claimed event waits until there is memory to read it. */
@@ -163,9 +172,9 @@ export class Prefetch {
    * @returns With them the store's failure, if it has refused for too long.
    */
   async next(): Promise<{ readonly events: readonly Prepared[]; readonly failure?: unknown }> {
-    const group = this.#groups[0]!;
+    const group = this.#handedOnNext ?? this.#groups[0]!;
     const { events, ended } = group;
-    if (!group.isBack && events.length > 0) {
+    if (group !== this.#groups[0] || !group.isBack && events.length > 0) {
       group.count -= events.length;
       return { events: events.splice(0) };
     }

@@ -1,29 +1,28 @@
 import { assertEquals } from "@std/assert";
-import type { Attempt } from "../../lib/http/sender.ts";
-import { verdictOf } from "../../lib/lanes/verdict.ts";
+import { type Attempted, type Verdict, verdictOf } from "../../lib/lanes/verdict.ts";
 
-const verdict = (attempt: Partial<Attempt>) =>
-  verdictOf({ outcome: "deferred", reason: "", ms: 1, ...attempt });
-
-Deno.test("an attempt that was not sent, or is about its event alone, says nothing of the destination", () => {
-  assertEquals(verdictOf(undefined), "nothing");
-  for (const outcome of ["aborted", "crowded", "refused"] as const) {
-    assertEquals(verdict({ outcome }), "nothing");
+Deno.test("an attempt says about its destination what the table says", () => {
+  const rows: [Attempted | undefined, Verdict][] = [
+    [{ outcome: "delivered", status: 204 }, "success"],
+    [{ outcome: "delivered", status: 409 }, "success"],
+    [{ outcome: "deferred", isTimeout: true }, "overload"],
+    [{ outcome: "deferred", status: 429 }, "overload"],
+    [{ outcome: "deferred", status: 503 }, "overload"],
+    [{ outcome: "deferred" }, "failure"],
+    ...[101, 103, 302, 401, 403, 407, 408, 425, 500, 502, 599].map((
+      status,
+    ): [Attempted, Verdict] => [{ outcome: "deferred", status }, "failure"]),
+    [{ outcome: "deferred", status: 404 }, "nothing"],
+    [{ outcome: "refused", status: 400 }, "nothing"],
+    [{ outcome: "refused", status: 500 }, "nothing"],
+    [{ outcome: "aborted" }, "nothing"],
+    [{ outcome: "crowded" }, "nothing"],
+    // An answer that could not be kept was an answer all the same.
+    [{ outcome: "deferred", status: 200, error: new Error("no space left") }, "success"],
+    [{ outcome: "deferred", status: 200 }, "failure"],
+    [undefined, "nothing"],
+  ];
+  for (const [attempt, verdict] of rows) {
+    assertEquals(verdictOf(attempt), verdict, JSON.stringify(attempt));
   }
-  assertEquals(verdict({ status: 404 }), "nothing");
-});
-
-Deno.test("an answer that could not be kept was an answer all the same", () => {
-  assertEquals(verdict({ status: 200, error: new Error("no space left") }), "success");
-  assertEquals(verdict({ status: 200 }), "failure");
-});
-
-Deno.test("a destination works, has too much to do, or doesn't work", () => {
-  assertEquals(verdict({ outcome: "delivered", status: 204 }), "success");
-  for (const status of [429, 503]) assertEquals(verdict({ status }), "overload");
-  assertEquals(verdict({ isTimeout: true }), "overload");
-  for (const status of [302, 401, 403, 407, 408, 425, 500]) {
-    assertEquals(verdict({ status }), "failure");
-  }
-  assertEquals(verdict({}), "failure");
 });

@@ -293,7 +293,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a hold not heeded",
     file: "consumer/lane_sync.ts",
-    from: "lane.isHeld = isHeld;",
+    from: "this.#lanes.setHeld(destination, isHeld);",
     to: "",
     scenarios: ["a destination that is held"],
     by: "run",
