@@ -56,16 +56,34 @@ async function readFile(path: string, maxBytes: number): Promise<Uint8Array> {
   return new Uint8Array(await new Blob(chunks as Uint8Array<ArrayBuffer>[]).arrayBuffer());
 }
 
-/** Windows knows no SIGTERM. */
-const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+const IS_WINDOWS = Deno.build.os === "windows";
+
+/** What asks the program to stop. Windows knows no SIGTERM. */
+const SIGNALS: readonly Deno.Signal[] = IS_WINDOWS
   ? ["SIGINT", "SIGBREAK"]
-  : ["SIGINT", "SIGTERM"];
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
 
 function onSignal(handler: () => void): () => void {
   for (const signal of SIGNALS) Deno.addSignalListener(signal, handler);
   return () => {
     for (const signal of SIGNALS) Deno.removeSignalListener(signal, handler);
   };
+}
+
+/** When to close an inspector that SIGUSR1 has opened or is about to open, in ms from the signal. */
+const CLOSE_INSPECTOR_AT_MS = [0, 10, 100, 1000] as const;
+
+/**
+ * Let SIGUSR1 do nothing. Left alone it ends a young process, and makes `deno run` open its
+ * inspector on a loopback port, where any user of the machine may run code in this process. Deno
+ * has no switch for that and tells listeners first, so what it opens next is closed at once.
+ */
+function refuseInspector(): void {
+  if (IS_WINDOWS) return;
+  Deno.addSignalListener("SIGUSR1", async () => {
+    const inspector = await import("node:inspector");
+    for (const ms of CLOSE_INSPECTOR_AT_MS) setTimeout(() => inspector.close(), ms);
+  });
 }
 
 const io: Io = {
@@ -91,6 +109,7 @@ export type Build = Partial<Pick<Io, "defaultBaseDir" | "permissions">>;
  * {@linkcode Build}.
  */
 export async function run(build: Build = {}): Promise<never> {
+  refuseInspector();
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     const { line, code } = describeFailure(event.reason);

@@ -43,7 +43,11 @@ async function readFile(path: string, maxBytes: number): Promise<Uint8Array> {
   }
 }
 
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+/** What asks the program to stop. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+// with a listener SIGUSR1 doesn't open Node's inspector
+process.on("SIGUSR1", () => {});
 
 const io: Io = {
   stdin: {

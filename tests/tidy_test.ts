@@ -11,6 +11,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { VERSION } from "../lib/version.ts";
 import { MEMORY_FLAG } from "../tools/compile/memory.ts";
+import { permissionFlags } from "../tools/compile/permissions.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -40,7 +41,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   queue: ["event", "runtime", "store", "telemetry"],
   store: ["runtime", "telemetry"],
   telemetry: ["runtime"],
-  lanes: ["http"],
+  lanes: [],
   http: ["event", "runtime", "version.ts"],
   merge: ["event"],
   event: [],
@@ -279,6 +280,24 @@ Deno.test("the rule of looks sees a missing comment, a long line and unfinished 
 Deno.test("the version is told once: lib/version.ts, deno.json and CHANGELOG.md agree", () => {
   assertEquals(JSON.parse(readOurs("deno.json")).version, VERSION);
   assert(readOurs("CHANGELOG.md").includes(`\n## ${VERSION}`));
+});
+
+Deno.test("tasks take their permissions from the sets of deno.json, or all", () => {
+  const { permissions, tasks } = JSON.parse(readOurs("deno.json"));
+  const commands = Object.values<string>(tasks);
+  assertEquals(commands.filter((command) => /--(?:allow|deny)-(?!all\b)/.test(command)), []);
+  const named = commands.flatMap((command) =>
+    [...command.matchAll(/ -P=(\w+)/g)].map(([, n]) => n)
+  );
+  assertEquals([...new Set(named)].sort(), Object.keys(permissions).sort());
+});
+
+Deno.test("the consume task may do what executables may", () => {
+  const { consume } = JSON.parse(readOurs("deno.json")).permissions;
+  const flags = Object.entries<true | string[]>(consume).map(([kind, allowed]) =>
+    `--allow-${kind}${allowed === true ? "" : `=${allowed.join()}`}`
+  );
+  assertEquals(["--no-prompt", ...flags], permissionFlags({ hosts: [] }));
 });
 
 Deno.test("the consume task has the memory that executables are made with", () => {

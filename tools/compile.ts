@@ -18,7 +18,7 @@ import { fetchDenoPackage } from "./compile/deno_package.ts";
 import { type Form, help, type Options, readOptions, UsageError } from "./compile/options.ts";
 import { portableParts } from "./compile/portable.ts";
 import { writeSums } from "./compile/sums.ts";
-import { isPortable, type Target } from "./compile/targets.ts";
+import type { Target } from "./compile/targets.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -93,7 +93,7 @@ async function chooseForm(target: Target, scratch: string): Promise<Form> {
   const reason = await whyNotCompile(target, scratch);
   if (reason === undefined) return "compile";
   const line = `${target.name}: Deno's base binary can't be had here (${reason})`;
-  if (!isPortable(target)) throw new ToolError(`${line}, and there is no other form`);
+  if (target.portable === undefined) throw new ToolError(`${line}, and there is no other form`);
   console.log(`${line}: making the portable form`);
   return "portable";
 }
@@ -116,9 +116,16 @@ async function makePortable(
   target: Target,
   output: string,
 ): Promise<string> {
-  const deno = await fetchDenoPackage(target.denoPackage, scratch);
-  const { locks } = options;
-  const parts = await portableParts({ version: VERSION, target, script, deno, locks });
+  const { userCache, deno: pinned } = target.portable!; // the options leave out the others
+  const deno = await fetchDenoPackage(pinned, scratch);
+  const parts = await portableParts({
+    version: VERSION,
+    target: target.name,
+    userCache,
+    script,
+    deno,
+    locks: options.locks,
+  });
   using file = await Deno.open(output, { write: true, createNew: true });
   for (const part of parts) await new Blob([part as BlobPart]).stream().pipeTo(writerTo(file));
   const unpacked = (deno.binary.length / 1e6).toFixed(0);

@@ -54,9 +54,9 @@ What an answer means, unless --on-status says otherwise: 2xx is delivered; 401,
 ${optionsText("consume")}
 Durations: 250ms, 30s, 5m, 72h, 3d.
 
-Signals: SIGTERM and SIGINT end it with 0 once requests in flight are answered,
-or after --grace; events not sent go back unchanged. A second signal ends it at
-once, with 75.
+Signals: SIGTERM, SIGINT and SIGHUP end it with 0 once requests in flight are
+answered, or after --grace; events not sent go back unchanged. A second signal
+ends it at once, with 75.
 
 Examples:
   optimizelyd-maildir --base-dir /var/spool/events

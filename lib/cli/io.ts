@@ -45,8 +45,8 @@ export interface Io {
    */
   readFile(path: string, maxBytes: number): Promise<Uint8Array>;
   /**
-   * Call `handler` whenever the process is asked to stop (SIGINT, SIGTERM). Returns how to take it
-   * off again.
+   * Call `handler` whenever the process is asked to stop (SIGINT, SIGTERM, SIGHUP). Returns how
+   * to take it off again.
    */
   onSignal(handler: () => void): () => void;
 }

@@ -5,23 +5,14 @@
  * @module
  */
 
-/**
- * What a terminal obeys or a reader can't see: C0 and C1 controls, DEL, line and paragraph
- * separators, marks that turn the direction of writing, the byte order mark, and halves of
- * surrogate pairs.
- */
-const UNPRINTABLE =
-  // deno-lint-ignore no-control-regex
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu;
-
-const escapeUnit = (unit: string) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0");
+import { visible } from "../event/visible.ts";
 
 /**
  * A JSON string literal, quotes included, that holds nothing unprintable: one token in a text line,
  * a value in a JSON line.
  */
 export function quoted(text: string): string {
-  return JSON.stringify(text).replace(UNPRINTABLE, escapeUnit);
+  return visible(JSON.stringify(text));
 }
 
 /**
@@ -29,7 +20,7 @@ export function quoted(text: string): string {
  * `\uXXXX`.
  */
 export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, escapeUnit);
+  return visible(text);
 }
 
 const PLAIN_WORD = /^[\w.:/~+@%,()-]+$/;

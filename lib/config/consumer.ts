@@ -56,6 +56,11 @@ export interface ConsumerOptions {
   readonly graceMs?: number;
   /** Largest event file. @default {4_194_304} */
   readonly maxBytes?: number;
+  /**
+   * Memory that event bodies may take, in bytes. @default {0} (a quarter of what the machine or the
+   * container has, 256 MiB at most)
+   */
+  readonly memoryBytes?: number;
   /** Exceptions from the status table. @default {none} */
   readonly onStatus?: ReadonlyMap<number, Outcome>;
   /** How often the folders are looked at when nothing tells of a change. @default {1_000} */
@@ -95,6 +100,7 @@ const LONGEST_MERGE_WAIT_MS = MINUTE_MS;
 const MOST_REQUESTS = 10_000;
 const MOST_EVENTS_MERGED = 10_000;
 const LARGEST_BYTES = 256 * 2 ** 20;
+const MOST_MEMORY_BYTES = 2 ** 40;
 
 /** What is the same for most. */
 const CONSUME = { commands: ["consume"], section: "consume" } as const;
@@ -196,6 +202,14 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     kind: size(1, LARGEST_BYTES),
     default: 4 * 2 ** 20,
     help: "largest event file, such as 512KiB",
+  },
+  memoryBytes: {
+    ...CONSUME,
+    name: "memory",
+    kind: size(2 ** 20, MOST_MEMORY_BYTES),
+    default: 0,
+    defaultText: "a quarter of what there is",
+    help: "memory that event bodies may take, such as 512MiB",
   },
   onStatus: {
     ...CONSUME,

@@ -5,7 +5,9 @@
  */
 
 import { Sender } from "../http/sender.ts";
+import type { LaneLimits } from "../lanes/lane.ts";
 import { Lanes } from "../lanes/lanes.ts";
+import { ByteBudget, defaultBudgetBytes } from "../store/budget.ts";
 import type { Store, World } from "../store/store.ts";
 import type { Trace } from "../telemetry/trace.ts";
 import { Batcher } from "./batcher.ts";
@@ -44,15 +46,21 @@ export function assemble(
   { store, world, options, semaphore, trace, stop, once }: ConsumerParts,
 ): { readonly dispatcher: Dispatcher; readonly maintenance: Maintenance } {
   const { clock } = world;
-  const { concurrency: most, perDestination, ratePerSecond, merge } = options.current;
-  const batcher = merge && new Batcher(options, world, once);
-  const limits = { most, fixed: perDestination || undefined, ratePerSecond };
+  const batcher = options.current.merge && new Batcher(options, world, once);
+  const limits = liveLimits(options);
   const lanes = new Lanes<Prepared>(limits, batcher?.mostOfLane);
-  const sender = new Sender(world, options.current);
-  const settler = new Settler(options, world, trace);
+  const sender = new Sender(world, options);
+  const budget = new ByteBudget(() => {
+    return options.current.memoryBytes || defaultBudgetBytes(world.memoryBytes);
+  });
+  const settler = new Settler(options, world, trace, budget);
   const preparer = new Preparer(options, sender, world);
   const sync = new LaneSync({ store, lanes, settler, world, trace });
-  const prefetch = new Prefetch({ store, preparer, settler, semaphore, lanes }, options, stop);
+  const prefetch = new Prefetch(
+    { store, preparer, settler, semaphore, lanes, budget },
+    options,
+    stop,
+  );
   const wakeUps = new WakeUps({ clock, lanes, store, batcher }, once);
   const outgoing = { sender, leases: new Leases(options, world, settler), settler };
   const dispatcher = new Dispatcher(
@@ -68,4 +76,19 @@ export function assemble(
     clock,
   );
   return { dispatcher, maintenance };
+}
+
+/** The limits of lanes as the options say at each moment. */
+function liveLimits(options: Live<ConsumerSettings>): LaneLimits {
+  return {
+    get most() {
+      return options.current.concurrency;
+    },
+    get fixed() {
+      return options.current.perDestination || undefined;
+    },
+    get ratePerSecond() {
+      return options.current.ratePerSecond;
+    },
+  };
 }

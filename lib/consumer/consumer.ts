@@ -39,6 +39,9 @@ export interface Summary extends Counts {
   readonly traceFailure?: { readonly error: unknown };
 }
 
+/** As good as for ever, for a wait that something else ends. */
+const HOUR_MS = 60 * 60_000;
+
 /** Delivers the events of a store. Several on one need no configuration. */
 export class Consumer {
   /** What it was told; may change while it works. */
@@ -184,15 +187,9 @@ class Run {
   /** Give back what waits in memory, wait for what is in flight, then call it off. */
   async #drain(): Promise<void> {
     await this.#dispatcher.drain();
-    const drained = new AbortController();
-    const grace = this.#clock.sleep(this.#options.current.graceMs, drained.signal).then(() =>
-      this.#semaphore.wake()
-    );
-    await this.#semaphore.empty();
-    drained.abort();
-    await grace;
+    await this.#semaphore.empty(this.#options.current.graceMs, this.#clock);
     this.#dispatcher.abort();
-    while (this.#semaphore.inside > 0) await this.#semaphore.empty();
+    while (this.#semaphore.inside > 0) await this.#semaphore.empty(HOUR_MS, this.#clock);
   }
 
   /**

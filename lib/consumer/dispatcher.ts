@@ -12,8 +12,9 @@
  */
 
 import type { Attempt, Sender } from "../http/sender.ts";
-import type { Lanes, Station } from "../lanes/lanes.ts";
+import type { Flight, Lanes, Station } from "../lanes/lanes.ts";
 import type { Clock } from "../runtime/runtime.ts";
+import type { AnswerWriter } from "../store/store.ts";
 import type { Batcher } from "./batcher.ts";
 import type { LaneSync } from "./lane_sync.ts";
 import type { Leases } from "./leases.ts";
@@ -23,6 +24,7 @@ import type { Prefetch } from "./prefetch.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Semaphore } from "./semaphore.ts";
 import type { Settler } from "./settle.ts";
+import { Suspects } from "./suspects.ts";
 import type { WakeUps } from "./wakeups.ts";
 
 /** Requests go out through this. */
@@ -66,6 +68,7 @@ export class Dispatcher {
   readonly #clock: Clock;
   readonly #stop: AbortSignal;
   readonly #once: boolean;
+  readonly #suspects = new Suspects();
 
   /**
    * @param stop Aborts when the consumer stops.
@@ -100,6 +103,10 @@ export class Dispatcher {
   async run(untilMs: number): Promise<boolean> {
     while (!this.#hasEnded) {
       if (this.#prefetch.isBack) await this.#routeClaimed();
+      if (this.#clock.monotonic() >= this.#suspects.dueMs) {
+        await this.#trySuspect();
+        continue;
+      }
       const sent = this.#semaphore.hasRoom && await this.#sendNext(false);
       if (this.#hasEnded) break;
       const took = this.#isTakingIn && await this.#takeIn();
@@ -111,6 +118,17 @@ export class Dispatcher {
       if (this.#clock.monotonic() >= untilMs) break;
     }
     return true;
+  }
+
+  /** Send one suspect with nothing beside it; before, wait until nothing is in flight. */
+  async #trySuspect(): Promise<void> {
+    if (this.#semaphore.inside > 0) return await this.#semaphore.change();
+    const event = this.#suspects.take()!;
+    const startMs = this.#clock.monotonic();
+    const station = this.#lanes.of(event.destination, startMs);
+    if (this.#lanes.admits(station, startMs)) await this.#start(station, [event], true);
+    else await this.#sync.park(station, event);
+    this.#suspects.tried(startMs, this.#clock.monotonic());
   }
 
   get #hasEnded(): boolean {
@@ -134,6 +152,7 @@ export class Dispatcher {
 
   /** Whether memory has as many events as it may. */
   get #isFull(): boolean {
+    if (this.#prefetch.isOutOfMemory) return true;
     const { queued, queuedBytes } = this.#lanes;
     const { underWay } = this.#prefetch;
     return this.#batcher?.isFull(queued + underWay, queuedBytes) ??
@@ -147,15 +166,15 @@ export class Dispatcher {
   async #takeIn(): Promise<boolean> {
     const nowMs = this.#clock.monotonic();
     if (this.#isFull) {
-      const hung = this.#lanes.hung(nowMs);
-      if (!hung || this.#once) return false;
-      await this.#sync.parkAll(hung);
+      const silent = this.#lanes.mostSilent(nowMs);
+      if (!silent || this.#once) return false;
+      await this.#sync.parkAll(silent);
     }
-    if (this.#lanes.waitsUntilMs(nowMs) > nowMs) return false;
+    if (this.#lanes.claimsFromMs(nowMs) > nowMs) return false;
     const { underWay } = this.#prefetch;
     const free = this.#batcher ? Infinity : Math.min(
       this.#options.current.concurrency - this.#lanes.queued - underWay,
-      this.#lanes.roomAhead(underWay),
+      this.#lanes.mostClaims(underWay),
     );
     const room = this.#prefetch.room(free);
     return room > 0 && await this.#prefetch.begin(room);
@@ -179,6 +198,10 @@ export class Dispatcher {
    * others or the store are asked.
    */
   #route(event: Prepared): Promise<void> | undefined {
+    if (Suspects.isOne(event)) {
+      this.#suspects.add(event);
+      return undefined;
+    }
     const nowMs = this.#clock.monotonic();
     const station = this.#lanes.of(event.destination, nowMs);
     const maySend = !this.#batcher && this.#semaphore.hasRoom && station.queue.length === 0;
@@ -265,26 +288,41 @@ export class Dispatcher {
     return most > 0;
   }
 
-  /** Send events in one request. A promise only when others are asked before. */
-  #start(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> | undefined {
-    if (this.#sync.hasPeers) return this.#startAmongPeers(station, events);
-    void this.#send(station, events);
-    return undefined;
+  /**
+   * Send events in one request. A promise only when others are asked before.
+   *
+   * @param isAlone Whether to wait for its end.
+   */
+  #start(
+    station: Station<Prepared>,
+    events: readonly Prepared[],
+    isAlone = false,
+  ): Promise<void> | undefined {
+    if (this.#sync.hasPeers) return this.#startAmongPeers(station, events, isAlone);
+    const sent = this.#send(station, events);
+    return isAlone ? sent : undefined;
   }
 
-  async #startAmongPeers(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> {
+  async #startAmongPeers(
+    station: Station<Prepared>,
+    events: readonly Prepared[],
+    isAlone: boolean,
+  ): Promise<void> {
     if (await this.#sync.isCalledOff(station)) {
       await Promise.all(events.map((event) => this.#sync.park(station, event)));
-    } else void this.#send(station, events);
+      return;
+    }
+    const sent = this.#send(station, events);
+    if (isAlone) await sent;
   }
 
   /** Never rejects: a bug is the consumer's to throw. */
   async #send(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> {
     this.#semaphore.enter();
     try {
-      const change = this.#lanes.started(station, this.#clock.monotonic());
-      if (change) this.#sync.changed(station, change);
-      await this.#sendAndSettle(station, events);
+      const flight = this.#lanes.started(station, this.#clock.monotonic());
+      if (flight.change) this.#sync.changed(station, flight.change);
+      await this.#sendAndSettle(flight, events);
     } catch (error) {
       this.#semaphore.fail(error);
     } finally {
@@ -292,32 +330,41 @@ export class Dispatcher {
     }
   }
 
-  async #sendAndSettle(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> {
+  async #sendAndSettle(flight: Flight<Prepared>, events: readonly Prepared[]): Promise<void> {
     const leased = this.#out.leases.ready(events);
     const ready = leased instanceof Promise ? await leased : leased;
-    const attempt = await this.#attempt(ready);
+    const answer = ready.length === 1 ? answerTo(ready[0]!) : undefined;
+    const attempt = await this.#attempt(ready, answer);
+    if (attempt?.outcome === "crowded") this.#semaphore.crowd();
     const isDivided = attempt !== undefined && isRefusalOfSeveral(attempt, ready);
     if (attempt && !isDivided) {
       // Each on its own: none dies for another's sake.
-      const settled = ready.map((event) => this.#out.settler.settle(event, attempt, ready.length));
+      const settled = ready.map((event) =>
+        this.#out.settler.settle(event, attempt, ready.length, answer)
+      );
       await (settled.length === 1 ? settled[0] : Promise.all(settled));
     }
-    const concluded = this.#sync.conclude(station, events[0]!.claim.id, attempt);
+    const concluded = this.#sync.conclude(flight, events[0]!.claim.id, attempt);
     // Without going back to the event loop: the lane must not be forgotten meanwhile, nor a stop
     // miss them.
-    if (isDivided) await this.#divide(station, ready);
+    if (isDivided) await this.#divide(flight.station, ready);
     if (concluded) await concluded;
   }
 
   /** What came of sending events in one request; `undefined` when nothing was sent. */
-  async #attempt(events: readonly Prepared[]): Promise<Attempt | undefined> {
+  async #attempt(
+    events: readonly Prepared[],
+    answer: AnswerWriter | undefined,
+  ): Promise<Attempt | undefined> {
     const [event] = events;
     if (!event) return undefined;
     if (this.#stop.aborted) {
       await Promise.all(events.map((event) => this.#out.settler.release(event)));
       return undefined;
     }
-    if (events.length === 1) return await this.#out.sender.send(event.request, event.claim.id);
+    if (events.length === 1) {
+      return await this.#out.sender.send(event.request, event.claim.id, answer);
+    }
     const { request, key } = await this.#batcher!.batchOf(events);
     return await this.#out.sender.send(request, key);
   }
@@ -335,7 +382,7 @@ export class Dispatcher {
   /** Whether nothing is in flight, in memory, or to be taken in right now. */
   get isAtRest(): boolean {
     return this.#semaphore.inside === 0 && this.#lanes.queued === 0 &&
-      this.#prefetch.underWay === 0;
+      this.#prefetch.underWay === 0 && this.#suspects.size === 0;
   }
 
   /**
@@ -359,8 +406,8 @@ export class Dispatcher {
   restUntilMs(nowMs: number): number {
     const mayTakeInMs = this.#isFull
       ? Infinity
-      : Math.max(this.#lanes.waitsUntilMs(nowMs), this.#prefetch.restUntilMs);
-    return Math.min(mayTakeInMs, this.#wakeUps.beforeRestMs(nowMs));
+      : Math.max(this.#lanes.claimsFromMs(nowMs), this.#prefetch.restUntilMs);
+    return Math.min(mayTakeInMs, this.#suspects.dueMs, this.#wakeUps.beforeRestMs(nowMs));
   }
 
   /** After a rest: what may be sent by now is. */
@@ -370,7 +417,11 @@ export class Dispatcher {
 
   /** Put back what waits in memory or is being claimed. The consumer must be stopping. */
   async drain(): Promise<void> {
+    this.#prefetch.turnAway();
     while (this.#prefetch.underWay > 0) await this.#routeClaimed();
+    for (let suspect; (suspect = this.#suspects.take());) {
+      await this.#out.settler.release(suspect);
+    }
     for (const station of this.#lanes.stations) {
       for (const event of this.#lanes.empty(station)) await this.#out.settler.release(event);
     }
@@ -385,6 +436,11 @@ export class Dispatcher {
   close(): void {
     this.#out.sender.close();
   }
+}
+
+/** Where the answer to an event is kept, when it is one that asks for something. */
+function answerTo({ claim, request }: Prepared): AnswerWriter | undefined {
+  return request.method === "GET" ? claim.answer() : undefined;
 }
 
 /** A refusal of several events settles none of them: it says nothing of each. */

@@ -7,7 +7,7 @@
  */
 
 import type { LaneChange } from "../lanes/lane.ts";
-import type { Lanes, Station } from "../lanes/lanes.ts";
+import type { Flight, Lanes, Station } from "../lanes/lanes.ts";
 import { verdictOf } from "../lanes/verdict.ts";
 import type { Attempt } from "../http/sender.ts";
 import type { Deferred, Store, World } from "../store/store.ts";
@@ -62,14 +62,15 @@ export class LaneSync {
   async heed(deferred: Deferred): Promise<void> {
     const { clock } = this.#world;
     const { destination, isHeld, afterMs, isMarkedOpen } = deferred;
+    if (this.#lanes.isHeld(destination) !== isHeld) {
+      this.#lanes.setHeld(destination, isHeld);
+      this.#trace({ type: "lane", destination, change: isHeld ? "held" : "resumed" });
+    }
+    if (isHeld && !this.#lanes.get(destination)) return;
     const nowMs = clock.monotonic();
     const station = this.#lanes.of(destination, nowMs);
     const { lane } = station;
     if (afterMs > clock.now()) lane.holdUntil(nowMs + afterMs - clock.now());
-    if (lane.isHeld !== isHeld) {
-      lane.isHeld = isHeld;
-      this.#trace({ type: "lane", destination, change: isHeld ? "held" : "resumed" });
-    }
     if (lane.isClosedOff(nowMs)) await this.parkAll(station);
     if (isMarkedOpen && lane.isProven && !lane.isDown) await this.#store.unmarkOpen(destination);
     this.#lanes.wake(station);
@@ -77,12 +78,10 @@ export class LaneSync {
 
   /** A destination that was held has no marks any more, and with them the hold is gone. */
   resumeUnmarked(): void {
-    for (const station of this.#lanes.stations) {
-      const { destination, lane } = station;
-      if (!lane.isHeld || this.#store.deferredOf(destination)) continue;
-      lane.isHeld = false;
+    for (const destination of [...this.#lanes.held()]) {
+      if (this.#store.deferredOf(destination)) continue;
+      this.#lanes.setHeld(destination, false);
       this.#trace({ type: "lane", destination, change: "resumed" });
-      this.#lanes.wake(station);
     }
   }
 
@@ -101,13 +100,14 @@ export class LaneSync {
    * Draw from an attempt what it says about its destination; a promise when others are to be told.
    */
   conclude(
-    station: Station<Prepared>,
+    flight: Flight<Prepared>,
     id: string,
     attempt: Attempt | undefined,
   ): Promise<void> | undefined {
+    const { station } = flight;
     const verdict = verdictOf(attempt);
     const change = this.#lanes.ended(
-      station,
+      flight,
       this.#world.clock.monotonic(),
       verdict,
       attempt?.ms ?? 0,
@@ -115,11 +115,11 @@ export class LaneSync {
       id,
     );
     if (verdict === "failure" || verdict === "overload") station.lastError = attempt!.reason;
-    const retryAfterMs = verdict === "success" ? undefined : attempt?.retryAfterMs;
+    const pauseMs = verdict === "success" ? undefined : attempt?.pauseMs;
     const isMarked = verdict === "success" &&
       this.#store.deferredOf(station.destination)?.isMarkedOpen === true;
-    return change || retryAfterMs || isMarked
-      ? this.#tell(station, change, retryAfterMs, isMarked)
+    return change || pauseMs || isMarked
+      ? this.#tell(station, change, pauseMs, isMarked)
       : undefined;
   }
 
@@ -127,10 +127,10 @@ export class LaneSync {
   async #tell(
     station: Station<Prepared>,
     change: LaneChange | undefined,
-    retryAfterMs: number | undefined,
+    pauseMs: number | undefined,
     isMarked: boolean,
   ): Promise<void> {
-    if (retryAfterMs) await this.#throttle(station, retryAfterMs);
+    if (pauseMs) await this.#throttle(station, pauseMs);
     if (change) this.changed(station, change);
     if (change === "opened") {
       await this.#store.markOpen(station.destination, station.lastError);
@@ -141,12 +141,12 @@ export class LaneSync {
   }
 
   /** The endpoint asked to be left alone: nobody sends there before. */
-  async #throttle(station: Station<Prepared>, retryAfterMs: number): Promise<void> {
+  async #throttle(station: Station<Prepared>, pauseMs: number): Promise<void> {
     const { clock } = this.#world;
     const { destination, lane, lastError: reason } = station;
-    const untilMs = clock.now() + retryAfterMs;
+    const untilMs = clock.now() + pauseMs;
     const isNews = !lane.isClosedOff(clock.monotonic()) || lane.isDown;
-    lane.holdUntil(clock.monotonic() + retryAfterMs);
+    lane.holdUntil(clock.monotonic() + pauseMs);
     if (isNews) this.#trace({ type: "lane", destination, change: "throttled", reason, untilMs });
     await this.#store.markAfter(destination, untilMs);
     await this.parkAll(station);

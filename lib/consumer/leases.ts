@@ -1,6 +1,7 @@
 /**
  * A request starts only while the lease of each of its events outlives the time limit of an
- * attempt; otherwise the lease is renewed first.
+ * attempt; otherwise the lease is renewed first. An event that was taken over says before that it
+ * is being sent, so that another death counts against it and not against those that wait.
  *
  * @module
  */
@@ -30,7 +31,8 @@ export class Leases {
 
   /** Those whose leases all outlive an attempt that begins now; the others are settled. */
   ready(events: readonly Prepared[]): readonly Prepared[] | Promise<readonly Prepared[]> {
-    return events.every((event) => this.#isReady(event.claim)) ? events : this.#renewed(events);
+    const isReady = events.every(({ claim }) => claim.takeovers === 0 && this.#outlives(claim));
+    return isReady ? events : this.#renewed(events);
   }
 
   async #renewed(events: readonly Prepared[]): Promise<readonly Prepared[]> {
@@ -38,22 +40,33 @@ export class Leases {
     for (let times = 0; times < MOST_RENEWALS; times++) {
       const kept = await Promise.all(ready.map((event) => this.#isKept(event)));
       ready = ready.filter((_, n) => kept[n]);
-      if (ready.every((event) => this.#isReady(event.claim))) return ready;
+      if (ready.every(({ claim }) => this.#outlives(claim))) return await this.#begun(ready);
     }
-    const late = ready.filter((event) => !this.#isReady(event.claim));
+    const late = ready.filter(({ claim }) => !this.#outlives(claim));
     const why = "its lease can't be renewed in time";
     await Promise.all(late.map((event) => this.#settler.release(event, why)));
-    return ready.filter((event) => !late.includes(event));
+    return await this.#begun(ready.filter((event) => !late.includes(event)));
   }
 
-  async #isKept({ claim }: Prepared): Promise<boolean> {
-    if (this.#isReady(claim)) return true;
+  async #begun(events: readonly Prepared[]): Promise<readonly Prepared[]> {
+    const begun = await Promise.all(events.map(async (event) => {
+      const { claim } = event;
+      const fate = claim.takeovers === 0 ? "done" : await claim.begin();
+      if (fate !== "done") this.#settler.unsent(event, fate);
+      return fate === "done";
+    }));
+    return events.filter((_, n) => begun[n]);
+  }
+
+  async #isKept(event: Prepared): Promise<boolean> {
+    const { claim } = event;
+    if (this.#outlives(claim)) return true;
     const fate = await claim.renew();
-    if (fate !== "done") this.#settler.unsent(claim, fate);
+    if (fate !== "done") this.#settler.unsent(event, fate);
     return fate === "done";
   }
 
-  #isReady({ leaseEndMs }: Claim): boolean {
+  #outlives({ leaseEndMs }: Claim): boolean {
     const { timeoutMs } = this.#options.current;
     return this.#world.clock.now() + timeoutMs + LEASE_MARGIN_MS <= leaseEndMs;
   }

@@ -6,11 +6,12 @@
  */
 
 import type { Lanes } from "../lanes/lanes.ts";
+import type { ByteBudget } from "../store/budget.ts";
 import type { DiskFailure } from "../store/failure.ts";
-import type { Candidate, Claimed, Store } from "../store/store.ts";
+import type { Candidate, Claim, Claimed, Store } from "../store/store.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
 import type { Live } from "../config/settings.ts";
-import type { Prepared, Preparer, Rejection } from "./prepare.ts";
+import { memoryFor, type Prepared, type Preparer, type Rejection } from "./prepare.ts";
 import type { Semaphore } from "./semaphore.ts";
 import type { Settler } from "./settle.ts";
 
@@ -29,6 +30,9 @@ const MOST_GROUPS = 2;
  */
 const WORTHWHILE = 16;
 
+/** Why a claim that waits to be read is put back when the consumer stops. */
+const STOPPING = { kind: "released", reason: "the consumer is stopping", pauseMs: 0 } as const;
+
 /** What a prefetch works with. */
 export interface PrefetchParts {
   /** Where events come from. */
@@ -41,14 +45,18 @@ export interface PrefetchParts {
   readonly semaphore: Semaphore;
   /** What waits in memory. */
   readonly lanes: Lanes<Prepared>;
+  /** How much of that there may be. */
+  readonly budget: ByteBudget;
 }
 
 /** Claims that were begun together. */
 interface Group {
-  readonly count: number;
+  /** How many of them have not been handed on. */
+  count: number;
   /** What can be sent of them, as far as they are back. */
   readonly events: Prepared[];
-  readonly ended: Promise<DiskFailure | undefined>;
+  ended: Promise<DiskFailure | undefined>;
+  /** Whether all are back. */
   isBack: boolean;
 }
 
@@ -59,6 +67,7 @@ export class Prefetch {
   readonly #settler: Settler;
   readonly #semaphore: Semaphore;
   readonly #lanes: Lanes<Prepared>;
+  readonly #budget: ByteBudget;
   readonly #options: Live<ConsumerSettings>;
   readonly #stop: AbortSignal;
   readonly #groups: Group[] = [];
@@ -70,6 +79,7 @@ export class Prefetch {
     this.#settler = parts.settler;
     this.#semaphore = parts.semaphore;
     this.#lanes = parts.lanes;
+    this.#budget = parts.budget;
     this.#options = options;
     this.#stop = stop;
   }
@@ -109,9 +119,32 @@ export class Prefetch {
     return underWay > 0 && room < this.#worthwhile ? 0 : room;
   }
 
-  /** Whether the claims begun first are back. */
+  /**
+   * Whether there is something to hand on: the claims begun first are back, or as many of them as
+   * there is memory for.
+   */
   get isBack(): boolean {
-    return this.#groups[0]?.isBack ?? false;
+    return this.#handedOnNext !== undefined;
+  }
+
+  /**
+   * Those that are to be handed on: the first, when all of it is back. Where one waits for memory,
+   * any that has some: nobody else can give it back.
+   */
+  get #handedOnNext(): Group | undefined {
+    const [first] = this.#groups;
+    if (first?.isBack || !this.isOutOfMemory) return first?.isBack ? first : undefined;
+    return this.#groups.find(({ events }) => events.length > 0);
+  }
+
+  /** Whether a claimed event waits until there is memory to read it. */
+  get isOutOfMemory(): boolean {
+    return this.#budget.isAwaited;
+  }
+
+  /** Whether there is memory for one more event, however large it may be. */
+  get #hasMemoryForOne(): boolean {
+    return !this.#budget.isAwaited && this.#budget.fits(memoryFor(this.#options.current.maxBytes));
   }
 
   /** Begin to claim at most `most` of what is due; `false` when there is nothing. */
@@ -134,12 +167,18 @@ export class Prefetch {
   }
 
   /**
-   * The events of the claims begun first, once they are back.
+   * The events of the claims begun first, once they are back; as many of them as there is memory
+   * for.
    *
    * @returns With them the store's failure, if it has refused for too long.
    */
   async next(): Promise<{ readonly events: readonly Prepared[]; readonly failure?: unknown }> {
-    const { events, ended } = this.#groups[0]!;
+    const group = this.#handedOnNext ?? this.#groups[0]!;
+    const { events, ended } = group;
+    if (group !== this.#groups[0] || !group.isBack && events.length > 0) {
+      group.count -= events.length;
+      return { events: events.splice(0) };
+    }
     try {
       const failure = await ended;
       return failure ? { events, failure } : { events };
@@ -160,8 +199,14 @@ export class Prefetch {
     return this.#store.hasOfferedAll;
   }
 
-  /** Whether events of a destination's backlog are due. */
+  /** Put back what waits for memory. */
+  turnAway(): void {
+    this.#budget.turnAway();
+  }
+
+  /** Whether events of a destination's backlog are due, and there is memory for one. */
   hasDue(destination: string): boolean {
+    if (!this.#hasMemoryForOne) return false;
     const deferred = this.#store.deferredOf(destination);
     return deferred !== undefined && this.#store.hasDue(deferred);
   }
@@ -190,42 +235,78 @@ export class Prefetch {
     return undefined;
   }
 
-  /** Claim candidates and prepare them; what can be sent is added to `events`. */
+  /** Claim candidates and prepare them, in their order; what can be sent is added to `events`. */
   async #claim(
     candidates: readonly Candidate[],
     events: Prepared[],
   ): Promise<DiskFailure | undefined> {
-    const preparing: Promise<void>[] = [];
     const { claimed, failure } = await this.#store.claim(candidates);
-    for (const one of claimed) this.#prepare(one, events, preparing);
-    let failed = failure;
-    const crowded = claimed.includes("no room")
-      ? candidates.filter((_, n) => claimed[n] === "no room")
-      : [];
-    for (const candidate of crowded) {
-      if (this.#semaphore.inside === 0 || this.#stop.aborted || failed) break;
+    await this.#prepareAll(claimed, events);
+    if (failure || !claimed.includes("no room")) return failure;
+    for (const candidate of candidates.filter((_, n) => claimed[n] === "no room")) {
+      if (this.#semaphore.inside === 0 || this.#stop.aborted) break;
       await this.#semaphore.change(); // an event that was settled may have made room for a name
       if (this.#stop.aborted) break;
       const again = await this.#store.claim([candidate]);
-      for (const one of again.claimed) this.#prepare(one, events, preparing);
-      failed = again.failure;
+      await this.#prepareAll(again.claimed, events);
+      if (again.failure) return again.failure;
     }
-    if (preparing.length > 0) await Promise.all(preparing);
-    return failed;
+    return undefined;
   }
 
-  #prepare(claimed: Claimed, events: Prepared[], preparing: Promise<void>[]): void {
-    if (typeof claimed === "string") return;
-    const keep = (prepared: Prepared | Rejection) => {
-      if (!("kind" in prepared)) {
-        events.push(prepared);
-        return undefined;
+  /** A promise only when something has to be waited for. */
+  #prepareAll(claimed: readonly Claimed[], events: Prepared[]): Promise<unknown> | undefined {
+    const preparing: Promise<void>[] = [];
+    const large: Claim[] = [];
+    for (const claim of claimed) {
+      if (typeof claim === "string") continue;
+      if (claim.unreadBytes > 0 || large.length > 0) large.push(claim);
+      else {
+        const prepared = this.#prepare(claim, events);
+        if (prepared) preparing.push(prepared);
       }
-      if (prepared.kind === "crowded") this.#semaphore.crowd();
-      return this.#settler.reject(claimed, prepared);
-    };
-    const prepared = this.#preparer.prepare(claimed);
-    const kept = prepared instanceof Promise ? prepared.then(keep) : keep(prepared);
-    if (kept) preparing.push(kept);
+    }
+    if (large.length > 0) preparing.push(this.#prepareInTurn(large, events));
+    return preparing.length > 0 ? Promise.all(preparing) : undefined;
+  }
+
+  /** Those that are large are read one after the other, each when there is memory for it. */
+  async #prepareInTurn(claims: readonly Claim[], events: Prepared[]): Promise<void> {
+    for (const claim of claims) {
+      const bytes = memoryFor(claim.unreadBytes);
+      if (!this.#budget.take(bytes)) {
+        const waiting = this.#budget.wait(bytes);
+        this.#semaphore.wake(); // what is there has to be handed on
+        if (!await waiting) {
+          await this.#settler.reject(claim, STOPPING);
+          continue;
+        }
+      }
+      const prepared = this.#prepare(claim, events);
+      if (prepared) await prepared;
+      this.#budget.give(bytes); // what it really is has been added
+    }
+  }
+
+  /** A promise only when the store has to be asked, or told. */
+  #prepare(claim: Claim, events: Prepared[]): Promise<void> | undefined {
+    const prepared = this.#preparer.prepare(claim);
+    return prepared instanceof Promise
+      ? prepared.then((prepared) => this.#keep(claim, prepared, events))
+      : this.#keep(claim, prepared, events);
+  }
+
+  #keep(
+    claim: Claim,
+    prepared: Prepared | Rejection,
+    events: Prepared[],
+  ): Promise<void> | undefined {
+    if (!("kind" in prepared)) {
+      this.#budget.add(memoryFor(prepared.bytes));
+      events.push(prepared);
+      return undefined;
+    }
+    if (prepared.kind === "crowded") this.#semaphore.crowd();
+    return this.#settler.reject(claim, prepared);
   }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { destinationFolder } from "../event/destination.ts";
+import { type Destination, Destinations } from "../event/destination.ts";
 import { type EventRequest, parseEvent } from "../event/request.ts";
 import { forbidden, type Sender } from "../http/sender.ts";
 import type { Part } from "../merge/merger.ts";
@@ -41,6 +41,14 @@ export interface Prepared {
   readonly gathered?: Gathered;
 }
 
+/**
+ * The memory that an event takes while it is being sent: its bytes, their text, of which each
+ * character may take two, and what is handed to the network.
+ */
+export function memoryFor(bytes: number): number {
+  return 4 * bytes;
+}
+
 /** Why a claimed event can't be sent, and so what is to become of it. */
 export type Rejection =
   | Exclude<Content, { readonly kind: "bytes" | "refused" }>
@@ -51,14 +59,14 @@ export class Preparer {
   readonly #options: Live<ConsumerSettings>;
   readonly #sender: Sender;
   readonly #world: World;
-  /** Labels by URL object, which events of one endpoint share. */
-  readonly #labels = new WeakMap<URL, string>();
+  readonly #destinations: Destinations;
 
   /** @param sender Knows what may be reached. */
   constructor(options: Live<ConsumerSettings>, sender: Sender, world: World) {
     this.#options = options;
     this.#sender = sender;
     this.#world = world;
+    this.#destinations = new Destinations(world.sha256);
   }
 
   /** Look at a claimed event. A promise only when something has to be asked. */
@@ -85,29 +93,21 @@ export class Preparer {
     if (!this.#sender.mayReach(request.url)) {
       return this.#refused(forbidden(request.url), request.url);
     }
-    const prepared = (destination: string): Prepared => ({
+    const prepared = ({ label }: Destination): Prepared => ({
       claim,
       request,
-      destination,
+      destination: label,
       bytes: content.bytes.length,
       ...this.#gathered(request),
     });
-    const label = this.#labelOf(request.url);
-    return label instanceof Promise ? label.then(prepared) : prepared(label);
+    const destination = this.#destinations.of(request.url);
+    return destination instanceof Promise ? destination.then(prepared) : prepared(destination);
   }
 
   async #refused(reason: string, url: URL | undefined): Promise<Rejection> {
-    return { kind: "refused", reason, ...(url ? { destination: await this.#labelOf(url) } : {}) };
-  }
-
-  #labelOf(url: URL): string | Promise<string> {
-    return this.#labels.get(url) ?? this.#makeLabel(url);
-  }
-
-  async #makeLabel(url: URL): Promise<string> {
-    const label = await destinationFolder(url, this.#world.sha256);
-    this.#labels.set(url, label);
-    return label;
+    if (!url) return { kind: "refused", reason };
+    const { label } = await this.#destinations.of(url);
+    return { kind: "refused", reason, destination: label };
   }
 
   #gathered(request: EventRequest): { readonly gathered?: Gathered } {

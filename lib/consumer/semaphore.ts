@@ -9,6 +9,8 @@ import type { Clock } from "../runtime/runtime.ts";
 interface Waiter {
   /** Resolved once no more than this many are inside. */
   readonly until: number;
+  /** Whether {@linkcode Semaphore.wake} ends the waiting too. */
+  readonly isWakeable: boolean;
   readonly resolve: () => void;
 }
 
@@ -73,30 +75,33 @@ export class Semaphore {
     return this.#fallsTo(this.#inside - 1);
   }
 
-  /** Resolves once nobody is inside. */
-  empty(): Promise<void> | undefined {
-    return this.#inside === 0 ? undefined : this.#fallsTo(0);
+  /** Resolves once nobody is inside, whoever wakes; after `ms` at the latest. */
+  async empty(ms: number, clock: Clock): Promise<void> {
+    if (this.#inside > 0) await this.#sleep(ms, clock, 0, false);
   }
 
   /** Resolves after `ms`, or as soon as there have been more changes than `seen`. */
   async rest(ms: number, seen: number, clock: Clock): Promise<void> {
-    if (this.#changes !== seen) return;
-    const nap = new AbortController();
-    // Without a reason it would make an exception, and a stack with it.
-    const waiter = { until: Infinity, resolve: () => nap.abort("woken") };
-    this.#waiters.add(waiter);
-    await clock.sleep(ms, nap.signal);
-    this.#waiters.delete(waiter);
+    if (this.#changes === seen) await this.#sleep(ms, clock, Infinity, true);
   }
 
-  /** End all waiting, whatever for. */
+  /** End all waiting for a change. */
   wake(): void {
     this.#changes++;
-    for (const waiter of this.#waiters) this.#end(waiter);
+    for (const waiter of this.#waiters) if (waiter.isWakeable) this.#end(waiter);
   }
 
   #fallsTo(until: number): Promise<void> {
-    return new Promise((resolve) => this.#waiters.add({ until, resolve }));
+    return new Promise((resolve) => this.#waiters.add({ until, isWakeable: true, resolve }));
+  }
+
+  async #sleep(ms: number, clock: Clock, until: number, isWakeable: boolean): Promise<void> {
+    const nap = new AbortController();
+    // Without a reason it would make an exception, and a stack with it.
+    const waiter = { until, isWakeable, resolve: () => nap.abort("woken") };
+    this.#waiters.add(waiter);
+    await clock.sleep(ms, nap.signal);
+    this.#waiters.delete(waiter);
   }
 
   #end(waiter: Waiter): void {

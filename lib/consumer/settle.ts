@@ -8,42 +8,73 @@
 import { givesUp, retryDelayMs } from "../http/schedule.ts";
 import type { Attempt } from "../http/sender.ts";
 import { errorCode } from "../runtime/runtime.ts";
-import type { Claim, Reason, Settled, World } from "../store/store.ts";
+import type { ByteBudget } from "../store/budget.ts";
+import type { AnswerWriter, Claim, Reason, Settled, World } from "../store/store.ts";
 import type { LeaseLost, Trace } from "../telemetry/trace.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
 import type { Live } from "../config/settings.ts";
-import type { Prepared, Rejection } from "./prepare.ts";
+import { memoryFor, type Prepared, type Rejection } from "./prepare.ts";
 
 /** What events are said to wait for whose own destination isn't known. */
 const NO_DESTINATION = "others";
+
+/** How long an event is left alone that there was no connection for. */
+const CROWDED_PAUSE_MS = 1_000;
 
 /** Settles claims. */
 export class Settler {
   readonly #options: Live<ConsumerSettings>;
   readonly #world: World;
   readonly #trace: Trace;
+  readonly #budget: ByteBudget;
 
-  /** @param trace Told how each event ends. */
-  constructor(options: Live<ConsumerSettings>, world: World, trace: Trace) {
+  /**
+   * @param trace Told how each event ends.
+   * @param budget Gets back the memory of each prepared event.
+   */
+  constructor(options: Live<ConsumerSettings>, world: World, trace: Trace, budget: ByteBudget) {
     this.#options = options;
     this.#world = world;
     this.#trace = trace;
+    this.#budget = budget;
   }
 
-  /** @param merged How many events shared the attempt. */
-  settle(event: Prepared, attempt: Attempt, merged = 1): Promise<void> {
+  /**
+   * @param merged How many events shared the attempt.
+   * @param answer Where its answer has gone, when that is to be kept.
+   */
+  settle(
+    event: Prepared,
+    attempt: Attempt,
+    merged = 1,
+    answer?: AnswerWriter,
+  ): Promise<void> {
+    this.#forget(event);
+    return answer
+      ? this.#settleAnswer(event, attempt, answer)
+      : this.#settle(event, attempt, merged);
+  }
+
+  /** Its bytes are of no use any more; large ones don't wait for the garbage collector. */
+  #forget({ bytes, request }: Prepared): void {
+    const buffer = request.bodyBytes?.buffer as ArrayBuffer | undefined;
+    buffer?.transfer?.(0); // Node 20 has no such thing
+    this.#budget.give(memoryFor(bytes));
+  }
+
+  #settle(event: Prepared, attempt: Attempt, merged: number): Promise<void> {
     const { outcome } = attempt;
     switch (outcome) {
       case "delivered":
-        return attempt.response
-          ? this.#keepAnswer(event, attempt, attempt.response)
-          : this.#complete(event, attempt, merged);
+        return this.#complete(event, attempt, merged);
       case "deferred":
         return this.#retry(event, attempt, merged);
       case "refused":
         return this.#bury(event.claim, reasonOf(attempt, event.destination), attempt.ms, merged);
       case "aborted":
         return this.#release(event.claim, "the consumer is stopping", 0, true);
+      case "crowded":
+        return this.#release(event.claim, attempt.reason, CROWDED_PAUSE_MS, false);
       default:
         return unhandled(outcome);
     }
@@ -71,12 +102,15 @@ export class Settler {
   }
 
   /** Put a prepared event back, unsent. */
-  release({ claim }: Prepared, reason = "the consumer is stopping"): Promise<void> {
-    return this.#release(claim, reason, 0, false);
+  release(event: Prepared, reason = "the consumer is stopping"): Promise<void> {
+    this.#forget(event);
+    return this.#release(event.claim, reason, 0, false);
   }
 
   /** Let a prepared event wait, unsent, for its destination, which is ready in `pauseMs` at best. */
-  async park({ claim, destination }: Prepared, pauseMs: number): Promise<void> {
+  async park(event: Prepared, pauseMs: number): Promise<void> {
+    this.#forget(event);
+    const { claim, destination } = event;
     const settled = await claim.park(destination, pauseMs);
     this.#tell(claim, "defer", settled, () => {
       this.#trace({ type: "parked", id: claim.id, destination });
@@ -88,9 +122,11 @@ export class Settler {
    *
    * @returns `false` when it has not.
    */
-  async expire({ claim, destination }: Prepared, why: string): Promise<boolean> {
+  async expire(event: Prepared, why: string): Promise<boolean> {
+    const { claim, destination } = event;
     const ageMs = this.#ageMs(claim);
     if (ageMs < this.#options.current.maxAgeMs) return false;
+    this.#forget(event);
     const reason = `it has waited for ${
       Math.round(ageMs / 3_600_000)
     } h for its destination, which is down: ${why}`;
@@ -98,38 +134,41 @@ export class Settler {
     return true;
   }
 
-  /** Tell that a lease was lost, or kept by a disk that refuses. */
-  unsent(claim: Claim, fate: "lost" | "kept"): void {
+  /** Tell that a lease was lost, or kept by a disk that refuses, before its event was sent. */
+  unsent(event: Prepared, fate: "lost" | "kept"): void {
+    this.#forget(event);
+    const { claim } = event;
     if (fate === "lost") this.#lost(claim, "renew");
     else this.#trace({ type: "kept", id: claim.id });
   }
 
-  async #keepAnswer(
-    event: Prepared,
-    attempt: Attempt,
-    { body, meta }: NonNullable<Attempt["response"]>,
-  ): Promise<void> {
-    const answer = event.claim.answer();
-    try {
-      await answer.write(body);
-      await answer.finish(meta);
-    } catch (error) {
-      const code = errorCode(error);
-      if (code === undefined) throw error;
+  /** An answer is kept, whole, before its event is removed. */
+  async #settleAnswer(event: Prepared, attempt: Attempt, answer: AnswerWriter): Promise<void> {
+    const { response } = attempt;
+    if (attempt.outcome !== "delivered" || !response) {
       await answer.discard();
-      const reason = `the response can't be written to res/: ${code}`;
-      const { id } = event.claim;
-      this.#trace({
-        type: "disk-trouble",
-        verb: "store response",
-        code,
-        reason: "asked again later",
-        id,
-      });
+      if (attempt.error !== undefined) this.#unkept(event.claim, attempt.error);
+      return await this.#settle(event, attempt, 1);
+    }
+    try {
+      await answer.finish(response.meta);
+    } catch (error) {
+      const code = this.#unkept(event.claim, error);
+      await answer.discard();
       const { response: _, ...failed } = attempt;
+      const reason = `the response can't be written to res/: ${code}`;
       return await this.#retry(event, { ...failed, outcome: "deferred", reason }, 1);
     }
     await this.#complete(event, attempt, 1);
+  }
+
+  /** Tell that an answer can't be kept; anything but the disk's error is a bug and thrown on. */
+  #unkept({ id }: Claim, error: unknown): string {
+    const code = errorCode(error);
+    if (code === undefined) throw error;
+    const reason = "asked again later";
+    this.#trace({ type: "disk-trouble", verb: "store response", code, reason, id });
+    return code;
   }
 
   async #complete({ claim, destination }: Prepared, attempt: Attempt, merged: number) {

@@ -6,16 +6,11 @@
  */
 
 import type { Lanes, Station } from "../lanes/lanes.ts";
+import { type Waiting, Wakeups } from "../lanes/wakeups.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";
 import type { Batcher } from "./batcher.ts";
 import type { Prepared } from "./prepare.ts";
-
-/**
- * With thousands of lanes, looking through all of them after each request would take longer than
- * the requests.
- */
-const LOOK_MS = 10;
 
 /** What is looked through. */
 export interface WakeUpsParts {
@@ -33,78 +28,43 @@ export interface WakeUpsParts {
 export class WakeUps {
   readonly #parts: WakeUpsParts;
   readonly #once: boolean;
-  /**
-   * When the lanes were looked through last, and when the first of them could send something,
-   * monotonic ms.
-   */
-  #seenMs = -Infinity;
-  #firstMs = 0;
-  /** Whether that was just before resting. */
-  #isSeen = false;
+  readonly #wakeups: Wakeups<Station<Prepared>>;
 
   /** @param once Whether only what was due at the start matters. */
   constructor(parts: WakeUpsParts, once: boolean) {
     this.#parts = parts;
     this.#once = once;
+    this.#wakeups = new Wakeups(parts.lanes);
   }
 
-  /**
-   * Before a rest: until when it may last as far as lanes go, monotonic ms. Then the first may send
-   * something, or they are to be looked through again. Lanes that may send something now are woken.
-   */
+  /** Before a rest: until when it may last as far as lanes go, monotonic ms. */
   beforeRestMs(nowMs: number): number {
-    const untilMs = this.#isSeen ? this.#firstMs : this.#look(nowMs);
-    this.#isSeen = false;
-    return untilMs;
+    return this.#wakeups.beforeRestMs(nowMs, this.#waiting());
   }
 
   /** After a rest: wake the lanes that may send something now. */
   wakeDue(): void {
-    const nowMs = this.#parts.clock.monotonic();
-    if (nowMs >= this.#firstMs) this.#look(nowMs);
+    this.#wakeups.wakeDue(this.#parts.clock.monotonic(), this.#waiting());
   }
 
-  /**
-   * Wake every lane that may send something that waits, however lately they were looked through.
-   */
+  /** Wake every lane that may send something that waits. */
   wakeAll(): void {
-    this.#seenMs = -Infinity;
-    this.#look(this.#parts.clock.monotonic());
-    this.#isSeen = true;
+    this.#wakeups.wakeAll(this.#parts.clock.monotonic(), this.#waiting());
   }
 
-  #look(nowMs: number): number {
-    const { clock, lanes } = this.#parts;
-    const againMs = this.#seenMs + LOOK_MS;
-    if (nowMs < againMs && nowMs < this.#firstMs) return Math.min(againMs, this.#firstMs);
-    this.#seenMs = nowMs;
-    this.#firstMs = Infinity;
-    const aheadMs = nowMs - clock.now();
-    for (const { station, dueMs } of this.#lanesWithWork()) {
-      const atMs = Math.max(lanes.readyMs(station, nowMs), aheadMs + dueMs);
-      this.#firstMs = Math.min(this.#firstMs, atMs);
-      if (atMs <= nowMs) lanes.wake(station);
-    }
-    return this.#firstMs;
-  }
-
-  /** With when the first of what waits is due, Unix ms. */
-  *#lanesWithWork(): Iterable<{ readonly station: Station<Prepared>; readonly dueMs: number }> {
-    const { lanes, store } = this.#parts;
+  /** Lanes with something to send, in memory or in the store. */
+  *#waiting(): Iterable<Waiting<Station<Prepared>>> {
+    const { clock, lanes, store, batcher } = this.#parts;
+    const aheadMs = clock.monotonic() - clock.now();
     for (const station of lanes.stations) {
-      if (station.queue.length > 0) yield { station, dueMs: this.#batchDueMs(station) };
+      if (station.queue.length === 0) continue;
+      yield { station, dueMs: batcher?.dueMs(station.queue) ?? 0 };
     }
     for (const deferred of store.deferred) {
       const station = lanes.get(deferred.destination);
       const dueMs = deferred.nextDueMs;
       const isForLater = dueMs === Infinity || this.#once && !store.hasDue(deferred);
-      if (station && !isForLater) yield { station, dueMs };
+      if (station && !isForLater) yield { station, dueMs: aheadMs + dueMs };
     }
-  }
-
-  /** Until when what a lane has in memory waits for others, Unix ms. */
-  #batchDueMs({ queue }: Station<Prepared>): number {
-    const { clock, batcher } = this.#parts;
-    return batcher ? clock.now() + batcher.dueMs(queue) - clock.monotonic() : 0;
   }
 }

@@ -1,10 +1,61 @@
 /**
- * The name of a destination, as people see it in `defer/` and in the log.
+ * A destination: what events have in common that go to the same scheme, host and port.
  *
- * A label only: where an event goes is read from the event, never from the name of a folder.
+ * Its label is what people see in `defer/` and in the log. A label only: where an event goes is read
+ * from the event, never from the name of a folder.
  *
  * @module
  */
+
+/** Where events go. */
+export interface Destination {
+  /** Scheme, host and port, as `URL.origin` has them. */
+  readonly origin: string;
+  /** The name of its folder in `defer/`, by which the log calls it; see {@linkcode destinationFolder}. */
+  readonly label: string;
+}
+
+/** Most destinations that are remembered. */
+const MOST_DESTINATIONS = 4_096;
+
+/**
+ * The destinations seen lately, each one value: events of one destination share it. One forgotten
+ * meanwhile is another value with the same members, so what must last is kept by label.
+ */
+export class Destinations {
+  readonly #known = new Map<string, Destination>();
+  readonly #sha256: Sha256;
+
+  /** @param sha256 Lower-case hex SHA-256 of a text's UTF-8. */
+  constructor(sha256: Sha256) {
+    this.#sha256 = sha256;
+  }
+
+  /**
+   * The destination of a URL. A promise only when it is a stranger whose label needs a hash, and
+   * `sha256` answers with one.
+   */
+  of(url: URL): Destination | Promise<Destination> {
+    const { origin } = url;
+    const known = this.#known.get(origin);
+    if (known) return known;
+    const label = destinationFolder(url, this.#sha256);
+    return typeof label === "string"
+      ? this.#remember(origin, label)
+      : label.then((label) => this.#remember(origin, label));
+  }
+
+  #remember(origin: string, label: string): Destination {
+    const known = this.#known.get(origin); // somebody else may have asked meanwhile
+    if (known) return known;
+    if (this.#known.size >= MOST_DESTINATIONS) this.#known.delete(this.#known.keys().next().value!);
+    const destination: Destination = { origin, label };
+    this.#known.set(origin, destination);
+    return destination;
+  }
+}
+
+type Sha256 = (text: string) => string | Promise<string>;
 
 /**
  * How much of a label a folder's name shows: with what follows it stays well under the 255 bytes of
@@ -46,7 +97,7 @@ export function destinationLabel(url: URL): string {
  */
 export function destinationFolder(
   url: URL,
-  sha256: (text: string) => string | Promise<string>,
+  sha256: Sha256,
 ): string | Promise<string> {
   const label = destinationLabel(url);
   if (label.length <= LABEL_MAX_LENGTH && !/[^a-z0-9._-]/.test(url.hostname)) return label;

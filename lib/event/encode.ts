@@ -8,6 +8,7 @@
  */
 
 import { parseEvent } from "./request.ts";
+import { scanJson } from "./scan.ts";
 
 /** An event to write, its body given as a value. */
 export interface EventInput {
@@ -107,13 +108,8 @@ function bodyTextOf(body: unknown): string | undefined {
 }
 
 function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-  } catch {
-    return false;
-  }
   // Half a surrogate pair has no UTF-8: it would arrive as another character.
-  return text.isWellFormed();
+  return text.isWellFormed() && scanJson(utf8.encode(text), []).kind !== "broken";
 }
 
 function cannotEncode(reason: string, cause?: unknown): TypeError {

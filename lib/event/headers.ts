@@ -9,7 +9,7 @@
  * @module
  */
 
-import { scanObject } from "./json.ts";
+import { decodeString, membersOf } from "./json.ts";
 
 /** A header as it is sent: lower-case name, value. */
 export type Header = readonly [name: string, value: string];
@@ -19,6 +19,18 @@ export type Header = readonly [name: string, value: string];
  * ends the whole process.
  */
 export const HEADERS_MAX = 1_000;
+
+/** Most bytes that an event's headers may have on the wire, in all: 64 KiB. */
+export const HEADERS_MAX_BYTES = 65_536;
+
+/**
+ * Longest text of an object of headers, in characters: each of their bytes written as an escape
+ * (`\u0061`), and room for quotes and blanks.
+ */
+const TEXT_MAX_LENGTH = 8 * HEADERS_MAX_BYTES;
+
+/** What stands around a header's name and value on the wire: a colon, a blank, a line break. */
+const AROUND_BYTES = 4;
 
 /** Longest header name in bytes. Deno's HTTP library ends at 65,535. */
 const NAME_MAX_LENGTH = 1_000;
@@ -54,25 +66,37 @@ export function isToken(text: string): boolean {
 
 /**
  * The headers written in `text`, the JSON text of an object; of names that differ in case only, the
- * last.
+ * last. Reads no further than the limits allow.
  *
  * @returns The headers, or what is wrong with them. That never shows a value, nor a name that isn't
  * one.
  */
 export function readHeaders(text: string): Header[] | string {
+  if (text.length > TEXT_MAX_LENGTH) return tooMany(HEADERS_MAX_BYTES, "bytes");
+  const written = new Map<string, string>();
+  for (const { keyAt, keyEnd, valueAt, valueEnd } of membersOf(text)) {
+    const name = decodeString(text.slice(keyAt, keyEnd));
+    written.delete(name); // So that a duplicate also takes the later place.
+    written.set(name, text.slice(valueAt, valueEnd));
+    if (written.size > HEADERS_MAX) return tooMany(HEADERS_MAX, "in number");
+  }
   const headers = new Map<string, string>();
   let position = 0;
-  for (const [name, json] of scanObject(text)) {
+  let bytes = 0;
+  for (const [name, json] of written) {
     position++;
-    const value: unknown = JSON.parse(json);
+    const value = json.startsWith('"') ? decodeString(json) : undefined;
     const problem = nameProblem(name, position) ?? valueProblem(name, value);
     if (problem !== undefined) return problem;
-    headers.set(name.toLowerCase(), value as string);
-  }
-  if (headers.size > HEADERS_MAX) {
-    return `headers must be at most ${HEADERS_MAX} in number, current value is ${headers.size}`;
+    headers.set(name.toLowerCase(), value!);
+    bytes += name.length + value!.length + AROUND_BYTES;
+    if (bytes > HEADERS_MAX_BYTES) return tooMany(HEADERS_MAX_BYTES, "bytes");
   }
   return [...headers];
+}
+
+function tooMany(most: number, unit: string): string {
+  return `headers must be at most ${most} ${unit}, current value is more`;
 }
 
 function nameProblem(name: string, position: number): string | undefined {
@@ -84,14 +108,15 @@ function nameProblem(name: string, position: number): string | undefined {
     return `the name of header ${position} must be at most ${NAME_MAX_LENGTH} characters long, current value is ${name.length}`;
   }
   const lower = name.toLowerCase();
-  if (FORBIDDEN.has(lower) || lower.startsWith("proxy-")) {
+  // Behind some servers an underscore is as good as a hyphen.
+  if (FORBIDDEN.has(lower.replaceAll("_", "-")) || lower.startsWith("proxy-")) {
     return `headers must be without ${lower}, which belongs to the connection and is not the event's to set`;
   }
   return undefined;
 }
 
-function valueProblem(name: string, value: unknown): string | undefined {
-  if (typeof value !== "string") return `the header ${name} must be a string`;
+function valueProblem(name: string, value: string | undefined): string | undefined {
+  if (value === undefined) return `the header ${name} must be a string`;
   if (!VALUE.test(value)) {
     return `the header ${name} must be without line breaks, control characters and characters above U+00FF`;
   }

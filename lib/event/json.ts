@@ -1,10 +1,8 @@
 /**
  * Where the values of a JSON object stand in its text.
  *
- * What is sent must be the text the producer wrote, so the text has to be cut, not parsed and
- * printed again. Checking it is `JSON.parse`'s work; this module only finds its way through text
- * that `JSON.parse` has accepted, jumping from quote to quote, without recursion, so that nesting
- * costs no stack.
+ * Checking it is `scan.ts`'s work; this module only finds its way through text that is JSON,
+ * jumping from quote to quote, without recursion, so that nesting costs no stack.
  *
  * @module
  */
@@ -17,54 +15,48 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
+/** Where a member of an object stands in its text, quotes included. */
+export interface MemberSpan {
+  /** Where its key begins. */
+  readonly keyAt: number;
+  /** The index after its key. */
+  readonly keyEnd: number;
+  /** Where its value begins. */
+  readonly valueAt: number;
+  /** The index after its value. */
+  readonly valueEnd: number;
+}
+
 /**
- * The exact source text of each member's value, by decoded key (`"\u0075rl"` is `url`), in the
- * order they stand in the text. Of duplicate keys the last counts, as in `JSON.parse`.
+ * The members of an object one by one, duplicates too, in the order they stand in its text.
  *
- * `text` must be one that `JSON.parse` accepts as an object; for any other the answer means
+ * `text` must be one that `scanJson` takes for an object; for any other the answer means
  * nothing.
- *
- * @example
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { scanObject } from "./json.ts";
- *
- * assertEquals(scanObject(`{ "n": 1.0, "n": [2, 3] }`).get("n"), "[2, 3]");
- * ```
  */
-export function scanObject(text: string): Map<string, string> {
-  const members = new Map<string, string>();
+export function* membersOf(text: string): Generator<MemberSpan> {
   // Between two members stand only blanks and a comma, so the next quote opens the next key.
   let keyAt = text.indexOf('"');
   while (keyAt !== -1) {
     const keyEnd = stringEnd(text, keyAt);
-    const key = decodeKey(text.slice(keyAt, keyEnd));
     const valueAt = skipBlanks(text, text.indexOf(":", keyEnd) + 1);
     const valueEnd = endOfValue(text, valueAt);
-    members.delete(key); // So that a duplicate also takes the later place.
-    members.set(key, text.slice(valueAt, valueEnd));
+    yield { keyAt, keyEnd, valueAt, valueEnd };
     keyAt = text.indexOf('"', valueEnd);
   }
-  return members;
 }
 
 /**
  * Where the value of an object's first member with this decoded key stands in its text; `undefined`
  * when there is none.
  *
- * `text` must be one that `JSON.parse` accepts as an object.
+ * `text` must be one that `scanJson` takes for an object.
  */
 export function memberSpan(
   text: string,
   wanted: string,
 ): readonly [start: number, end: number] | undefined {
-  let keyAt = text.indexOf('"');
-  while (keyAt !== -1) {
-    const keyEnd = stringEnd(text, keyAt);
-    const valueAt = skipBlanks(text, text.indexOf(":", keyEnd) + 1);
-    const valueEnd = endOfValue(text, valueAt);
-    if (decodeKey(text.slice(keyAt, keyEnd)) === wanted) return [valueAt, valueEnd];
-    keyAt = text.indexOf('"', valueEnd);
+  for (const { keyAt, keyEnd, valueAt, valueEnd } of membersOf(text)) {
+    if (decodeString(text.slice(keyAt, keyEnd)) === wanted) return [valueAt, valueEnd];
   }
   return undefined;
 }
@@ -73,8 +65,8 @@ export function memberSpan(
  * Whether `text` stops before its JSON value does: it is blank, or a bracket or string was never
  * closed.
  *
- * This tells a file that is still being written from one that is broken, for text that `JSON.parse`
- * has refused.
+ * This tells a file that is still being written from one that is broken, for text that
+ * `scanJson` calls broken.
  */
 export function endsEarly(text: string): boolean {
   let depth = 0;
@@ -109,7 +101,8 @@ function isEscaped(text: string, at: number): boolean {
   return (at - before) % 2 === 0;
 }
 
-function decodeKey(quoted: string): string {
+/** What a string says, its quotes included in the text. */
+export function decodeString(quoted: string): string {
   return quoted.includes("\\") ? JSON.parse(quoted) : quoted.slice(1, -1);
 }
 
@@ -120,7 +113,7 @@ export function skipBlanks(text: string, at: number): number {
 }
 
 /** The four blanks of JSON: space, tab, line feed, carriage return. */
-function isBlank(code: number): boolean {
+export function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }
 

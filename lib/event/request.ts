@@ -8,9 +8,18 @@
  * @module
  */
 
-import { addressProblem, basicAuthorization, stripUrl, type UserInfo } from "./address.ts";
+import {
+  addressProblem,
+  basicAuthorization,
+  stripUrl,
+  URL_TEXT_MAX_LENGTH,
+  urlTooLong,
+  type UserInfo,
+} from "./address.ts";
 import { type Header, isToken, readHeaders } from "./headers.ts";
-import { endsEarly, scanObject } from "./json.ts";
+import { decodeString, endsEarly, skipBlanks } from "./json.ts";
+import { visible } from "./visible.ts";
+import { scanJson, type Span } from "./scan.ts";
 
 /** The HTTP request an event asks for. */
 export interface EventRequest {
@@ -23,8 +32,10 @@ export interface EventRequest {
    * URL's user info.
    */
   readonly headers: readonly Header[];
-  /** The exact JSON text to send; `undefined` for none. */
+  /** The exact JSON text to send; `undefined` for none. Of a large one a new text at each use. */
   readonly body: string | undefined;
+  /** The same in UTF-8, when it is large: as a text it would take twice the memory. */
+  readonly bodyBytes?: Uint8Array;
 }
 
 /** The event is fine. */
@@ -59,8 +70,14 @@ export type ParsedEvent = AcceptedEvent | UnfinishedEvent | RefusedEvent;
 /** Forbidden by the Fetch standard, https://fetch.spec.whatwg.org/#forbidden-method. */
 const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(["CONNECT", "TRACE", "TRACK"]);
 
+/** The longest that is registered has 17 characters. */
+const METHOD_MAX_LENGTH = 100;
+
 /** How much of a wrong value a reason quotes, in characters. */
 const QUOTE_MAX_LENGTH = 40;
+
+/** The members that are read; all others are left alone. */
+const READ = ["url", "requestBody", "params", "method", "httpVerb", "headers"];
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -80,58 +97,96 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  * assertEquals(event.kind === "request" && event.request.body, `{ "n": 1.0 }`);
  * ```
  */
-export function parseEvent(bytes: Uint8Array): ParsedEvent {
-  let text;
+export function parseEvent(file: Uint8Array): ParsedEvent {
+  const bytes = withoutBom(file);
+  if (!isUtf8(bytes)) return notUtf8(bytes);
+  const scan = scanJson(bytes, READ);
+  switch (scan.kind) {
+    case "object":
+      return readMembers(bytes, scan.members);
+    case "other":
+      return refused(
+        `the event must be a JSON object with a url, current value is ${kindOf(startOf(bytes))}`,
+      );
+    case "broken": {
+      const text = utf8.decode(bytes);
+      return endsEarly(text) ? unfinished(text) : refused(notJson(bytes, scan.at));
+    }
+  }
+}
+
+/** Larger events are handled as bytes: no text of them is made. */
+const LARGE_BYTES = 64 * 1024;
+
+function withoutBom(bytes: Uint8Array): Uint8Array {
+  const hasBom = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  return hasBom ? bytes.subarray(3) : bytes;
+}
+
+/** Whether bytes are UTF-8; large ones are looked at piece by piece. */
+function isUtf8(bytes: Uint8Array): boolean {
+  const pieces = new TextDecoder("utf-8", { fatal: true });
   try {
-    text = utf8.decode(bytes);
+    for (let at = 0; at < bytes.length; at += LARGE_BYTES) {
+      pieces.decode(bytes.subarray(at, at + LARGE_BYTES), { stream: true });
+    }
+    pieces.decode();
+    return true;
   } catch {
-    return notUtf8(bytes);
+    return false;
   }
-  let members: unknown;
-  try {
-    members = JSON.parse(text);
-  } catch (error) {
-    return endsEarly(text) ? unfinished(text) : refused(notJson(error));
-  }
-  if (typeof members !== "object" || members === null || Array.isArray(members)) {
-    return refused(
-      `the event must be a JSON object with a url, current value is ${kindOf(members)}`,
-    );
-  }
-  return readMembers(scanObject(text));
 }
 
 /**
- * The members that are read, all others are left alone: `url`, `method` and `headers`,
- * `requestBody`, and the SDKs' words `httpVerb` and `params`. `null` is as good as absent.
- *
- * They come out of the scanned texts one by one, not out of the object `JSON.parse` made: the
- * engine mistakes escaped keys now and then.
+ * Of the members that are read `url`, `method` and `headers`, `requestBody`, and the SDKs' words
+ * `httpVerb` and `params`. `null` is as good as absent.
  */
-function readMembers(texts: ReadonlyMap<string, string>): ParsedEvent {
-  const address = readAddress(valueOf(texts, "url"));
+function readMembers(event: Uint8Array, members: ReadonlyMap<string, Span>): ParsedEvent {
+  const textOf = (name: string) => {
+    const bytes = bytesOf(event, members.get(name));
+    return bytes && utf8.decode(bytes);
+  };
+  const address = readAddress(textOf("url"));
   if (typeof address === "string") return refused(address);
   const { url, user, problem } = address;
   if (problem !== undefined) return refused(problem, url);
 
-  const body = textOf(texts, "requestBody") ?? textOf(texts, "params");
-  const verb = valueOf(texts, "method") ?? valueOf(texts, "httpVerb");
+  const body = bytesOf(event, members.get("requestBody")) ??
+    bytesOf(event, members.get("params"));
+  const verb = textOf("method") ?? textOf("httpVerb");
   const method = readMethod(verb, body !== undefined);
   if (!method.ok) return refused(method.reason, url);
-  const headers = readAllHeaders(valueOf(texts, "headers"), texts.get("headers"), user);
+  const headers = readAllHeaders(textOf("headers"), user);
   if (typeof headers === "string") return refused(headers, url);
-  return { kind: "request", request: { url, method: method.value, headers, body } };
+  return { kind: "request", request: requestOf(url, method.value, headers, body) };
 }
 
-/** The text of a member, unless it is absent or `null`. */
-function textOf(texts: ReadonlyMap<string, string>, name: string): string | undefined {
-  const text = texts.get(name);
-  return text === "null" ? undefined : text;
+function requestOf(
+  url: URL,
+  method: string,
+  headers: readonly Header[],
+  body: Uint8Array | undefined,
+): EventRequest {
+  if (body === undefined) return { url, method, headers, body };
+  if (body.length < LARGE_BYTES) return { url, method, headers, body: utf8.decode(body) };
+  return {
+    url,
+    method,
+    headers,
+    get body() {
+      return utf8.decode(body);
+    },
+    bodyBytes: body,
+  };
 }
 
-function valueOf(texts: ReadonlyMap<string, string>, name: string): unknown {
-  const text = textOf(texts, name);
-  return text === undefined ? undefined : JSON.parse(text);
+const NULL = [0x6e, 0x75, 0x6c, 0x6c];
+
+/** The bytes of a member's value, unless it is absent or `null`. */
+function bytesOf(event: Uint8Array, span: Span | undefined): Uint8Array | undefined {
+  if (!span) return undefined;
+  const bytes = event.subarray(span.start, span.end);
+  return bytes.length === 4 && NULL.every((byte, n) => bytes[n] === byte) ? undefined : bytes;
 }
 
 /** A URL that was looked at. Events of one endpoint share it: nobody changes it. */
@@ -151,22 +206,26 @@ const addresses = new Map<string, Address>();
 const MOST_ADDRESSES = 256;
 const LONGEST_KEY = 1_024;
 
-function readAddress(value: unknown): Address | string {
-  const known = addresses.get(value as string);
+/** @param text The URL as JSON text. */
+function readAddress(text: string | undefined): Address | string {
+  if (text === undefined || !isString(text)) {
+    return `the event's url must be a string, current value is ${kindOf(text)}`;
+  }
+  if (text.length > URL_TEXT_MAX_LENGTH) return urlTooLong(text.length);
+  // Parsed, which copies it: a slice of the event's text would keep all of that in memory.
+  const value: string = JSON.parse(text);
+  const known = addresses.get(value);
   if (known) return known;
   const url = readUrl(value);
   if (typeof url === "string") return url;
   const user = stripUrl(url);
   const address = { url, user, problem: addressProblem(url) };
   if (addresses.size >= MOST_ADDRESSES) addresses.clear();
-  if ((value as string).length <= LONGEST_KEY) addresses.set(value as string, address);
+  if (value.length <= LONGEST_KEY) addresses.set(value, address);
   return address;
 }
 
-function readUrl(value: unknown): URL | string {
-  if (typeof value !== "string") {
-    return `the event's url must be a string, current value is ${kindOf(value)}`;
-  }
+function readUrl(value: string): URL | string {
   if (!URL.canParse(value)) {
     return "the event's url must be an absolute URL such as https://host/path";
   }
@@ -178,12 +237,14 @@ function readUrl(value: unknown): URL | string {
 }
 
 function readMethod(
-  value: unknown,
+  text: string | undefined,
   hasBody: boolean,
 ): { ok: true; value: string } | { ok: false; reason: string } {
-  if (!isGiven(value)) return { ok: true, value: hasBody ? "POST" : "GET" };
-  if (typeof value !== "string" || !isToken(value)) {
-    const current = typeof value === "string" ? quote(value) : kindOf(value);
+  if (text === undefined) return { ok: true, value: hasBody ? "POST" : "GET" };
+  const isShort = text.length <= METHOD_MAX_LENGTH;
+  const value = isString(text) && isShort ? decodeString(text) : "";
+  if (!isToken(value)) {
+    const current = !isString(text) ? kindOf(text) : isShort ? quote(value) : "longer";
     return {
       ok: false,
       reason: `the event's method must be an HTTP method such as POST, current value is ${current}`,
@@ -204,11 +265,10 @@ function readMethod(
  * wrong with them.
  */
 function readAllHeaders(
-  value: unknown,
   text: string | undefined,
   user: UserInfo | undefined,
 ): readonly Header[] | string {
-  const own = readOwnHeaders(value, text);
+  const own = readOwnHeaders(text);
   if (user === undefined || typeof own === "string") return own;
   if (own.some(([name]) => name === "authorization")) return own;
   const authorization = basicAuthorization(user);
@@ -218,16 +278,15 @@ function readAllHeaders(
   return [...own, ["authorization", authorization]];
 }
 
-function readOwnHeaders(value: unknown, text: string | undefined): readonly Header[] | string {
-  if (!isGiven(value) || text === undefined) return [];
-  if (typeof value !== "object" || Array.isArray(value)) {
-    return `the event's headers must be an object of strings, current value is ${kindOf(value)}`;
-  }
-  return readHeaders(text);
+function readOwnHeaders(text: string | undefined): readonly Header[] | string {
+  if (text === undefined) return [];
+  if (text.startsWith("{")) return readHeaders(text);
+  return `the event's headers must be an object of strings, current value is ${kindOf(text)}`;
 }
 
-function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== null;
+/** Whether a JSON text is that of a string. */
+function isString(text: string): boolean {
+  return text.startsWith('"');
 }
 
 function notUtf8(bytes: Uint8Array): ParsedEvent {
@@ -252,25 +311,42 @@ function refused(reason: string, url?: URL): RefusedEvent {
   return url === undefined ? { kind: "refused", reason } : { kind: "refused", reason, url };
 }
 
-/**
- * Says where the JSON breaks if the engine does, but leaves out the piece of the event that it
- * quotes.
- */
-function notJson(error: unknown): string {
-  const where = /^[^"]* at position \d+(?: \(line \d+ column \d+\))?$/.exec(
-    (error as SyntaxError).message,
-  );
-  return `the event must be JSON${where === null ? "" : `: ${where[0]}`}`;
+/** Says where the JSON breaks, but not what stands there: it may be a secret. */
+function notJson(bytes: Uint8Array, at: number): string {
+  const before = utf8.decode(bytes.subarray(0, at));
+  const line = before.split("\n").length;
+  const column = before.length - before.lastIndexOf("\n");
+  return `the event must be JSON, which ends at position ${before.length} ` +
+    `(line ${line} column ${column})`;
 }
 
-function kindOf(value: unknown): string {
-  if (value === undefined) return "missing";
-  if (value === null) return "null";
-  return Array.isArray(value) ? "an array" : `of type ${typeof value}`;
+/** As much of a JSON text as tells what it is the text of. */
+function startOf(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes.subarray(0, LARGE_BYTES)).trimStart();
+}
+
+/** What a JSON text is the text of. */
+function kindOf(text: string | undefined): string {
+  switch (text?.[skipBlanks(text, 0)]) {
+    case undefined:
+      return "missing";
+    case "n":
+      return "null";
+    case "[":
+      return "an array";
+    case "{":
+      return "of type object";
+    case '"':
+      return "of type string";
+    case "t":
+    case "f":
+      return "of type boolean";
+    default:
+      return "of type number";
+  }
 }
 
 function quote(text: string): string {
-  return JSON.stringify(
-    text.length > QUOTE_MAX_LENGTH ? `${text.slice(0, QUOTE_MAX_LENGTH)}…` : text,
-  );
+  const short = text.length > QUOTE_MAX_LENGTH ? `${text.slice(0, QUOTE_MAX_LENGTH)}…` : text;
+  return visible(JSON.stringify(short));
 }

@@ -2,10 +2,20 @@
  * One timer for all attempts in flight: a timer per attempt would cost as much as the request
  * itself.
  *
+ * An answer that is there wins over a time that is over. When the process has stood still, both are
+ * found at once, and the timer comes first: so what has come in meanwhile is handled before anything
+ * is called off.
+ *
  * @module
  */
 
 import type { Clock } from "../runtime/runtime.ts";
+
+/**
+ * Turns of the event loop in which an answer that has arrived is handled, its body included: one
+ * brings the bytes, some more take them through the runtime to whoever waits for them.
+ */
+const TURNS = 8;
 
 /** The time limit of one attempt. */
 export interface Deadline {
@@ -79,14 +89,21 @@ export class Deadlines {
     const asleep = this.#asleep = new AbortController();
     while (this.#pending.size > 0 && !asleep.signal.aborted) {
       const [oldest] = this.#pending;
-      const leftMs = oldest!.atMs - this.#clock.monotonic();
-      if (leftMs > 0) {
-        await this.#clock.sleep(leftMs, asleep.signal);
-      } else {
-        oldest!.expired = true;
-        oldest!.abort();
-      }
+      const nowMs = this.#clock.monotonic();
+      const leftMs = oldest!.atMs - nowMs;
+      if (leftMs > 0) await this.#clock.sleep(leftMs, asleep.signal);
+      else await this.#expire(nowMs, asleep.signal);
     }
     this.#asleep = undefined;
+  }
+
+  /** End the attempts whose time was over at `nowMs`, unless their answers are there. */
+  async #expire(nowMs: number, signal: AbortSignal): Promise<void> {
+    for (let turn = 0; turn < TURNS; turn++) await this.#clock.sleep(0, signal);
+    for (const timer of [...this.#pending]) {
+      if (timer.atMs > nowMs) return;
+      timer.expired = true;
+      timer.abort();
+    }
   }
 }

@@ -1,128 +1,96 @@
 /**
- * The lanes of a consumer, and whose turn it is.
+ * The lanes of a consumer: what is known of each destination, what waits for it in memory, and
+ * whose turn it is to send.
  *
- * Round robin between lanes that have something to send and may send it. A lane gets at most half
- * of the threads while another has work. Lanes on which nobody has answered yet get one request at
- * a time then, and share one half of the threads; those of them that have failed share a quarter:
- * many dead destinations leave room for the living, and for those nobody has tried.
+ * Put together from the {@linkcode Registry} (which lanes there are), {@linkcode Memory} (how much
+ * may wait), {@linkcode Shares} (who may have one more request in flight) and {@linkcode Turns}
+ * (who is next).
+ *
+ * Pure: time and chance are arguments, all times in ms of the monotonic clock.
  *
  * @module
  */
 
-import { Lane, type LaneChange, type LaneLimits, type Verdict } from "./lane.ts";
+import type { LaneChange, LaneLimits } from "./lane.ts";
+import { Memory } from "./memory.ts";
+import { Registry, type RegistryLimits } from "./registry.ts";
+import { Shares, type Suspect, SUSPECTS } from "./shares.ts";
+import type { Flight, Station } from "./station.ts";
+import { type Refusal, Turns } from "./turns.ts";
+import type { Verdict } from "./verdict.ts";
 
-/** Lanes remembered; beyond that, lanes that are closed and idle are forgotten. */
-const MOST_LANES = 2_000;
+export type { Flight, Station } from "./station.ts";
 
-/** Events claimed and waiting in memory for one lane; half of the threads when those are fewer. */
-const LONGEST_QUEUE = 32;
-
-/**
- * What waits in memory for a lane on which nobody has answered for this long gives way to others.
- */
-const HUNG_MS = 1_000;
-
-/**
- * A lane that is full, and on which nobody has answered for this long, is not waited for: what
- * comes after its events may be for others, and there is time to look.
- */
-const STALLED_MS = 200;
-
-/** What waits in memory. */
-export interface Queued {
-  /** Its size. */
-  readonly bytes: number;
-}
-
-/** One destination's lane and what waits for it in memory. */
-export interface Station<T extends Queued> {
-  /** The destination's folder name. */
-  readonly destination: string;
-  /** Its state. */
-  readonly lane: Lane;
-  /** Claimed events, the oldest first. */
-  readonly queue: T[];
-  /** When an attempt ended last, monotonic ms. */
-  lastEndMs: number;
-  /** What went wrong last. */
-  lastError: string;
-  /** Whether the next event comes from memory rather than from `defer/`. */
-  fromMemory: boolean;
-}
-
-/** All lanes. */
-export class Lanes<T extends Queued> {
-  readonly #limits: LaneLimits;
-  readonly #longestQueue: number;
-  readonly #stations = new Map<string, Station<T>>();
+/** All lanes; `T` is an event that waits in memory, with the size that it has there. */
+export class Lanes<T extends { readonly bytes: number }> {
   readonly #busy = new Set<Station<T>>();
-  readonly #runnable = new Set<Station<T>>();
-  #queued = 0;
-  #queuedBytes = 0;
-  /** Of these, for lanes that are not proven. */
-  #unprovenQueued = 0;
-  /** When a request to one of those ended last, monotonic ms. */
-  #unprovenEndMs = -Infinity;
-  #unproven = 0;
-  #suspect = 0;
+  readonly #registry: Registry<T>;
+  readonly #memory: Memory<T>;
+  readonly #shares: Shares<T>;
+  readonly #turns = new Turns<Station<T>, Suspect>(SUSPECTS);
 
   /**
    * No lane yet.
    *
    * @param longestQueue Events in memory of one lane at most.
    */
-  constructor(
-    limits: LaneLimits,
-    longestQueue: number = Math.min(LONGEST_QUEUE, Math.ceil(limits.most / 2)),
-  ) {
-    this.#limits = limits;
-    this.#longestQueue = longestQueue;
+  constructor(limits: LaneLimits, longestQueue?: number, remembered?: RegistryLimits) {
+    this.#memory = new Memory(limits.most, this.#busy, longestQueue);
+    this.#shares = new Shares(limits.most, this.#busy);
+    this.#registry = new Registry(
+      limits,
+      (station) => this.#busy.has(station),
+      (station) => this.#turns.forget(station),
+      remembered,
+    );
   }
 
   /** Events in memory. */
   get queued(): number {
-    return this.#queued;
+    return this.#memory.events;
   }
 
-  /** Size of their files. */
+  /** Their size. */
   get queuedBytes(): number {
-    return this.#queuedBytes;
+    return this.#memory.bytes;
   }
 
-  /** All of them. */
+  /** All of them, but idle ones of which only is remembered why they are closed off. */
   get stations(): Iterable<Station<T>> {
-    return this.#stations.values();
+    return this.#registry.stations;
   }
 
-  /** A destination's, if it has one. */
-  get(destination: string): Station<T> | undefined {
-    return this.#stations.get(destination);
+  /** Destinations that are held. */
+  held(): Iterable<string> {
+    return this.#registry.held();
   }
 
-  /** A destination's, made when there is none. */
-  of(destination: string, nowMs: number): Station<T> {
-    let station = this.#stations.get(destination);
-    if (station) return station;
-    if (this.#stations.size >= MOST_LANES) this.#forget(nowMs);
-    station = {
-      destination,
-      lane: new Lane(this.#limits, nowMs),
-      queue: [],
-      lastEndMs: nowMs,
-      lastError: "",
-      fromMemory: true,
-    };
-    this.#stations.set(destination, station);
-    return station;
+  /** Whether a destination is held. */
+  isHeld(destination: string): boolean {
+    return this.#registry.isHeld(destination);
   }
 
   /**
-   * Forget the lanes that know nothing a new one would not; the others too when that is not enough.
+   * Hold a destination or hold it no more, as an operator wants. It gets no lane by that: lanes are
+   * for destinations which have something to send.
    */
-  #forget(nowMs: number): void {
-    const idle = [...this.#stations.values()].filter((station) => !this.#busy.has(station));
-    const dull = idle.filter(({ lane }) => !lane.isClosedOff(nowMs));
-    for (const { destination } of dull.length > 0 ? dull : idle) this.#stations.delete(destination);
+  setHeld(destination: string, isHeld: boolean): void {
+    this.#registry.setHeld(destination, isHeld);
+    const station = this.#registry.get(destination);
+    if (station && !isHeld) this.#turns.wake(station);
+  }
+
+  /** A destination's, if it is among {@linkcode Lanes.stations}. */
+  get(destination: string): Station<T> | undefined {
+    return this.#registry.get(destination);
+  }
+
+  /**
+   * A destination's, made when there is none. What is closed off stays so, however many others come
+   * in between.
+   */
+  of(destination: string, nowMs: number): Station<T> {
+    return this.#registry.of(destination, nowMs);
   }
 
   /** Whether one more request may go out on a lane right now. */
@@ -135,23 +103,7 @@ export class Lanes<T extends Queued> {
    * while only an answer, of this lane or another, or an operator can change that.
    */
   readyMs(station: Station<T>, nowMs: number): number {
-    const { lane } = station;
-    if (!this.#othersWork(station)) {
-      return lane.inFlight < this.#limits.most ? lane.readyMs(nowMs) : Infinity;
-    }
-    return this.#hasRoomFor(lane) ? lane.readyMs(nowMs) : Infinity;
-  }
-
-  /** Whether a lane may have one more request in flight while others have work. */
-  #hasRoomFor(lane: Lane): boolean {
-    const half = Math.ceil(this.#limits.most / 2);
-    if (lane.isProven) return lane.inFlight < half;
-    if (lane.inFlight > 0 || this.#unproven >= half) return false;
-    return !lane.isSuspect || this.#suspect < Math.ceil(half / 2);
-  }
-
-  #othersWork(station: Station<T>): boolean {
-    return this.#busy.size > (this.#busy.has(station) ? 1 : 0);
+    return this.#shares.allow(station, nowMs) ? station.lane.readyMs(nowMs) : Infinity;
   }
 
   /**
@@ -159,78 +111,38 @@ export class Lanes<T extends Queued> {
    * have work.
    */
   isFull(station: Station<T>): boolean {
-    if (station.queue.length >= this.#longestQueue) return true;
-    if (station.lane.isProven || !this.#othersWork(station)) return false;
-    return station.queue.length > 0 || this.#isFullOfUnproven();
+    return this.#memory.isFull(station);
+  }
+
+  /** How many more events may be claimed at once, besides those that are being claimed. */
+  mostClaims(claiming: number): number {
+    return this.#memory.mostClaims(claiming);
+  }
+
+  /** When more events may be claimed, monotonic ms; the past for now. */
+  claimsFromMs(nowMs: number): number {
+    return this.#memory.claimsFromMs(nowMs, (station) => this.readyMs(station, nowMs));
   }
 
   /**
-   * Whether there is no hurry to take in more for a lane: half of what it may have in memory is
-   * left.
+   * The lane that has been silent for longest, while events wait for it in memory, if that is long.
    */
-  #hasStock(station: Station<T>): boolean {
-    return station.queue.length >= this.#longestQueue / 2 || this.isFull(station);
-  }
-
-  /**
-   * How many more events may be claimed at once besides those that are on their way: if they are
-   * all for the one lane that has work, they have to find room there. A lane that is full and not
-   * waited for is no measure.
-   */
-  roomAhead(claiming: number): number {
-    if (this.#busy.size === 0) return claiming > 0 ? 0 : Infinity;
-    const [station] = this.#busy;
-    if (this.#busy.size > 1 || this.isFull(station!)) return Infinity;
-    return Math.max(0, this.#longestQueue - station!.queue.length - claiming);
-  }
-
-  #isFullOfUnproven(): boolean {
-    return this.#unprovenQueued >= this.#limits.most / 4;
-  }
-
-  /**
-   * The lane that has waited longest for an answer while events wait for it in memory, if that is
-   * long.
-   */
-  hung(nowMs: number): Station<T> | undefined {
-    let longest: Station<T> | undefined;
-    for (const station of this.#busy) {
-      if (station.queue.length === 0 || nowMs - station.lastEndMs < HUNG_MS) continue;
-      if (longest === undefined || station.lastEndMs < longest.lastEndMs) longest = station;
-    }
-    return longest;
-  }
-
-  /**
-   * Until when to wait instead of parking what is taken in, monotonic ms: the one lane that has
-   * work is full, but answers come; or so do all the lanes that aren't proven, which fail fast. The
-   * past when there is nothing to wait for.
-   */
-  waitsUntilMs(nowMs: number): number {
-    if (this.#busy.size !== 1) {
-      return this.#isFullOfUnproven() ? this.#unprovenEndMs + STALLED_MS : 0;
-    }
-    const [station] = this.#busy;
-    const { lane, lastEndMs } = station!;
-    if (!this.#hasStock(station!) || lane.isClosedOff(nowMs)) return 0;
-    const readyMs = lane.readyMs(nowMs);
-    if (readyMs <= nowMs) return nowMs + 1; // it has enough to send right now
-    return readyMs === Infinity ? lastEndMs + STALLED_MS : 0;
+  mostSilent(nowMs: number): Station<T> | undefined {
+    return this.#memory.mostSilent(nowMs);
   }
 
   /** Keep a claimed event in memory until its lane may send it. */
   enqueue(station: Station<T>, event: T): void {
     station.queue.push(event);
-    this.#countQueued(station, [event], 1);
+    this.#memory.added(station, [event]);
     this.#busy.add(station);
-    this.#runnable.add(station);
+    this.#turns.wake(station);
   }
 
   /** The oldest event in memory of a lane. */
   dequeue(station: Station<T>): T | undefined {
     const event = station.queue.shift();
-    if (event) this.#countQueued(station, [event], -1);
-    this.#rest(station);
+    if (event) this.#removed(station, [event]);
     return event;
   }
 
@@ -240,81 +152,92 @@ export class Lanes<T extends Queued> {
     let kept = 0;
     for (const event of station.queue) if (!taken.has(event)) station.queue[kept++] = event;
     station.queue.length = kept;
-    this.#countQueued(station, events, -1);
-    this.#rest(station);
+    this.#removed(station, events);
   }
 
   /** All events in memory of a lane. */
   empty(station: Station<T>): T[] {
     const events = station.queue.splice(0);
-    this.#countQueued(station, events, -1);
-    this.#rest(station);
+    this.#removed(station, events);
     return events;
+  }
+
+  #removed(station: Station<T>, events: readonly T[]): void {
+    this.#memory.removed(station, events);
+    this.#rest(station);
   }
 
   /** A lane may have something to send. */
   wake(station: Station<T>): void {
-    this.#runnable.add(station);
+    this.#turns.wake(station);
   }
 
   /**
    * The next lane, in turn, that may send something. It has to be woken again for its next turn.
    */
   next(nowMs: number): Station<T> | undefined {
-    for (const station of this.#runnable) {
-      this.#runnable.delete(station);
-      if (this.admits(station, nowMs)) return station;
-    }
-    return undefined;
+    return this.#turns.next(
+      (station) => this.#refusal(station, nowMs),
+      (standing) => this.#shares.room(standing, nowMs),
+    );
   }
 
-  /** A request goes out. */
-  started(station: Station<T>, nowMs: number): LaneChange | undefined {
-    this.#count(station, -1);
-    const change = station.lane.start(nowMs);
-    this.#count(station, 1);
+  #refusal(station: Station<T>, nowMs: number): Refusal<Suspect> | undefined {
+    if (station.lane.readyMs(nowMs) > nowMs) return "other";
+    if (this.#shares.allow(station, nowMs)) return undefined;
+    const standing = this.#shares.standing(station);
+    return standing !== "trusted" && this.#shares.room(standing, nowMs) <= 0 ? standing : "other";
+  }
+
+  /** A request begins. */
+  started(station: Station<T>, nowMs: number): Flight<T> {
+    this.#before(station, nowMs);
+    const flight: Flight<T> = { station, startMs: nowMs, change: station.lane.start(nowMs) };
+    station.flights.add(flight);
     this.#busy.add(station);
-    return change;
+    this.#after(station, nowMs);
+    return flight;
   }
 
-  /** A request has ended. */
+  /**
+   * A request has ended.
+   *
+   * @param ms How long the attempt took.
+   * @param random Uniform in [0, 1).
+   * @param event Which event it was.
+   */
   ended(
-    station: Station<T>,
+    flight: Flight<T>,
     nowMs: number,
     verdict: Verdict,
     ms: number,
     random: number,
     event: string,
   ): LaneChange | undefined {
-    if (!station.lane.isProven) this.#unprovenEndMs = nowMs;
-    this.#count(station, -1);
+    const { station } = flight;
+    this.#memory.ending(station, nowMs);
+    this.#before(station, nowMs);
+    station.flights.delete(flight);
     const change = station.lane.end(verdict, ms, nowMs, random, event);
-    this.#count(station, 1);
     station.lastEndMs = nowMs;
+    this.#after(station, nowMs);
     this.#rest(station);
-    this.#runnable.add(station);
+    this.#turns.wake(station);
+    this.#turns.unblock((standing) => this.#shares.room(standing, nowMs));
     return change;
   }
 
-  #countQueued({ lane }: Station<T>, events: readonly T[], sign: 1 | -1): void {
-    this.#queued += sign * events.length;
-    for (const { bytes } of events) this.#queuedBytes += sign * bytes;
-    if (!lane.isProven) this.#unprovenQueued += sign * events.length;
+  #before(station: Station<T>, nowMs: number): void {
+    this.#shares.before(station, nowMs);
+    this.#memory.before(station);
   }
 
-  /**
-   * Keep the numbers of requests in flight and events in memory on lanes that are not proven, and
-   * on suspect ones.
-   */
-  #count({ lane, queue }: Station<T>, sign: 1 | -1): void {
-    if (!lane.isProven) {
-      this.#unproven += sign * lane.inFlight;
-      this.#unprovenQueued += sign * queue.length;
-    }
-    if (lane.isSuspect) this.#suspect += sign * lane.inFlight;
+  #after(station: Station<T>, nowMs: number): void {
+    this.#shares.after(station, nowMs);
+    this.#memory.after(station);
   }
 
   #rest(station: Station<T>): void {
-    if (station.queue.length === 0 && station.lane.inFlight === 0) this.#busy.delete(station);
+    if (station.queue.length === 0 && station.flights.size === 0) this.#busy.delete(station);
   }
 }

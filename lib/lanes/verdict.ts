@@ -1,24 +1,66 @@
 /**
  * What an attempt says about its destination, which is not what it says about its event.
  *
+ * | outcome of an attempt                                             | verdict  |
+ * | ----------------------------------------------------------------- | -------- |
+ * | delivered, or deferred since its answer could not be kept here    | success  |
+ * | deferred: time-out, 429, 503                                      | overload |
+ * | deferred: no answer, 1xx, 3xx, 401, 403, 407, 408, 425, other 5xx | failure  |
+ * | deferred because the operator wants it: any other status          | nothing  |
+ * | refused, called off, or our own trouble                           | nothing  |
+ *
  * @module
  */
 
-import type { Verdict } from "./lane.ts";
-import type { Attempt } from "../http/sender.ts";
+/** What an attempt said about its destination. */
+export type Verdict =
+  /** It works. */
+  | "success"
+  /** It has too much to do: time-out, 429, 503. */
+  | "overload"
+  /** It doesn't work. */
+  | "failure"
+  /** Nothing: the event was refused, the attempt called off, or the trouble is ours. */
+  | "nothing";
+
+/** As much of an attempt as a verdict needs. */
+export interface Attempted {
+  /**
+   * How it ended. `aborted`: called off here. `crowded`: too many files are open here, and the
+   * destination has no part in it.
+   */
+  readonly outcome: "delivered" | "deferred" | "refused" | "aborted" | "crowded";
+  /** HTTP status, when there was an answer. */
+  readonly status?: number | undefined;
+  /** Whether it ended because its time was over. */
+  readonly isTimeout?: boolean | undefined;
+  /** What its answer could not be kept for, when that is why it was deferred. */
+  readonly error?: unknown;
+}
 
 /** Statuses by which a destination says that it has too much to do. */
 const OVERLOADED = new Set([429, 503]);
 
-/** Statuses that are about the destination, beside 3xx and 5xx; see the table of outcomes. */
-const ABOUT_THE_DESTINATION = new Set([401, 403, 407, 408, 425, 429]);
+/** Statuses of 4xx that are about the destination; see the table of outcomes. */
+const ABOUT_THE_DESTINATION = new Set([401, 403, 407, 408, 425]);
 
 /** The verdict of an attempt; `undefined` stands for one that did not come about. */
-export function verdictOf(attempt: Attempt | undefined): Verdict {
-  if (!attempt || attempt.outcome === "aborted" || attempt.outcome === "refused") return "nothing";
-  if (attempt.outcome === "delivered") return "success";
-  const { status } = attempt;
-  if (status === undefined) return attempt.isTimeout ? "overload" : "failure";
+export function verdictOf(attempt: Attempted | undefined): Verdict {
+  switch (attempt?.outcome) {
+    case "delivered":
+      return "success";
+    case "deferred":
+      return attempt.error === undefined ? verdictOfDeferred(attempt) : "success";
+    case "refused":
+    case "aborted":
+    case "crowded":
+    case undefined:
+      return "nothing";
+  }
+}
+
+function verdictOfDeferred({ status, isTimeout }: Attempted): Verdict {
+  if (status === undefined) return isTimeout ? "overload" : "failure";
   if (OVERLOADED.has(status)) return "overload";
   const isAboutIt = status < 400 || status >= 500 || ABOUT_THE_DESTINATION.has(status);
   return isAboutIt ? "failure" : "nothing";

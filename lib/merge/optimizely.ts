@@ -19,8 +19,11 @@ import { type Merger, type Part, scopeOf, utf8Bytes } from "./merger.ts";
  */
 const MOST_ENVELOPES = 256;
 
-/** Longer ones aren't worth it. */
-const LONGEST_ENVELOPE = 4_096;
+/** Longer ones aren't worth remembering. */
+const LONGEST_REMEMBERED = 4_096;
+
+/** A longer one is no envelope of an SDK: to tell what it means would take up to half a second. */
+const LONGEST_ENVELOPE = 65_536;
 
 /** What is remembered of an envelope. */
 interface Envelope {
@@ -37,8 +40,9 @@ export function optimizelyMerger(): Merger {
   function envelopeOf(text: string): Envelope {
     const known = envelopes.get(text);
     if (known) return known;
+    if (text.length > LONGEST_ENVELOPE) return { canonical: undefined, bytes: text.length };
     const envelope = { canonical: canonicalJson(text), bytes: utf8Bytes(text) };
-    if (text.length > LONGEST_ENVELOPE) return envelope;
+    if (text.length > LONGEST_REMEMBERED) return envelope;
     if (envelopes.size >= MOST_ENVELOPES) envelopes.clear();
     envelopes.set(text, envelope);
     return envelope;

@@ -19,7 +19,7 @@ import type {
   Runtime,
   Stat,
 } from "./runtime.ts";
-import { clock, fetchWeb, random, sha256 } from "./web.ts";
+import { clock, random, sha256 } from "./web.ts";
 
 function kindOf(info: { isFile: boolean; isDirectory: boolean; isSymlink: boolean }): Kind {
   if (info.isSymlink) return "symlink";
@@ -268,6 +268,28 @@ function mayReach(url: URL): boolean {
     "granted";
 }
 
+/** How long a connection is kept that nobody uses. Deno's own 90 s of many destinations use up files. */
+const IDLE_MS = 15_000;
+
+/** The connections kept by `fetch`; made when they are needed. */
+let connections: Deno.HttpClient | undefined;
+
+function fetchDeno(url: string, init: RequestInit): Promise<Response> {
+  connections ??= Deno.createHttpClient({ poolIdleTimeout: IDLE_MS });
+  return fetch(url, { ...init, client: connections });
+}
+
+/** What is in flight goes on. */
+function closeIdle(): void {
+  connections?.close();
+  connections = undefined;
+}
+
+/** Deno's `fetch` leaves everything as it came when asked to, and else knows these two. */
+function decodes(contentEncoding: string, acceptEncoding: string): boolean {
+  return acceptEncoding !== "identity" && (contentEncoding === "gzip" || contentEncoding === "br");
+}
+
 const serve: NonNullable<Runtime["serve"]> = (address, handler) => {
   const cut = new AbortController();
   const server = Deno.serve({ ...address, signal: cut.signal, onListen() {} }, handler);
@@ -283,17 +305,35 @@ const serve: NonNullable<Runtime["serve"]> = (address, handler) => {
   };
 };
 
+/**
+ * The machine's memory, or that of the container around this process, which Deno tells only by way
+ * of Node's `process`: 0 or a huge number there means that there is no limit.
+ */
+function memoryBytes(): number | undefined {
+  try {
+    const { total } = Deno.systemMemoryInfo();
+    const { process } = globalThis as { process?: { constrainedMemory?(): number } };
+    const limit = process?.constrainedMemory?.() ?? 0;
+    return limit > 0 && limit < total ? limit : total;
+  } catch {
+    return undefined; // this build may not ask
+  }
+}
+
 /** The runtime this process runs on; `disk` is {@linkcode blockingDisk} unless told otherwise. */
 export function denoRuntime(disk: Disk = blockingDisk): Runtime {
   return {
     disk,
     clock,
-    fetch: fetchWeb,
+    fetch: fetchDeno,
+    closeIdle,
+    decodes,
     serve,
     mayReach,
     random,
     sha256,
     hostname: hostname(),
     pid: Deno.pid,
+    memoryBytes: memoryBytes(),
   };
 }

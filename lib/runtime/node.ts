@@ -30,10 +30,10 @@ import {
   writeSync,
 } from "node:fs";
 import { opendir } from "node:fs/promises";
-import { hostname } from "node:os";
+import { hostname, totalmem } from "node:os";
 import process from "node:process";
 import type { DirEntry, Disk, FileContent, Kind, Runtime, Stat } from "./runtime.ts";
-import { clock, fetchWeb, random, sha256 } from "./web.ts";
+import { clock, random, sha256 } from "./web.ts";
 
 /** Names fetched from the system at a time. */
 const LIST_BUFFER = 1_024;
@@ -144,6 +144,15 @@ export const nodeDisk: Disk = {
   },
 };
 
+/** The machine's memory, or that of the container around this process. */
+function memoryBytes(): number {
+  const [total, limit] = [totalmem(), process.constrainedMemory?.() ?? 0];
+  return limit > 0 && limit < total ? limit : total;
+}
+
+/** What Node's `fetch` decodes, whatever was asked for. */
+const DECODED = new Set(["gzip", "x-gzip", "deflate", "br"]);
+
 /**
  * The runtime this process runs on. Node asks for no permissions: it may reach whatever the network
  * lets it.
@@ -152,11 +161,13 @@ export function nodeRuntime(): Runtime {
   return {
     disk: nodeDisk,
     clock,
-    fetch: fetchWeb,
+    fetch: (url, init) => fetch(url, init),
+    decodes: (contentEncoding) => DECODED.has(contentEncoding),
     mayReach: () => true,
     random,
     sha256,
     hostname: hostname(),
     pid: process.pid,
+    memoryBytes: memoryBytes(),
   };
 }

@@ -188,6 +188,16 @@ export interface Runtime {
   /** One HTTP request, as the web platform's `fetch`. */
   fetch(url: string, init: RequestInit): Promise<Response>;
   /**
+   * Close the connections that `fetch` keeps for later and nobody uses now, and with them their
+   * files. Missing where a runtime closes them soon enough itself.
+   */
+  readonly closeIdle?: () => void;
+  /**
+   * Whether `fetch` undoes the `content-encoding` of an answer to a request with this
+   * `accept-encoding`; both in lower case, `""` for none. Missing where it never does.
+   */
+  readonly decodes?: (contentEncoding: string, acceptEncoding: string) => boolean;
+  /**
    * Answer HTTP requests at an address; port 0 leaves the port to the system. Missing where a
    * runtime has no server.
    *
@@ -210,6 +220,11 @@ export interface Runtime {
   readonly hostname: string;
   /** This process's number. */
   readonly pid: number;
+  /**
+   * Memory that this process may use, as far as the machine or its container says; in bytes,
+   * `undefined` when it can't be told.
+   */
+  readonly memoryBytes?: number | undefined;
 }
 
 /**

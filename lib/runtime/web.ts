@@ -1,6 +1,6 @@
 /**
- * What Deno and Node have in common, because both have it from the web platform: clocks, chance,
- * hashes and HTTP.
+ * What Deno and Node have in common, because both have it from the web platform: clocks, chance and
+ * hashes.
  *
  * @module
  */
@@ -58,9 +58,4 @@ export async function sha256(text: string): Promise<string> {
     await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)),
   );
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** As `Runtime.fetch`; looked up at each call, so that loading this module needs nothing. */
-export function fetchWeb(url: string, init: RequestInit): Promise<Response> {
-  return fetch(url, init);
 }

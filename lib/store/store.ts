@@ -24,7 +24,17 @@ import type { Trace } from "../telemetry/trace.ts";
 import type { DiskFailure } from "./failure.ts";
 
 /** What a consumer needs of the world besides its store. */
-export type World = Pick<Runtime, "clock" | "fetch" | "mayReach" | "random" | "sha256">;
+export type World = Pick<
+  Runtime,
+  | "clock"
+  | "closeIdle"
+  | "decodes"
+  | "fetch"
+  | "mayReach"
+  | "memoryBytes"
+  | "random"
+  | "sha256"
+>;
 
 /** An event that is due and may be claimed. What it is made of is the store's. */
 export interface Candidate {
@@ -112,6 +122,8 @@ export interface Claim {
   readonly takeovers: number;
   /** When it was put on the queue, Unix ms; known once it has been read. */
   readonly enqueuedMs: number;
+  /** How many bytes {@linkcode Claim.read} would read, at most: 0 for what is at hand. */
+  readonly unreadBytes: number;
   /** Its content. A promise only when the store has to be asked. */
   read(): Content | Promise<Content>;
   /** Start the lease anew. `"kept"`: refused, so it can't be sent now. */

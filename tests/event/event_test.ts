@@ -1,12 +1,19 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { destinationFolder, destinationLabel } from "../../lib/event/destination.ts";
+import { destinationFolder, destinationLabel, Destinations } from "../../lib/event/destination.ts";
 import { checkEvent, encodeEvent, encodeEventText } from "../../lib/event/encode.ts";
-import { endsEarly, scanObject } from "../../lib/event/json.ts";
+import { decodeString, endsEarly, membersOf } from "../../lib/event/json.ts";
 import { type EventRequest, parseEvent } from "../../lib/event/request.ts";
+import { scanJson } from "../../lib/event/scan.ts";
+import { visible } from "../../lib/event/visible.ts";
 
 const utf8 = new TextEncoder();
 const URL_TEXT = "https://a.example/v1";
+
+/** What stands in a text's UTF-8. */
+function cut(text: string, { start, end }: { readonly start: number; readonly end: number }) {
+  return new TextDecoder().decode(utf8.encode(text).subarray(start, end));
+}
 
 function bytesOf(event: unknown): Uint8Array {
   return utf8.encode(typeof event === "string" ? event : JSON.stringify(event));
@@ -64,37 +71,185 @@ function memberText([a, name, b, c, value, d]: string[]): string {
   return `${a}${name}${b}:${c}${value}${d}`;
 }
 
-Deno.test("scanObject() finds the text of each value, the last of duplicate keys, keys decoded", () => {
+/** The members of an object as they are written, duplicates too. */
+function writtenIn(text: string): (readonly [key: string, value: string])[] {
+  return Array.from(membersOf(text), ({ keyAt, keyEnd, valueAt, valueEnd }) => [
+    decodeString(text.slice(keyAt, keyEnd)),
+    text.slice(valueAt, valueEnd),
+  ]);
+}
+
+Deno.test("membersOf() finds the text of each value, duplicates too", () => {
   const text = '{ "a" : 1.0 ,"b":"}\\"]","\\u0061":[ {"a":2} ], "c":{} , "":null,"__proto__":-0\n}';
-  assertEquals([...scanObject(text)], [
+  assertEquals(writtenIn(text), [
+    ["a", "1.0"],
     ["b", '"}\\"]"'],
     ["a", '[ {"a":2} ]'],
     ["c", "{}"],
     ["", "null"],
     ["__proto__", "-0"],
   ]);
-  assertEquals(scanObject(" { } ").size, 0);
+  assertEquals(writtenIn(" { } "), []);
 });
 
-Deno.test("scanObject() finds every member of any object, its value's text as it was written", () => {
+Deno.test("membersOf() and scanJson() find every member of any object, its value's text as it was written", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(blanks, key(), blanks, blanks, jsonText, blanks)), (members) => {
       const text = ` {${members.map(memberText).join(",")}}\n`;
       // JSON.parse(text) is no judge: V8 15 can take a key written \" for an earlier one written
       // \\.
       const written = members.map(([, name, , , value]) => [JSON.parse(name), value] as const);
-      assertEquals(scanObject(text), new Map(written));
+      assertEquals(writtenIn(text), written);
+      const wanted = ["requestBody", "url", "a", "missing"];
+      const last = new Map(written.filter(([name]) => wanted.includes(name)));
+      const scan = scanJson(utf8.encode(text), wanted);
+      assert(scan.kind === "object");
+      const texts = [...scan.members].map(([name, span]) => [name, cut(text, span)] as const);
+      assertEquals(new Map(texts), last);
     }),
     { numRuns: 300 },
   );
 });
 
-Deno.test("scanObject() and endsEarly() take 4 MiB of nested brackets without recursion", () => {
-  const half = 2 << 20;
-  const value = "[".repeat(half) + "]".repeat(half);
-  assertEquals(scanObject(`{"v":${value},"w":1}`).get("v")?.length, value.length);
-  assert(endsEarly("[".repeat(half)));
+Deno.test("scanJson() finds a member however its key is written", () => {
+  for (const name of ["url", "\\u0075rl", "u\\u0072\\u006C", "\\u0075\\u0072\\u006c"]) {
+    const text = `{"urls":0,"ur":0,"\\\\u0075rl":0,"\\/url":0,"":0,"${name}" : [1] }`;
+    const scan = scanJson(utf8.encode(text), ["url"]);
+    assert(scan.kind === "object");
+    assertEquals([...scan.members].map(([key, span]) => [key, cut(text, span)]), [["url", "[1]"]]);
+  }
 });
+
+/** JSON texts with a few characters taken out, put in or exchanged: most are no JSON. */
+const nearlyJson = fc.tuple(
+  jsonText,
+  fc.array(
+    fc.tuple(
+      fc.nat(),
+      fc.integer({ min: 0, max: 2 }),
+      fc.constantFrom(
+        ...'{}[]:,"\\/bfnrtu0123456789aeEF+-. \t\n\r\u0000\u001f\u007f\u2028\ufeffé',
+        "true",
+        "nul",
+        "",
+      ),
+    ),
+    { maxLength: 3 },
+  ),
+).map(([text, edits]) => {
+  for (const [at, cut, put] of edits) {
+    const start = at % (text.length + 1);
+    text = text.slice(0, start) + put + text.slice(start + cut);
+  }
+  return text;
+});
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test("scanJson() takes for JSON exactly what JSON.parse does", () => {
+  let broken = 0;
+  const agree = (text: string) => {
+    const scan = scanJson(utf8.encode(text), ["a"]);
+    assertEquals(scan.kind !== "broken", isJson(text), text);
+    if (scan.kind === "broken") broken++;
+    else assertEquals(scan.kind === "object", text.trimStart().startsWith("{"), text);
+  };
+  for (
+    const number of "0 -0 01 -01 1. .1 -.1 +1 1e 1e+ 1E-05 1.5e3 0e0 0x1 - 1-1 1e5.5 Infinity"
+      .split(" ")
+  ) {
+    for (const text of [number, `[${number}]`, `{"a":${number}}`, ` ${number} `]) agree(text);
+  }
+  for (
+    const text of [
+      "",
+      " ",
+      "[",
+      "{",
+      "]",
+      "}",
+      "[}",
+      "{]",
+      "[1}",
+      '{"a":1]',
+      "[,]",
+      "{,}",
+      "[1,]",
+      '{"a":1,}',
+    ]
+  ) {
+    agree(text);
+  }
+  for (
+    const text of [
+      "\u0002",
+      "[] []",
+      "{}\u0002",
+      '"',
+      '"\\',
+      '"\\u',
+      '"\\u12"',
+      '"\\x"',
+      '{"a"}',
+      "\u00a01",
+      "tru",
+      "truee",
+    ]
+  ) {
+    agree(text);
+  }
+  fc.assert(fc.property(nearlyJson, agree), { numRuns: 3_000 });
+  fc.assert(fc.property(fc.string({ maxLength: 8 }), agree));
+  assert(broken > 500, `only ${broken} were broken`);
+});
+
+Deno.test("scanJson() says where a text stops to be JSON, or that it ends early", () => {
+  const places: [text: string, at: number][] = [
+    ['{"a":}', 5],
+    ["[1,]", 3],
+    ["{} x", 3],
+    ['{"a" 1}', 5],
+    ['["\n"]', 2],
+    ['["\\u00g0"]', 6],
+    ["[nul]", 1],
+    ['{"a":[1', 7],
+    ['"abc', 4],
+    ["", 0],
+  ];
+  for (const [text, at] of places) {
+    assertEquals(scanJson(utf8.encode(text), []), { kind: "broken", at }, text);
+  }
+});
+
+/** What `JSON.parse` takes long for. */
+const HOSTILE: readonly (readonly [what: string, value: string])[] = [
+  ["brackets in brackets", "[".repeat(2 << 20) + "]".repeat(2 << 20)],
+  ["braces in braces", '{"":'.repeat(200_000) + "0" + "}".repeat(200_000)],
+  ["many keys", `{${Array.from({ length: 100_000 }, (_, n) => `"${n.toString(36)}":0`)}}`],
+];
+
+for (const [what, value] of HOSTILE) {
+  Deno.test(`parseEvent() takes ${what} without building them, in less time than JSON.parse`, () => {
+    const bytes = utf8.encode(`{"url":"${URL_TEXT}","requestBody":${value}}`);
+    const timed = (work: () => void) => {
+      const startMs = performance.now();
+      work();
+      return performance.now() - startMs;
+    };
+    const parse = () => assertEquals(parseEvent(bytes).kind, "request");
+    const ms = Math.min(...Array.from({ length: 5 }, () => timed(parse)));
+    const parseMs = timed(() => JSON.parse(value));
+    assert(ms < parseMs, `${ms} ms, JSON.parse alone ${parseMs} ms`);
+    assert(endsEarly(value.slice(0, -1)));
+  });
+}
 
 Deno.test("endsEarly() is true for every proper prefix of an object", () => {
   fc.assert(
@@ -258,6 +413,7 @@ const REFUSED_URLS: readonly (readonly [url: string, reason: string])[] = [
   ["ftp://a.example", 'current value is "ftp"'],
   ["a.example:80/x", 'current value is "a.example"'],
   [`https://a/${"x".repeat(65_000)}`, "at most 65000 bytes"],
+  [`https://a/#${"x".repeat(4_000_000)}`, "at most 65000 bytes"],
   ["http://../", "1 to 63"],
   ["http://./", "1 to 63"],
   ["http://a..b/", "1 to 63"],
@@ -307,6 +463,10 @@ const REFUSED_REST: readonly (readonly [event: Record<string, unknown>, reason: 
   [{ method: "PO ST" }, "HTTP method"],
   [{ method: "poſt" }, "HTTP method"],
   [{ method: 1 }, "of type number"],
+  [{ method: "x".repeat(200) }, "HTTP method"],
+  [{ method: [1] }, "an array"],
+  [{ method: true }, "of type boolean"],
+  [{ method: "a\u009b\u202e" }, "a\\u009b\\u202e"],
   [{ headers: [] }, "an array"],
   [{ headers: "a: b" }, "of type string"],
   [{ headers: { a: 1 } }, "header a must be a string"],
@@ -332,10 +492,13 @@ for (const [event, reason] of REFUSED_REST) {
 
 Deno.test("parseEvent() refuses headers that frame the message or belong to the connection", () => {
   const names = "Host Connection Content-Length Transfer-Encoding Upgrade Expect TE Trailer " +
-    "Keep-Alive HTTP2-Settings Proxy-Authorization Proxy-Connection";
+    "Keep-Alive HTTP2-Settings Proxy-Authorization Proxy-Connection TRANSFER-ENCODING " +
+    "transfer_encoding Content_Length keep_alive";
   for (const name of names.split(" ")) {
-    const reason = refusal({ url: URL_TEXT, headers: { [name]: "x" } });
-    assertStringIncludes(reason, `without ${name.toLowerCase()}`);
+    for (const value of ["x", "", "trailers", "gzip, chunked"]) {
+      const reason = refusal({ url: URL_TEXT, headers: { [name]: value } });
+      assertStringIncludes(reason, `without ${name.toLowerCase()}`);
+    }
   }
 });
 
@@ -357,6 +520,28 @@ Deno.test("parseEvent() refuses so many headers that they would end the process"
     Object.fromEntries(Array.from({ length: n }, (_, i) => [`x${i}`, ""]));
   assertEquals(accepted({ url: URL_TEXT, headers: many(1_000) }).headers.length, 1_000);
   assertStringIncludes(refusal({ url: URL_TEXT, headers: many(1_001) }), "at most 1000");
+});
+
+Deno.test("parseEvent() refuses more headers than the limits allow, however they are written", () => {
+  const text = (headers: string) => `{"url":"${URL_TEXT}","headers":${headers}}`;
+  const tooMany = "headers must be at most 1000 in number, current value is more";
+  const tooLong = "headers must be at most 65536 bytes, current value is more";
+  const escapes = Array.from({ length: 1_001 }, (_, n) => `"\\u0078${n}":""`);
+  assertEquals(refusal(text(`{${escapes}}`)), tooMany);
+  // 1 + 4 bytes around the value
+  const longest = "a".repeat(65_531);
+  assertEquals(accepted({ url: URL_TEXT, headers: { a: longest } }).headers[0]?.[1], longest);
+  assertEquals(accepted(text(`{"a":"${"\\u0061".repeat(65_531)}"}`)).headers[0]?.[1], longest);
+  assertEquals(refusal({ url: URL_TEXT, headers: { a: `${longest}a` } }), tooLong);
+  assertEquals(refusal({ url: URL_TEXT, headers: { a: longest, b: "" } }), tooLong);
+  assertEquals(refusal(text(`{"a":"${"x".repeat(600_000)}","a":""}`)), tooLong);
+});
+
+Deno.test("parseEvent() refuses 320,000 headers", () => {
+  const headers = Array.from({ length: 320_000 }, (_, n) => `"${n}":""`);
+  const parsed = parseEvent(utf8.encode(`{"url":"${URL_TEXT}","headers":{${headers}}}`));
+  assert(parsed.kind === "refused");
+  assertStringIncludes(parsed.reason, "headers must be at most 65536 bytes");
 });
 
 Deno.test("parseEvent() never shows user info or a header's value in a reason", () => {
@@ -535,6 +720,44 @@ Deno.test("destinationFolder() adds a hash of the origin to what is changed or c
   const cut = `https_${"a".repeat(60)}.${"b".repeat(33)}_0123456789ab`;
   assertEquals(await destinationFolder(long, (text) => Promise.resolve(sha256(text))), cut);
   assertEquals(asked, ["http://[::1]:8080", long.origin]);
+});
+
+Deno.test("Destinations gives one value to all URLs of a destination, a promise only for a hash", async () => {
+  const asked: string[] = [];
+  const destinations = new Destinations((text) => {
+    asked.push(text);
+    return Promise.resolve("0123456789abcdef".repeat(4));
+  });
+  const one = destinations.of(new URL("https://a.example/x"));
+  assertEquals(one, { origin: "https://a.example", label: "https_a.example_443" });
+  assert(destinations.of(new URL("https://a.example:443/y?z")) === one);
+  const ipv6 = new URL("http://[::1]:8080/x");
+  const both = [destinations.of(ipv6), destinations.of(ipv6)];
+  assert(both[0] instanceof Promise);
+  const [first, second] = await Promise.all(both);
+  assert(first === second && destinations.of(ipv6) === first);
+  assertEquals(first, { origin: "http://[::1]:8080", label: "http____1__8080_0123456789ab" });
+  assertEquals(asked, [ipv6.origin, ipv6.origin]);
+});
+
+Deno.test("Destinations remembers those of late and takes up no more memory", () => {
+  const destinations = new Destinations(neverAsked);
+  const first = destinations.of(new URL("http://first/"));
+  for (let n = 0; n < 5_000; n++) destinations.of(new URL(`http://h${n}/`));
+  const again = destinations.of(new URL("http://first/"));
+  assert(again !== first);
+  assertEquals(again, first);
+  assert(destinations.of(new URL("http://h4999/")) === destinations.of(new URL("http://h4999/")));
+});
+
+Deno.test("visible() escapes what a terminal obeys or a reader can't see, and nothing else", () => {
+  const hidden = [0x00, 0x1b, 0x7f, 0x80, 0x9b, 0x061c, 0x200e, 0x200f, 0x202a, 0x202e, 0x2066];
+  for (const code of [...hidden, 0x2069, 0x2028, 0xfeff, 0xd800]) {
+    const hex = code.toString(16).padStart(4, "0");
+    assertEquals(visible(`a${String.fromCharCode(code)}b`), `a\\u${hex}b`);
+  }
+  assertEquals(visible("a\nb\t\r\u001b", "\t\n"), "a\nb\t\\u000d\\u001b");
+  assertEquals(visible("é ß 漢字 😀 …"), "é ß 漢字 😀 …");
 });
 
 Deno.test("parseEvent() reads escaped keys by what they say, however often", () => {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { writeSums } from "../../tools/compile/sums.ts";
 import { type Ended, run, whereIs } from "../tools/fixtures.ts";
 import { namesIn, type TempDir, tempDir } from "../support/temp_dir.ts";
@@ -57,17 +57,24 @@ Deno.test({
 const systemdAnalyze = whereIs("systemd-analyze");
 
 Deno.test({
-  name: "systemd has nothing to say against the unit",
+  name: "systemd has nothing to say against the unit, with and without what it recommends",
   ignore: systemdAnalyze === undefined,
   async fn() {
     await using dist = await built();
     const text = await Deno.readTextFile(`${deploy}optimizelyd-maildir.service`);
-    const unit = `${dist.path}/optimizelyd-maildir.service`;
     // it wants to see the executable, which isn't installed where this runs
     const present = text.replace("/usr/local/bin/optimizelyd-maildir", "/bin/sh");
-    await Deno.writeTextFile(unit, present);
+    const recommended = present.replace(/^#(?=[A-Z]\w+=)/gm, "");
+    for (const setting of ["MemoryMax=", "IPAddressDeny=", "IPAddressAllow="]) {
+      assertStringIncludes(recommended, `\n${setting}`);
+    }
+    const units = await Promise.all([present, recommended].map(async (text, n) => {
+      const unit = `${dist.path}/optimizelyd-maildir-${n}.service`;
+      await Deno.writeTextFile(unit, text);
+      return unit;
+    }));
     const { code, stdout, stderr } = await run(systemdAnalyze!, {
-      args: ["verify", unit],
+      args: ["verify", ...units],
       env: {},
     });
     assertEquals([code, stdout, stderr], [0, "", ""]);

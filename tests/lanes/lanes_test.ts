@@ -447,11 +447,29 @@ Deno.test("a rate limit holds for each destination alone and doesn't delay anoth
   await yard.close(working);
 });
 
+Deno.test("endpoints that answered, and then take requests and never end them, don't delay the others", async () => {
+  const endpoint = ({ atMs }: SimRequest) => atMs < 10 * SECOND_MS ? WELL : DEAD;
+  const names = ["one.test", "two.test", "three.test"];
+  const yard = new Yard(Object.fromEntries(names.map((name) => [name, endpoint])), SLOW_DISK);
+  const working = yard.consume();
+  const hanging = names.map((name) => yard.stream(name, 300, 30 * SECOND_MS));
+  const well = yard.stream("well.test", 1_200, 40 * SECOND_MS);
+  await yard.world.advance(20 * SECOND_MS);
+  const late = yard.stream("late.test", 200, 20 * SECOND_MS);
+  await yard.world.run(Promise.all(hanging));
+  for (const ids of [await yard.world.run(well), await yard.world.run(late)]) {
+    const waits = yard.waits(ids);
+    assert(p99(waits) <= 20, `p99 ${p99(waits)} ms`);
+    assert(waits.at(-1)! <= SECOND_MS, `the last one waited ${waits.at(-1)} ms`);
+  }
+  await working.stop();
+});
+
 const FOLDER = `${BASE}/defer/http_held.test_80`;
 
-function hold(yard: Yard): void {
-  yard.world.disk.plant(FOLDER, { kind: "directory", mtimeMs: yard.world.nowMs });
-  yard.world.disk.plant(`${FOLDER}/.hold`, { text: "", mtimeMs: yard.world.nowMs });
+function hold(yard: Yard, folder = FOLDER): void {
+  yard.world.disk.plant(folder, { kind: "directory", mtimeMs: yard.world.nowMs });
+  yard.world.disk.plant(`${folder}/.hold`, { text: "", mtimeMs: yard.world.nowMs });
 }
 
 async function resume(yard: Yard): Promise<void> {
@@ -484,6 +502,23 @@ Deno.test("a hold is seen by running consumers within seconds, survives restarts
   assertEquals(new Set(yard.changes), new Set(["held", "resumed"]));
   assert(yard.changes.length <= 6, `${yard.changes}`);
   await yard.close(...working);
+});
+
+Deno.test("of 2,200 destinations that are held none is sent to, however many others come", async () => {
+  const yard = new Yard();
+  const count = 2_200;
+  for (let n = 0; n < count; n++) hold(yard, `${BASE}/defer/http_held${n}.test_80`);
+  const working = yard.consume();
+  await yard.world.advance(SECOND_MS);
+  for (let n = 0; n < count; n++) {
+    yard.put(`held${n}.test`);
+    if (n % 5 === 0) yard.put(`free${n}.test`);
+  }
+  await yard.world.advance(20 * SECOND_MS);
+  const sent = yard.seen.filter(({ host }) => host.startsWith("held"));
+  assertEquals(sent.slice(0, 3), []);
+  assertEquals(yard.left, count);
+  await working.stop();
 });
 
 Deno.test("until-empty ends when only held destinations have events left, and says that it isn't empty", async () => {

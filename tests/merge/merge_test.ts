@@ -12,7 +12,7 @@ import {
   type TraceEvent,
   utf8Bytes,
 } from "../../mod.ts";
-import { scanObject } from "../../lib/event/json.ts";
+import { memberSpan } from "../../lib/event/json.ts";
 import { canonicalJson } from "../../lib/merge/canonical.ts";
 import { type Answer, startEndpoint, type Taken } from "../support/endpoint.ts";
 import { runOnce } from "../sim/crash_sweep.ts";
@@ -60,6 +60,11 @@ async function setUp(answer: Answer = NO_CONTENT) {
   };
 }
 
+/** The exact text of an object's member. */
+function textOf(object: string, key: string): string {
+  return object.slice(...memberSpan(object, key)!);
+}
+
 /**
  * Bodies captured from the SDKs: of each of three versions, a decision, a conversion, and a batch
  * of the SDK's own.
@@ -67,7 +72,7 @@ async function setUp(answer: Answer = NO_CONTENT) {
 const CAPTURED = [4, 5, 6].map((version) =>
   ["impression", "conversion", "batch10"].map((kind) => {
     const text = Deno.readTextFileSync(`tests/fixtures/events/v${version}-node-${kind}.json`);
-    return scanObject(text).get("params")!;
+    return textOf(text, "params");
   })
 );
 
@@ -81,11 +86,11 @@ function bodyOf(captured: string, n: number): string {
 
 /** The exact text of each visitor. */
 function visitorsIn(body: string): string[] {
-  const array = scanObject(body).get("visitors")!;
-  // each as the only member of an object, whose value scanObject cuts
+  const array = textOf(body, "visitors");
+  // each as the only member of an object, whose value memberSpan finds
   const texts: string[] = [];
   for (let rest = array.slice(1, -1); rest.trim() !== "";) {
-    const text = scanObject(`{"v":${rest.replace(/^\s*,/, "")}}`).get("v")!;
+    const text = textOf(`{"v":${rest.replace(/^\s*,/, "")}}`, "v");
     texts.push(text);
     rest = rest.slice(rest.indexOf(text) + text.length);
   }
@@ -604,4 +609,12 @@ Deno.test("the size of a text is that of its UTF-8", () => {
     const whole = text.toWellFormed();
     assertEquals(utf8Bytes(whole), new TextEncoder().encode(whole).length);
   }));
+});
+
+Deno.test("an envelope longer than any SDK's is not looked into: it goes alone", () => {
+  const bodyWith = (length: number) => `{"a":"${"x".repeat(length)}","visitors":[{}]}`;
+  assert(keyOf(bodyWith(60_000)) !== undefined);
+  assertEquals(keyOf(bodyWith(70_000)), undefined);
+  // what is long about the visitors doesn't count
+  assert(keyOf(`{"visitors":[{"a":"${"x".repeat(70_000)}"}]}`) !== undefined);
 });

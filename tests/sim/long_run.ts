@@ -133,6 +133,7 @@ function replyOf(plan: Plan, request: SimRequest): Reply {
     { status: 500, body: "no" },
     { status: 400 },
     { fails: "refused" },
+    { fails: "crowded" },
     { fails: "reset before" },
     { fails: "reset after" },
     { fails: "hang" },

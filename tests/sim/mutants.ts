@@ -30,27 +30,14 @@ export interface Mutation {
   readonly by: Model;
 }
 
-/** The rooms that a queue and its consumer are made of. */
-const ROOMS = [
-  "consumer",
-  "event",
-  "http",
-  "lanes",
-  "merge",
-  "queue",
-  "runtime",
-  "store",
-  "telemetry",
-];
-
 const LIB = new URL("../../lib/", import.meta.url);
 
-async function copyRoom(room: string, to: string): Promise<void> {
-  await Deno.mkdir(`${to}/${room}`);
-  for await (const { name, isDirectory } of Deno.readDir(new URL(room, LIB))) {
-    const path = `${room}/${name}`;
-    if (isDirectory) await copyRoom(path, to);
-    else await Deno.copyFile(new URL(path, LIB), `${to}/${path}`);
+/** Copy a folder of the source, given by its path below `lib/`. */
+async function copyFolder(folder: string, to: string): Promise<void> {
+  await Deno.mkdir(`${to}/${folder}`, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(new URL(folder, LIB))) {
+    if (isDirectory) await copyFolder(`${folder}${name}/`, to);
+    else await Deno.copyFile(new URL(`${folder}${name}`, LIB), `${to}/${folder}${name}`);
   }
 }
 
@@ -64,8 +51,7 @@ export async function mutantOf(
 ): Promise<Product> {
   const lib = await Deno.makeTempDir();
   try {
-    await Deno.copyFile(new URL("version.ts", LIB), `${lib}/version.ts`);
-    for (const room of ROOMS) await copyRoom(room, lib);
+    await copyFolder("./", lib);
     const source = await Deno.readTextFile(`${lib}/${file}`);
     if (!source.includes(from)) throw new Error(`Cannot mutate ${file}: it has no ${from}`);
     await Deno.writeTextFile(`${lib}/${file}`, source.replace(from, () => to));
@@ -153,16 +139,16 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "removed before the 2xx",
     file: "consumer/dispatcher.ts",
-    from: "if (events.length === 1) return",
-    to: "if (events.length === 1) await event.claim.complete(); if (events.length === 1) return",
+    from: "if (events.length === 1) {",
+    to: "if (events.length === 1) { await event.claim.complete();",
     scenarios: ["events delivered", "a consumer that dies in the middle"],
     by: "run",
   },
   {
     name: "removed before its response is kept",
     file: "consumer/settle.ts",
-    from: "await answer.write(body);",
-    to: "await event.claim.complete(); await answer.write(body);",
+    from: "await answer.finish(response.meta);",
+    to: "await event.claim.complete(); await answer.finish(response.meta);",
     scenarios: ["events delivered"],
     by: "run",
   },
@@ -307,7 +293,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a hold not heeded",
     file: "consumer/lane_sync.ts",
-    from: "lane.isHeld = isHeld;",
+    from: "this.#lanes.setHeld(destination, isHeld);",
     to: "",
     scenarios: ["a destination that is held"],
     by: "run",

@@ -44,7 +44,7 @@ export interface Reply {
    * `"refused"`: no connection. `"reset before"`, `"reset after"`: the connection breaks, before or
    * after the endpoint took the event. `"hang"`: it took it and never answers. `"hang before"`:
    * never answers, and didn't take it. `"hang body"`: status and headers arrive, the end of the
-   * body never does.
+   * body never does. `"crowded"`: the sender has no file left for a connection.
    */
   readonly fails?:
     | "refused"
@@ -52,7 +52,8 @@ export interface Reply {
     | "reset after"
     | "hang"
     | "hang before"
-    | "hang body";
+    | "hang body"
+    | "crowded";
 }
 
 /** A request that the endpoint took. */
@@ -147,6 +148,10 @@ export class SimNetwork {
     await this.#time.sleep(delayMs, process, signal);
     signal?.throwIfAborted();
     if (fails === "refused") throw new TypeError("error sending request: connection refused");
+    if (fails === "crowded") {
+      const cause = Object.assign(new Error("connect EMFILE"), { code: "EMFILE" });
+      throw new TypeError("fetch failed", { cause });
+    }
     if (fails === "reset before" || fails === "reset after") {
       throw new TypeError("error sending request: connection reset by peer");
     }

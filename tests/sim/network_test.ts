@@ -20,7 +20,14 @@ Deno.test("fetch() answers as scripted, after the delay", async () => {
 
 Deno.test("the endpoint keeps what it took, whether or not its answer arrived", async () => {
   const taken: Record<string, unknown> = {};
-  const fails = ["refused", "reset before", "reset after", "hang", "hang before"] as const;
+  const fails = [
+    "refused",
+    "crowded",
+    "reset before",
+    "reset after",
+    "hang",
+    "hang before",
+  ] as const;
   for (const failure of fails) {
     const world = new World();
     const controller = new AbortController();
@@ -38,6 +45,7 @@ Deno.test("the endpoint keeps what it took, whether or not its answer arrived", 
   }
   assertEquals(taken, {
     refused: ["TypeError"],
+    crowded: ["TypeError"],
     "reset before": ["TypeError"],
     "reset after": ["TypeError", "id-1 false"],
     hang: ["AbortError", "id-1 false"],

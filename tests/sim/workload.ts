@@ -340,7 +340,10 @@ export class Referee {
       const claim = this.#claims.get(from.name);
       const isUnsent = move === "cur → defer" && claim?.isRead &&
         claim.sent === this.#sentOf(this.#textOf(path));
-      const expected = isUnsent && !this.isDiskFaulty ? [-1] : isUnsent ? [-1, 0] : [0];
+      // Of an attempt that was taken over nobody knows whether it was sent: it stays counted.
+      const isTakenOver = (parseTag(was.tag ?? "")?.takeovers ?? 0) > 0;
+      const isGivenBack = isUnsent && !isTakenOver;
+      const expected = isGivenBack && !this.isDiskFaulty ? [-1] : isGivenBack ? [-1, 0] : [0];
       if (!expected.includes(change)) return "settles with another count of attempts";
     }
     if (move === "cur → cur" && change !== 0 && was.timeMs !== undefined) {

@@ -143,6 +143,11 @@ Deno.test({
     const child = start(open, { args, env: bare });
     try {
       await server.arrived(1);
+      if (await canHoldSignals()) {
+        const status = await Deno.readTextFile(`/proc/${child.pid}/status`);
+        assertMatch(status, /^SigBlk:\t0+200$/m); // SIGUSR1
+      }
+      child.kill("SIGUSR1"); // so it does nothing
       assertEquals(await commandsWith(base), Deno.build.os === "linux" ? [child.pid] : []);
       child.kill("SIGTERM");
       assertEquals((await endOf(child)).code, 0);
@@ -154,6 +159,13 @@ Deno.test({
     assertEquals(namesIn(`${base}/new`).length, 1);
   },
 });
+
+/** Whether `env` here starts a program with a signal held back. */
+async function canHoldSignals(): Promise<boolean> {
+  if (Deno.build.os !== "linux") return false;
+  const { code } = await run("/usr/bin/env", { args: ["--block-signal=USR1", "true"], env: {} });
+  return code === 0;
+}
 
 /** Processes whose command line holds `text`, as far as the system tells. */
 async function commandsWith(text: string): Promise<number[]> {
@@ -195,18 +207,110 @@ Deno.test({
   },
 });
 
+/**
+ * A cache in which `program` is what lies there instead of Deno: a script for `/bin/sh`, of Deno's
+ * size. Owner and size are all that a start looks at.
+ */
+async function cacheRunning(program: string, cache: string): Promise<void> {
+  const unpacked = `${bare["XDG_CACHE_HOME"]}/optimizelyd-maildir`;
+  if (namesIn(unpacked).length === 0) await run(open, { args: ["--version"], env: bare });
+  await Deno.mkdir(cache, { mode: 0o700, recursive: true });
+  for (const name of namesIn(unpacked).filter((name) => /^(?:deno|program)-/.test(name))) {
+    await Deno.writeTextFile(`${cache}/${name}`, `#!/bin/sh\n${program}\nexit\n`, { mode: 0o500 });
+    await Deno.truncate(`${cache}/${name}`, (await Deno.stat(`${unpacked}/${name}`)).size);
+  }
+}
+
 Deno.test({
-  name: "an executable unpacks nowhere that somebody else could write to",
+  name: "an executable unpacks nowhere that somebody else could write to, nor below such a place",
   ignore: !hasShell,
   async fn() {
     const shared = await newDirectory();
-    await Deno.chmod(shared, 0o777);
-    const env = { ...bare, XDG_CACHE_HOME: shared };
-    assertRefused(await run(open, { env }), 73, /somebody else could change/);
+    const below = `${shared}/of mine/deep`;
+    await Deno.mkdir(below, { recursive: true, mode: 0o700 });
+    for (const mode of [0o777, 0o770]) {
+      await Deno.chmod(shared, mode);
+      for (const XDG_CACHE_HOME of [shared, below, `${below}/new`]) {
+        const ended = await run(open, { env: { ...bare, XDG_CACHE_HOME } });
+        assertRefused(ended, 73, new RegExp(`somebody else could change what is in ${shared}\n`));
+      }
+    }
+    await Deno.chmod(shared, 0o1777); // as /tmp: an entry that is ours stays ours
+    await cacheRunning("echo started", `${below}/optimizelyd-maildir`);
+    const { code, stdout } = await run(open, { env: { ...bare, XDG_CACHE_HOME: below } });
+    assertEquals([code, stdout], [0, "started\n"]);
+  },
+});
 
-    const TMPDIR = await newDirectory();
-    await Deno.symlink(await newDirectory(), `${TMPDIR}/optimizelyd-maildir-${Deno.uid()}`);
-    assertRefused(await run(open, { env: { TMPDIR } }), 73, /only this user can write to/);
+Deno.test({
+  name: "a name that somebody else took in the temporary directory doesn't keep it from starting",
+  ignore: !hasShell,
+  async fn() {
+    const damaged = `${await newDirectory()}/damaged`;
+    const bytes = new Uint8Array(100_000);
+    using file = await Deno.open(open);
+    await file.read(bytes);
+    await Deno.writeFile(damaged, bytes, { mode: 0o755 });
+
+    const taking: ((name: string) => Promise<void>)[] = [
+      async (name) => await Deno.symlink(await newDirectory(), name),
+      (name) => Deno.writeTextFile(name, ""),
+    ];
+    if (Deno.uid() === 0) {
+      taking.push(async (name) => {
+        await Deno.mkdir(name, { mode: 0o700 });
+        await Deno.chown(name, 65534, 65534);
+      });
+    }
+    for (const take of taking) {
+      const TMPDIR = await newDirectory();
+      await take(`${TMPDIR}/optimizelyd-maildir-${Deno.uid()}`);
+      // one that is damaged says so only once it has a place to unpack into
+      assertRefused(await run(damaged, { env: { TMPDIR } }), 74, /is damaged/);
+      const [, name, ...others] = namesIn(TMPDIR);
+      assertEquals(others, []);
+      assertEquals((await Deno.lstat(`${TMPDIR}/${name}`)).mode! & 0o777, 0o700);
+
+      await cacheRunning("echo started", `${TMPDIR}/${name}`);
+      const { code, stdout } = await run(open, { env: { TMPDIR } });
+      assertEquals([code, stdout], [0, "started\n"]);
+      assertEquals(namesIn(TMPDIR).length, 2);
+    }
+  },
+});
+
+Deno.test({
+  name: "an executable drops what isn't UTF-8 from its environment, whatever it is called",
+  ignore: !hasShell,
+  async fn() {
+    const XDG_CACHE_HOME = await newDirectory();
+    await cacheRunning("env", `${XDG_CACHE_HOME}/optimizelyd-maildir`);
+    const kept = { LC_ALL: "C.UTF-8", HTTP_PROXY: "http://größe.example/", no_proxy: "a b" };
+    const hostile = String.raw`
+      odd=$(printf 'a\377b')
+      export DENO_COVERAGE_DIR="$odd" DENO_V8_FLAGS="$odd" OPTIMIZELYD_BASE_DIR="$odd" TZ="$odd"
+      export LC_TIME="$(printf '\355\240\200')" LC_PAPER="$(printf '\300\200')" # no characters
+      exec "$0"`;
+    const args = ["-c", hostile, open];
+    const { code, stdout } = await run("/bin/sh", {
+      args,
+      env: { ...kept, PATH: "", XDG_CACHE_HOME },
+    });
+    const ours = /^(?:PATH|PWD|OLDPWD|SHLVL|_|HOME|DENO_(?:DIR|NO_.*)|XDG_CACHE_HOME)=/;
+    const rest = stdout.trim().split("\n").filter((line) => !ours.test(line)).sort();
+    assertEquals(code, 0);
+    assertEquals(rest, Object.entries(kept).map(([name, value]) => `${name}=${value}`).sort());
+  },
+});
+
+Deno.test({
+  name: "an executable runs what lies in the directory that it has opened and checked",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const XDG_CACHE_HOME = await newDirectory();
+    await cacheRunning("echo $0", `${XDG_CACHE_HOME}/optimizelyd-maildir`);
+    const { stdout } = await run(open, { env: { ...bare, XDG_CACHE_HOME } });
+    assertMatch(stdout, /^\/proc\/self\/fd\/9\/deno-/);
   },
 });
 
@@ -401,7 +505,7 @@ for (const [name, ...targets] of formats) {
         allow_import: ["0.0.0.0:1"], // nobody's address; absent it would be Deno's list
         allow_net: [],
         allow_read: [],
-        allow_sys: ["hostname"],
+        allow_sys: ["hostname", "systemMemoryInfo"],
         allow_write: [],
         prompt: false,
       });
@@ -426,8 +530,8 @@ Deno.test("deno compile bakes the locks of a locked build in", async () => {
   assertEquals(granted((await metadataOf(`${out}/${executable}`)).permissions), {
     allow_import: ["0.0.0.0:1"],
     allow_net: ["a.example", "b.example:8443"],
-    allow_read: ["/var/spool/optimizelyd"],
-    allow_sys: ["hostname"],
+    allow_read: ["/var/spool/optimizelyd", "/etc/machine-id", "/dev/null"],
+    allow_sys: ["hostname", "systemMemoryInfo"],
     allow_write: ["/var/spool/optimizelyd"],
     prompt: false,
   });

@@ -76,14 +76,7 @@ async function runLoop(
  * What `deno task consume` grants; below `/dev`, the usual tmpfs, Deno asks for everything instead.
  */
 function permissionsFor(queue: string): readonly string[] {
-  if (queue.startsWith("/dev/")) return ["--allow-all"];
-  return [
-    "--allow-read",
-    "--allow-write",
-    "--allow-net",
-    "--allow-env=OPTIMIZELYD_BASE_DIR",
-    "--allow-sys=hostname",
-  ];
+  return [queue.startsWith("/dev/") ? "--allow-all" : "-P=consume"];
 }
 
 /** A consumer that runs; killed at the end of the scope if it still does. */

@@ -5,15 +5,13 @@
  */
 
 import { runNpm, ToolError } from "./child.ts";
+import type { PinnedPackage } from "./targets.ts";
 
-/** An npm package as the registry serves it, and the program in it. */
+/** An npm package that is the one whose hash is known, and the program in it. */
 export interface DenoPackage {
   /** Package and version, e.g. `@deno/linux-x64-glibc@2.9.6`. */
   readonly name: string;
-  /**
-   * The package, a gzip-compressed tar file. npm has checked it against the registry's integrity
-   * value.
-   */
+  /** The package, a gzip-compressed tar file. */
   readonly archive: Uint8Array;
   /** The name of the binary inside. */
   readonly member: string;
@@ -22,24 +20,39 @@ export interface DenoPackage {
 }
 
 /**
- * Get this Deno's version of the package or, where the registry doesn't have it, the newest before
- * it.
+ * Get a package by npm.
  *
- * `directory` receives the download; npm's own cache makes a second one cheap.
+ * `directory` receives the download; npm's own cache makes a second one cheap. Throws
+ * {@linkcode ToolError}, also when what came isn't the package that was pinned.
  */
-export async function fetchDenoPackage(name: string, directory: string): Promise<DenoPackage> {
-  const wanted = `${name}@<=${Deno.version.deno}`;
-  const output = await runNpm(directory, ["pack", "--json", "--prefer-offline", wanted]);
-  const [packed] = JSON.parse(output) as { filename: string; version: string }[];
-  if (packed === undefined) throw new ToolError(`npm pack ${wanted} answered nothing`);
+export async function fetchDenoPackage(
+  { name, integrity }: PinnedPackage,
+  directory: string,
+): Promise<DenoPackage> {
+  const output = await runNpm(directory, ["pack", "--json", "--prefer-offline", name]);
+  const [packed] = JSON.parse(output) as { filename: string }[];
+  if (packed === undefined) throw new ToolError(`npm pack ${name} answered nothing`);
   // older npm versions print the name of a scoped package with its slash, newer ones as the file is
   // called
   const file = packed.filename.replace(/^@/, "").replaceAll("/", "-");
   const archive = await Deno.readFile(`${directory}/${file}`);
+  const found = await integrityOf(archive);
+  if (found !== integrity) {
+    throw new ToolError(
+      `${name} is not the package it was when its hash was taken: ` +
+        `it must have ${integrity}, and what npm brought has ${found}`,
+    );
+  }
   const member = "package/deno";
   const binary = memberOf(await gunzip(archive), member);
   if (binary === undefined) throw new ToolError(`There is no ${member} in ${file}`);
-  return { name: `${name}@${packed.version}`, archive, member, binary };
+  return { name, archive, member, binary };
+}
+
+/** The hash as npm writes it. */
+async function integrityOf(bytes: Uint8Array): Promise<string> {
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-512", bytes as BufferSource));
+  return `sha512-${hash.toBase64()}`;
 }
 
 async function gunzip(archive: Uint8Array): Promise<Uint8Array> {

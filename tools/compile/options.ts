@@ -6,7 +6,7 @@
 
 import { parseArgs } from "@std/cli";
 import type { Locks } from "./permissions.ts";
-import { isAbsoluteOn, isPortable, type Target, targetNamed, targets } from "./targets.ts";
+import { isAbsoluteOn, type Target, targetNamed, targets } from "./targets.ts";
 
 /** How an executable is made. */
 export type Form = "compile" | "portable";
@@ -93,7 +93,7 @@ function chooseTargets(
   machine: string,
 ): readonly Target[] {
   if (all && names.length > 0) throw new UsageError("--all and --target exclude each other");
-  const exists = (target: Target) => form !== "portable" || isPortable(target);
+  const exists = (target: Target) => form !== "portable" || target.portable !== undefined;
   if (all) return targets.filter(exists);
   return [...new Set(names.length > 0 ? names : [machine])].map((name) => {
     const target = targetNamed(name);

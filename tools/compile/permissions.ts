@@ -16,23 +16,34 @@ export interface Locks {
 }
 
 /**
+ * What a locked build may look at beside its directory, on systems that have it: what tells this
+ * machine from others, and, by the date of a device that each kernel or container makes anew, this
+ * start of it from the one before. Files below `/proc` and `/sys` can't be had: Deno opens them for
+ * `--allow-all` and nothing less.
+ */
+const MACHINE_FILES = ["/etc/machine-id", "/dev/null"];
+
+/** What Deno tells by `--allow-sys`: a part of a claim's name, and what memory there is. */
+const SYSTEM = ["hostname", "systemMemoryInfo"];
+
+/**
  * Flags of `deno compile` and `deno run` alike. Whatever isn't granted here is refused without
  * asking.
  */
 export function permissionFlags({ baseDir, hosts }: Locks): string[] {
+  const machineFiles = baseDir?.startsWith("/") ? MACHINE_FILES : [];
   return [
     // never ask: a question on a terminal nobody watches is a hang, and a "yes" would be an
     // escalation
     "--no-prompt",
     // the queue, or whichever directory --base-dir names
-    baseDir === undefined ? "--allow-read" : `--allow-read=${baseDir}`,
+    baseDir === undefined ? "--allow-read" : `--allow-read=${[baseDir, ...machineFiles].join()}`,
     baseDir === undefined ? "--allow-write" : `--allow-write=${baseDir}`,
     // delivery
     hosts.length === 0 ? "--allow-net" : `--allow-net=${hosts.join(",")}`,
     // the one variable that is ours, and not even that where the base directory is baked in
     ...(baseDir === undefined ? ["--allow-env=OPTIMIZELYD_BASE_DIR"] : []),
-    // the host's name is part of a claim's name
-    "--allow-sys=hostname",
+    `--allow-sys=${SYSTEM.join()}`,
   ];
 }
 
@@ -43,7 +54,7 @@ export function permissionLines({ baseDir, hosts }: Locks): string[] {
     `files:        ${locked ? `only ${baseDir}, the default base directory` : "any"}`,
     `network:      ${hosts.length === 0 ? "any host" : `only ${hosts.join(", ")}`}`,
     `environment:  ${locked ? "none" : "only OPTIMIZELYD_BASE_DIR"}`,
-    "system:       only the host name",
+    "system:       only the host name, the machine's id and how much memory there is",
     "never:        running programs, loading libraries, importing code, asking for more",
   ];
 }

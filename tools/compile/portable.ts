@@ -11,7 +11,6 @@
 import type { DenoPackage } from "./deno_package.ts";
 import { MEMORY_FLAG } from "./memory.ts";
 import { type Locks, permissionFlags } from "./permissions.ts";
-import type { Target } from "./targets.ts";
 
 /** Flags of `deno run` beside the permissions. */
 const runFlags: readonly string[] = [
@@ -32,8 +31,10 @@ const runFlags: readonly string[] = [
 export interface Portable {
   /** The product's version. */
   readonly version: string;
-  /** The machine it is for. */
-  readonly target: Target;
+  /** The name of the machine it is for. */
+  readonly target: string;
+  /** Where its users keep caches, below their home. */
+  readonly userCache: string;
   /** The bundled script. */
   readonly script: string;
   /** Deno for that machine. */
@@ -44,16 +45,16 @@ export interface Portable {
 
 /** The parts of the file, to be written one after the other. */
 export async function portableParts(portable: Portable): Promise<readonly Uint8Array[]> {
-  const { version, target, deno, locks } = portable;
+  const { version, target, userCache, deno, locks } = portable;
   const program = new TextEncoder().encode(portable.script);
   const template = await Deno.readTextFile(new URL("portable.sh", import.meta.url));
   const payloadSize = program.length + deno.archive.length;
   const values: Record<string, string | number> = {
     version,
-    target: target.name,
+    target,
     package: deno.name,
     member: deno.member,
-    user_cache: target.userCache ?? "",
+    user_cache: userCache,
     program_size: program.length,
     program_hash: await sha256Hex(program),
     deno_size: deno.binary.length,

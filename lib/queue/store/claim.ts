@@ -86,6 +86,14 @@ export class MaildirClaim implements Claim {
     return Math.max(this.#stat?.mtimeMs ?? 0, uuidTimeMs(this.id) ?? 0);
   }
 
+  get unreadBytes(): number {
+    const { maxBytes } = this.#of.limits.current;
+    if (!this.#taken) return maxBytes;
+    const { content } = this.#taken;
+    if (!content || content.bytes || content.stat.kind !== "file") return 0;
+    return content.stat.size <= maxBytes ? content.stat.size : 0;
+  }
+
   read(): Content | Promise<Content> {
     const taken = this.#taken;
     this.#taken = undefined;
@@ -97,7 +105,10 @@ export class MaildirClaim implements Claim {
     try {
       if (taken && "unread" in taken) throw taken.unread;
       const path = queue.path("cur", this.#claim.name);
-      return this.#content(taken?.content ?? await queue.place.runtime.disk.read(path, maxBytes));
+      // What was too large to be read along is read now, unless it is too large at all.
+      const seen = taken?.content;
+      const mayRead = !seen || seen.stat.kind === "file" && seen.stat.size <= maxBytes;
+      return this.#content(mayRead ? await queue.place.runtime.disk.read(path, maxBytes) : seen);
     } catch (error) {
       return await this.#unreadable(error);
     }

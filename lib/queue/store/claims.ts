@@ -14,6 +14,12 @@ import type { Claim, Claimed as ClaimedFile } from "../queue.ts";
 import { type ClaimsOf, MaildirClaim } from "./claim.ts";
 import type { ClaimBackoff } from "./claim_backoff.ts";
 
+/**
+ * Larger files are not read along with their claims, of which many are under way at once, but when
+ * there is memory for them.
+ */
+const MOST_READ_ALONG_BYTES = 64 * 1024;
+
 /** Claims for one consumer. */
 export class Claims {
   readonly #of: ClaimsOf;
@@ -32,7 +38,8 @@ export class Claims {
   async claim(candidates: readonly Candidate[]): Promise<ClaimedMany> {
     const { queue, limits: { current: { leaseMs, maxBytes } } } = this.#of;
     const tried = candidates.filter((candidate) => !this.#backoff.rests(candidate));
-    const files = (await queue.claimMany(tried, leaseMs, maxBytes))[Symbol.iterator]();
+    const readAlong = Math.min(maxBytes, MOST_READ_ALONG_BYTES);
+    const files = (await queue.claimMany(tried, leaseMs, readAlong))[Symbol.iterator]();
     let failure: DiskFailure | undefined;
     let at = 0;
     const claimed = candidates.map((candidate): Claimed => {

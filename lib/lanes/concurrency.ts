@@ -1,0 +1,80 @@
+/**
+ * How many requests may be in flight to one destination: grows while answers come as fast as
+ * before, shrinks when there are too many.
+ *
+ * | state           | outcome of a request           | next state                            |
+ * | --------------- | ------------------------------ | ------------------------------------- |
+ * | starting, at 16 | success, as fast as before     | starting, one more                    |
+ * | steady          | success, as fast as before     | steady, one more for a round of these |
+ * | either          | success, slower                | the same                              |
+ * | either          | overload, first of its round   | steady, half as many                  |
+ * | either          | overload, another of its round | the same                              |
+ * | either          | any other                      | the same                              |
+ *
+ * "As fast as before" is within twice the best time of the last minute and 100 ms. A round is the
+ * requests that begin between two cuts. One is always allowed; a fixed concurrency stays as it is.
+ *
+ * Pure: all times in ms of the monotonic clock.
+ *
+ * @module
+ */
+
+/** Concurrency of a destination that nobody has answered for yet. */
+const FIRST_LIMIT = 16;
+
+/** An answer is as fast as before within twice the best time and this. */
+const SLACK_MS = 100;
+
+/** How long the best time counts. */
+const BEST_MS = 60_000;
+
+/** The concurrency of one destination. */
+export class Concurrency {
+  readonly #most: number;
+  readonly #isFixed: boolean;
+  #limit: number;
+  #isStarting = true;
+  #cutAtMs = -Infinity;
+  #bestMs = Infinity;
+  #bestAtMs = -Infinity;
+
+  /**
+   * @param most Where growing ends.
+   * @param fixed Never changes from that; `undefined` to adapt.
+   */
+  constructor(most: number, fixed: number | undefined) {
+    this.#most = most;
+    this.#isFixed = fixed !== undefined;
+    this.#limit = fixed ?? Math.min(FIRST_LIMIT, most);
+  }
+
+  /** Requests in flight at most, for now. */
+  get limit(): number {
+    return Math.max(1, Math.floor(this.#limit));
+  }
+
+  /** The best time of an answer lately, ms; `Infinity` when there is none. */
+  get bestMs(): number {
+    return this.#bestMs;
+  }
+
+  /** An answer came after `ms`, and all is well. */
+  succeeded(ms: number, nowMs: number): void {
+    if (ms <= this.#bestMs || nowMs - this.#bestAtMs > BEST_MS) {
+      this.#bestMs = ms;
+      this.#bestAtMs = nowMs;
+    }
+    if (this.#isFixed || ms > 2 * this.#bestMs + SLACK_MS) return;
+    const step = this.#isStarting ? 1 : 1 / this.#limit;
+    this.#limit = Math.min(this.#most, this.#limit + step);
+  }
+
+  /** The endpoint has too much to do, which it took `ms` to say. */
+  overloaded(ms: number, nowMs: number): void {
+    const beganBeforeCut = nowMs - this.#cutAtMs < ms;
+    if (this.#isFixed || beganBeforeCut) return;
+    this.#cutAtMs = nowMs;
+    this.#isStarting = false;
+    this.#limit = Math.max(1, this.#limit / 2);
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * The memory that event bodies may take: one budget of bytes for all that holds them, so that no
+ * number of large ones, each within its limit, is too much for the machine.
+ *
+ * @module
+ */
+
+/** Unless told otherwise, and where there is that much: a quarter of the memory, up to this. */
+const MOST_BY_DEFAULT = 256 * 2 ** 20;
+const SHARE_BY_DEFAULT = 4;
+
+/** The budget when nobody has set one, of a machine or container with so much memory. */
+export function defaultBudgetBytes(memoryBytes: number | undefined): number {
+  return Math.min(MOST_BY_DEFAULT, Math.floor((memoryBytes ?? Infinity) / SHARE_BY_DEFAULT));
+}
+
+interface Waiter {
+  readonly bytes: number;
+  readonly resolve: (isTaken: boolean) => void;
+}
+
+/** Bytes that may be taken, and are given back. */
+export class ByteBudget {
+  readonly #limit: () => number;
+  #used = 0;
+  readonly #waiters: Waiter[] = [];
+
+  /** @param limit How many bytes there are, at each moment. */
+  constructor(limit: () => number) {
+    this.#limit = limit;
+  }
+
+  /** How many are taken. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Whether somebody waits for bytes. */
+  get isAwaited(): boolean {
+    return this.#waiters.length > 0;
+  }
+
+  /** Whether so many may be taken. When none are, any number may: one event always fits. */
+  fits(bytes: number): boolean {
+    return this.#used === 0 || this.#used + bytes <= this.#limit();
+  }
+
+  /** Take bytes, if they fit and nobody waits. */
+  take(bytes: number): boolean {
+    if (this.isAwaited || !this.fits(bytes)) return false;
+    this.#used += bytes;
+    return true;
+  }
+
+  /** Take bytes that are in memory already, whether they fit or not. */
+  add(bytes: number): void {
+    this.#used += bytes;
+  }
+
+  /**
+   * Resolves once the bytes could be taken, and were, in the order of the calls; with `false` when
+   * those who wait were turned away.
+   */
+  wait(bytes: number): Promise<boolean> {
+    if (this.take(bytes)) return Promise.resolve(true);
+    return new Promise((resolve) => this.#waiters.push({ bytes, resolve }));
+  }
+
+  /** Let nobody wait any more. */
+  turnAway(): void {
+    for (const { resolve } of this.#waiters.splice(0)) resolve(false);
+  }
+
+  /** Give bytes back. */
+  give(bytes: number): void {
+    this.#used -= bytes;
+    for (let first; (first = this.#waiters[0]) && this.fits(first.bytes);) {
+      this.#used += first.bytes;
+      this.#waiters.shift();
+      first.resolve(true);
+    }
+  }
+}
