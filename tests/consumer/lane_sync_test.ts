@@ -119,7 +119,7 @@ Deno.test("what others say of a destination stands while this consumer knows no 
 Deno.test("an endpoint that asks to be left alone is, by all, and that is told once", () =>
   withMemory({}, async (parts, storage) => {
     await fill(parts, storage, 1);
-    const busy = attempt("deferred", { status: 503, reason: "busy", retryAfterMs: 60_000 });
+    const busy = attempt("deferred", { status: 503, reason: "busy", pauseMs: 60_000 });
     const untilMs = storage.nowMs + 60_000;
     await conclude(parts, busy, 2);
     assertEquals(parts.trace[0], {

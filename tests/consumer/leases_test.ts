@@ -63,3 +63,30 @@ Deno.test("an event whose renewed lease is too short again and again goes back u
     assert(trace[0]?.type === "released");
     assertEquals(trace[0].reason, "its lease can't be renewed in time");
   }));
+
+Deno.test("an event that was taken over says that it is being sent, once its lease is long enough", () =>
+  ready(
+    [{ takeovers: 1, leaseEndMs: ENOUGH }, { takeovers: 1, renewsByMs: ENOUGH }, {
+      leaseEndMs: ENOUGH,
+    }],
+    async (events, claims) => {
+      assertEquals((await events).map(({ claim }) => claim), claims);
+      assertEquals(claims.map(({ asked }) => asked.map(([verb]) => verb)), [
+        ["begin"],
+        ["renew", "begin"],
+        [],
+      ]);
+    },
+  ));
+
+Deno.test("one that can't say so is told of and not sent", () =>
+  ready(
+    [{ takeovers: 1, leaseEndMs: ENOUGH, begins: "lost" }, {
+      takeovers: 1,
+      leaseEndMs: ENOUGH,
+      begins: "kept",
+    }],
+    async (events, _, parts) => {
+      assertEquals([await events, parts.told], [[], ["lease-lost", "kept"]]);
+    },
+  ));

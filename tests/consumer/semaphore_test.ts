@@ -29,16 +29,32 @@ Deno.test("there is room below the limit, which may change at any time", () => {
   assertEquals(semaphore.hasRoom, false);
 });
 
-Deno.test("change() waits until somebody goes out, or is woken; empty() until nobody is inside", async () => {
+Deno.test("change() waits until somebody goes out, or is woken", async () => {
   const semaphore = withInside(2);
-  const [change, empty] = [semaphore.change(), semaphore.empty()];
-  assertEquals(await isSettled(change), false);
-  semaphore.leave();
-  assert(await isSettled(change));
-  assertEquals(await isSettled(empty), false);
-  semaphore.leave();
-  assert(await isSettled(empty));
-  assertEquals(semaphore.empty(), undefined, "nothing to wait for");
+  for (const act of [() => semaphore.leave(), () => semaphore.wake()]) {
+    const change = semaphore.change();
+    assertEquals(await isSettled(change), false);
+    act();
+    assert(await isSettled(change));
+  }
+});
+
+Deno.test("empty() waits until nobody is inside, whoever wakes, or until its time is over", async () => {
+  const world = new World();
+  const { clock } = world.process().runtime;
+  await world.run(async () => {
+    const semaphore = withInside(2);
+    await semaphore.empty(500, clock);
+    assertEquals([world.time.nowMs, semaphore.inside], [500, 2]);
+    const empty = semaphore.empty(500, clock);
+    semaphore.wake();
+    semaphore.leave();
+    assertEquals(await isSettled(empty), false);
+    semaphore.leave();
+    await empty;
+    await semaphore.empty(500, clock);
+    assertEquals([world.time.nowMs, world.time.sleeping], [500, 0]);
+  });
 });
 
 Deno.test("one who goes in after another went out doesn't keep those waiting who have seen it", async () => {
@@ -79,7 +95,7 @@ Deno.test("too many open files leave half of what is inside, and never nothing",
 
 Deno.test("the first bug is kept, and everybody who waits is to see it", async () => {
   const semaphore = withInside(3);
-  const waiting = [semaphore.change(), semaphore.empty()];
+  const waiting = [semaphore.change(), semaphore.change()];
   const bug = new TypeError("first");
   semaphore.fail(bug);
   semaphore.fail(new TypeError("second"));

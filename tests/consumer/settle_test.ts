@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { ConsumerOptions } from "../../lib/config/consumer.ts";
-import type { Prepared, Rejection } from "../../lib/consumer/prepare.ts";
+import { memoryFor, type Prepared, type Rejection } from "../../lib/consumer/prepare.ts";
 import type { Attempt } from "../../lib/http/sender.ts";
 import type { Reason, Settled } from "../../lib/store/store.ts";
 import type { TraceEvent } from "../../lib/telemetry/trace.ts";
@@ -64,6 +64,11 @@ const OUTCOMES: readonly {
   },
   {
     outcome: "aborted",
+    asks: "release",
+    tells: { done: ["released"], lost: ["lost release"], kept: ["kept"], returned: ["released"] },
+  },
+  {
+    outcome: "crowded",
     asks: "release",
     tells: { done: ["released"], lost: ["lost release"], kept: ["kept"], returned: ["released"] },
   },
@@ -161,6 +166,11 @@ Deno.test("an attempt that was called off stays counted, one that never began is
     ({ settler }, claim) => settler.settle(prepared(claim), attempt("aborted")),
   );
   assertEquals(calledOff, ["release", START_MS, true]);
+  const { asked: [crowded] } = await settled(
+    {},
+    ({ settler }, claim) => settler.settle(prepared(claim), attempt("crowded")),
+  );
+  assertEquals(crowded, ["release", START_MS + 1_000, false]);
   const { asked: [unsent], trace } = await settled(
     {},
     ({ settler }, claim) => settler.release(prepared(claim), "no time"),
@@ -233,48 +243,80 @@ Deno.test("an event waits for a dead destination until it is too old, then it is
   }
 });
 
-const ANSWER = { body: new TextEncoder().encode("hello"), meta: { status: 200 } };
+const META = { url: "http://a.test/", status: 200, headers: {}, time: "", truncated: false };
+const ANSWERED = attempt("delivered", { status: 200, response: { meta: META } });
+const NO_ROOM = Object.assign(new Error("no room"), { code: "ENOSPC" });
 
-Deno.test("the answer to a GET is kept before its event is removed", async () => {
-  const { asked, trace } = await settled(
-    {},
-    ({ settler }, claim) =>
-      settler.settle(prepared(claim), attempt("delivered", { status: 200, response: ANSWER })),
+/** Settle an event whose answer was to be kept. */
+function answered(script: Script, ended: Attempt) {
+  return settled(
+    script,
+    ({ settler }, claim) => settler.settle(prepared(claim), ended, 1, claim.answer()),
   );
-  assertEquals(asked, [["write", "hello"], ["finish", { status: 200 }], ["complete"]]);
+}
+
+Deno.test("the answer to a GET is whole before its event is removed", async () => {
+  const { asked, trace } = await answered({}, ANSWERED);
+  assertEquals(asked, [["finish", META], ["complete"]]);
   assertEquals(told(trace), ["delivered"]);
 });
 
 Deno.test("an answer that the disk refuses to keep is discarded, and asked for again later", async () => {
-  const unkept = Object.assign(new Error("no room"), { code: "ENOSPC" });
-  const { asked, trace } = await settled(
-    { unkept },
-    ({ settler }, claim) =>
-      settler.settle(prepared(claim), attempt("delivered", { status: 200, response: ANSWER })),
-  );
-  assertEquals(asked.map(([verb]) => verb), ["write", "finish", "discard", "defer"]);
+  const { asked, trace } = await answered({ unkept: NO_ROOM }, ANSWERED);
+  assertEquals(asked.map(([verb]) => verb), ["finish", "discard", "defer"]);
   assertEquals(told(trace), ["disk-trouble", "deferred"]);
   assert(trace[1]!.type === "deferred");
   assertMatch(trace[1].reason, /^the response can't be written.*: ENOSPC$/);
 });
 
+Deno.test("what was kept of an answer that is none is discarded", async () => {
+  for (
+    const [ended, tells] of [
+      [attempt("deferred", { status: 500 }), ["deferred"]],
+      [attempt("refused", { status: 404 }), ["dead"]],
+      [attempt("deferred", { error: NO_ROOM }), ["disk-trouble", "deferred"]],
+    ] as const
+  ) {
+    const { asked, trace } = await answered({}, ended);
+    assertEquals(asked[0], ["discard"]);
+    assertEquals(told(trace), [...tells]);
+  }
+});
+
 Deno.test("a bug in keeping an answer is no disk's refusal", async () => {
-  await assertRejects(
-    () =>
-      settled(
-        { unkept: new TypeError("a bug") },
-        ({ settler }, claim) =>
-          settler.settle(prepared(claim), attempt("delivered", { response: ANSWER })),
-      ),
-    TypeError,
-    "a bug",
-  );
+  const bug = new TypeError("a bug");
+  await assertRejects(() => answered({ unkept: bug }, ANSWERED), TypeError, "a bug");
+  const thrown = attempt("deferred", { error: bug });
+  await assertRejects(() => answered({}, thrown), TypeError, "a bug");
+});
+
+Deno.test("the memory of an event is given back once, however its claim ends", async () => {
+  const ends: ((parts: Parts, event: Prepared) => unknown)[] = [
+    ({ settler }, event) => settler.settle(event, attempt("delivered")),
+    ({ settler }, event) => settler.settle(event, attempt("deferred")),
+    ({ settler }, event) => settler.release(event),
+    ({ settler }, event) => settler.park(event, 0),
+    ({ settler }, event) => settler.expire(event, "down"),
+    ({ settler }, event) => settler.unsent(event, "lost"),
+  ];
+  for (const end of ends) {
+    await settled({ enqueuedMs: 0 }, async (parts, claim) => {
+      parts.budget.add(1_000);
+      await end(parts, prepared(claim));
+      assertEquals(parts.budget.used, 1_000 - memoryFor(100));
+    });
+  }
+  await settled({}, async (parts, claim) => {
+    parts.budget.add(1_000);
+    assertEquals(await parts.settler.expire(prepared(claim), "down"), false);
+    assertEquals(parts.budget.used, 1_000, "it lives on");
+  });
 });
 
 Deno.test("a lease that was lost, or can't be renewed, is told", async () => {
   for (const [fate, tells] of [["lost", "lost renew"], ["kept", "kept"]] as const) {
     const { asked, trace } = await settled({}, ({ settler }, claim) => {
-      settler.unsent(claim, fate);
+      settler.unsent(prepared(claim), fate);
       return Promise.resolve();
     });
     assertEquals([asked, told(trace)], [[], [tells]]);

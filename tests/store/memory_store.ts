@@ -370,6 +370,7 @@ class MemoryClaim implements Claim {
   readonly attempt: number;
   readonly takeovers: number;
   readonly enqueuedMs: number;
+  readonly unreadBytes = 0;
   leaseEndMs: number;
 
   constructor(

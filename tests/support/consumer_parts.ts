@@ -19,6 +19,7 @@ import { Lanes, type Station } from "../../lib/lanes/lanes.ts";
 import type { Merger } from "../../lib/merge/merger.ts";
 import { Queue } from "../../lib/queue/queue.ts";
 import { Maildir } from "../../lib/queue/store/maildir_store.ts";
+import { ByteBudget } from "../../lib/store/budget.ts";
 import type { Claim, Storage, Store } from "../../lib/store/store.ts";
 import type { TraceEvent } from "../../lib/telemetry/trace.ts";
 import { World, type WorldOptions } from "../sim/world.ts";
@@ -56,6 +57,7 @@ export class Parts {
   readonly preparer: Preparer;
   readonly sync: LaneSync;
   readonly prefetch: Prefetch;
+  readonly budget: ByteBudget;
   readonly batcher: Batcher | undefined;
 
   constructor({ world, storage, options, once }: Given) {
@@ -70,11 +72,12 @@ export class Parts {
     const limits = { most, fixed: perDestination || undefined, ratePerSecond };
     const lanes = this.lanes = new Lanes<Prepared>(limits, this.batcher?.mostOfLane);
     const semaphore = this.semaphore = new Semaphore(most);
-    const sender = this.sender = new Sender(storage.world, settings.current);
-    const settler = this.settler = new Settler(settings, storage.world, tell);
+    const sender = this.sender = new Sender(storage.world, settings);
+    const budget = this.budget = new ByteBudget(() => settings.current.memoryBytes || Infinity);
+    const settler = this.settler = new Settler(settings, storage.world, tell, budget);
     const preparer = this.preparer = new Preparer(settings, sender, storage.world);
     this.sync = new LaneSync({ store, lanes, settler, world: storage.world, trace: tell });
-    const parts = { store, preparer, settler, semaphore, lanes };
+    const parts = { store, preparer, settler, semaphore, lanes, budget };
     this.prefetch = new Prefetch(parts, settings, this.stop.signal);
   }
 
@@ -120,8 +123,7 @@ export class Parts {
 
   /** A request goes out on a lane and ends like that. */
   async conclude(station: Station<Prepared>, id: string, ended: Attempt): Promise<void> {
-    this.lanes.started(station, this.nowMs);
-    await this.sync.conclude(station, id, ended);
+    await this.sync.conclude(this.lanes.started(station, this.nowMs), id, ended);
   }
 }
 

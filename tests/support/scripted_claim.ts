@@ -12,12 +12,14 @@ type Fate = "done" | "lost" | "kept";
 export interface Script {
   readonly settles?: Settled;
   readonly renews?: Fate;
+  readonly begins?: Fate;
   /** How much longer a renewal makes the lease. */
   readonly renewsByMs?: number;
   readonly leaseEndMs?: number;
   readonly attempt?: number;
   readonly takeovers?: number;
   readonly enqueuedMs?: number;
+  readonly unreadBytes?: number;
   readonly content?: Content | Promise<Content>;
   /** What keeping an answer fails with. */
   readonly unkept?: unknown;
@@ -29,6 +31,7 @@ export class ScriptedClaim implements Claim {
   readonly attempt: number;
   readonly takeovers: number;
   readonly enqueuedMs: number;
+  readonly unreadBytes: number;
   leaseEndMs: number;
   /** What was asked of it, with what, in order. */
   readonly asked: (readonly [verb: string, ...args: unknown[]])[] = [];
@@ -39,6 +42,7 @@ export class ScriptedClaim implements Claim {
     this.attempt = script.attempt ?? 1;
     this.takeovers = script.takeovers ?? 0;
     this.enqueuedMs = script.enqueuedMs ?? 0;
+    this.unreadBytes = script.unreadBytes ?? 0;
     this.leaseEndMs = script.leaseEndMs ?? 0;
   }
 
@@ -55,7 +59,7 @@ export class ScriptedClaim implements Claim {
 
   begin(): Promise<Fate> {
     this.#ask("begin");
-    return Promise.resolve("done");
+    return Promise.resolve(this.#script.begins ?? "done");
   }
 
   complete(): Promise<Fate> {
