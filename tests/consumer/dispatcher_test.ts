@@ -11,7 +11,7 @@ import type { Claim, Store } from "../../lib/store/store.ts";
 import type { TraceEvent } from "../../lib/telemetry/trace.ts";
 import { World } from "../sim/world.ts";
 import { LIMITS } from "../store/bench.ts";
-import { MemoryStorage } from "../store/memory_store.ts";
+import { type MemoryAnswer, MemoryStorage } from "../store/memory_store.ts";
 import { A, ARRAY_MERGER, eventText } from "../support/consumer_parts.ts";
 
 /** Endpoints, events in memory for them, and what their consumers report. */
@@ -324,3 +324,69 @@ Deno.test("a run that looks once has dealt with all when what was due has been o
     await work();
     assertEquals(yard.bodies.length, 3);
   }, true));
+
+/** Put events in that were taken over so many times, and abandoned again. */
+function putSuspects(yard: Yard, takeovers: readonly number[]): string[] {
+  const ids = yard.put(takeovers.length);
+  for (const event of yard.storage.events) {
+    const n = ids.indexOf(event.id);
+    if (n === -1) continue;
+    const left = { state: "claimed", attempt: 1, takeovers: takeovers[n]! - 1, isBegun: true };
+    Object.assign(event, { ...left, timeMs: yard.storage.nowMs - 1 });
+  }
+  return ids;
+}
+
+Deno.test("suspects are sent alone, those with the fewest deaths first; others go in between", () =>
+  dispatching({}, async ({ work, yard }) => {
+    const suspects = putSuspects(yard, [4, 2]);
+    const others = yard.put(20);
+    const beside = new Map<string, number>();
+    const { network } = yard.world;
+    network.script = ({ key }) => {
+      beside.set(key!, network.inFlight);
+      return { delayMs: 10 };
+    };
+    await work();
+    assertEquals(suspects.map((id) => beside.get(id)), [1, 1], "nothing beside them");
+    assert(others.some((id) => beside.get(id)! > 1));
+    const order = network.keys.filter((key) => suspects.includes(key));
+    assertEquals(order, suspects.toReversed());
+    const [first, second] = order.map((key) => network.keys.indexOf(key));
+    assert(second! - first! > 1, "others had their time");
+    assertEquals(yard.states, []);
+  }));
+
+Deno.test("a suspect whose destination can't be sent to waits for it like any other", () =>
+  dispatching({}, async ({ work, maintenance, yard }) => {
+    yard.storage.hold(A, true);
+    await maintenance.runIfDue();
+    putSuspects(yard, [3]);
+    await work();
+    assertEquals([yard.bodies, yard.states], [[], ["deferred 1"]]);
+  }));
+
+Deno.test("a stop puts suspects back, too", () =>
+  dispatching({}, async ({ empty, dispatcher, yard, stop, semaphore }) => {
+    yard.put(1);
+    yard.world.network.script = () => ({ delayMs: 100 });
+    putSuspects(yard, [2, 2]);
+    const running = dispatcher.run(Infinity);
+    await yard.storage.world.clock.sleep(50);
+    stop.abort();
+    semaphore.wake();
+    await running;
+    await dispatcher.drain();
+    await empty();
+    assertEquals(yard.states, Array(2).fill("ready 1"));
+  }));
+
+Deno.test("an answer that asks for something is kept as it comes", () =>
+  dispatching({}, async ({ work, yard }) => {
+    const id = yard.storage.put('{"url":"http://a.test/"}');
+    yard.world.network.script = () => ({ body: "hello" });
+    await work();
+    const [{ bytes, meta, ...kept }] = yard.storage.answers as [MemoryAnswer];
+    assertEquals([kept, new TextDecoder().decode(bytes)], [{ id }, "hello"]);
+    assertEquals([meta.status, meta.truncated, yard.states], [200, false, []]);
+  }));

@@ -1,8 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
+import { memoryFor } from "../../lib/consumer/prepare.ts";
 import type { Queue } from "../../lib/queue/queue.ts";
 import { DiskFailure } from "../../lib/store/failure.ts";
 import type { Call, Fault } from "../sim/process_disk.ts";
-import { A, eventText, type Parts, withMaildir, withMemory } from "../support/consumer_parts.ts";
+import {
+  A,
+  attempt,
+  eventText,
+  type Parts,
+  withMaildir,
+  withMemory,
+} from "../support/consumer_parts.ts";
 
 /** Put so many events on the queue, the oldest first; their ids. */
 async function put(queue: Queue, count: number, parts: Parts): Promise<string[]> {
@@ -187,4 +195,67 @@ Deno.test("a store's last word comes with what was claimed before it", () =>
       assert(waitedMs >= 29_000);
       return;
     }
+  }));
+
+/** Large enough not to be read along with its claim; two don't fit into the memory. */
+const LARGE = eventText("http://a.test/", "x".repeat(100_000));
+
+/** A consumer with little memory, and so many large events. */
+function withLarge(
+  count: number,
+  body: (parts: Parts, ids: string[], queue: Queue) => Promise<void>,
+): Promise<void> {
+  return withMaildir({ memoryBytes: 2 ** 20 }, async (parts, queue) => {
+    const ids: string[] = [];
+    for (let n = 0; n < count; n++) {
+      ids.push(await queue.enqueue(new TextEncoder().encode(LARGE)));
+      await parts.pass(1);
+    }
+    await body(parts, ids, queue);
+  });
+}
+
+Deno.test("large events are read one after the other, as there is memory for them", () =>
+  withLarge(3, async (parts, ids) => {
+    const { prefetch, budget, settler } = parts;
+    await prefetch.begin(3);
+    await parts.pass(1);
+    for (const [n, id] of ids.entries()) {
+      assertEquals([prefetch.isBack, prefetch.underWay], [true, 3 - n]);
+      assertEquals(prefetch.isOutOfMemory, n < 2);
+      const { events: [event, ...more] } = await prefetch.next();
+      assertEquals([event?.claim.id, more], [id, []]);
+      assertEquals(budget.used, memoryFor(LARGE.length));
+      await settler.settle(event!, attempt("delivered"));
+      await parts.pass(1);
+    }
+    assertEquals([prefetch.underWay, budget.used], [0, 0]);
+  }));
+
+Deno.test("what waits for memory goes back unsent when the consumer stops", () =>
+  withLarge(2, async (parts, ids) => {
+    const { prefetch, settler } = parts;
+    await prefetch.begin(2);
+    await parts.pass(1);
+    prefetch.turnAway();
+    const { events: [event] } = await prefetch.next();
+    await settler.release(event!);
+    while (prefetch.underWay > 0) await prefetch.next();
+    assertEquals(parts.trace.map((event) => event.type === "released" && event.id), [
+      ids[1]!,
+      ids[0]!,
+    ]);
+    assertEquals(parts.budget.used, 0);
+  }));
+
+Deno.test("no backlog is due while there is no memory for the largest event there may be", () =>
+  withLarge(1, async (parts, _, queue) => {
+    await put(queue, 1, parts);
+    const { prefetch, store } = parts;
+    const [large, small] = [await parts.prepared(), await parts.claim()];
+    parts.budget.add(memoryFor(large.bytes));
+    await small.defer(A, queue.place.runtime.clock.now());
+    assertEquals([prefetch.hasDue(A), store.hasDue(store.deferredOf(A)!)], [false, true]);
+    await parts.settler.release(large);
+    assertEquals(prefetch.hasDue(A), true);
   }));
