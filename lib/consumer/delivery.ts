@@ -104,6 +104,8 @@ export class Delivery {
   /** Folder names by URL object, which events of one endpoint share. */
   readonly #destinations = new WeakMap<URL, string>();
   readonly #delivered = new Map<string, Claim>();
+  /** Resolves when no suspected event is being looked at. */
+  #looking: Promise<unknown> = Promise.resolve();
   #stopping = false;
 
   /** @param onDeferred Told where an event waits, and until when (Unix ms). */
@@ -162,9 +164,34 @@ export class Delivery {
   async #prepareLooking(claim: Claim, taken: Taken | undefined): Promise<Prepared | Ending> {
     let prepared: Prepared | Ending | undefined;
     try {
-      return prepared = await this.#look(claim, taken);
+      return prepared = claim.takeovers > 0 && claim.takeovers < MOST_TAKEOVERS
+        ? await this.#lookWarily(claim)
+        : await this.#look(claim, taken);
     } finally {
-      if (typeof prepared !== "object") this.#held.delete(claim.name);
+      if (typeof prepared !== "object" || prepared.claim !== claim) this.#held.delete(claim.name);
+    }
+  }
+
+  /**
+   * Look at a suspected event as at one that is in flight: a consumer may have died of no more than
+   * that. One after the other, so that none is blamed for what another did.
+   */
+  #lookWarily(claim: Claim): Promise<Prepared | Ending> {
+    const looked = this.#looking.then(() => this.#lookAsInFlight(claim));
+    this.#looking = looked.catch(() => {}); // whoever called hears of it
+    return looked;
+  }
+
+  async #lookAsInFlight(claim: Claim): Promise<Prepared | Ending> {
+    const begun = await this.#leased(claim);
+    if (!begun) return "lost";
+    try {
+      const prepared = await this.#look(begun, undefined);
+      if (typeof prepared === "string") return prepared;
+      const waiting = await this.#relet(begun, (leaseMs) => this.#queue.setAside(begun, leaseMs));
+      return waiting ? { ...prepared, claim: waiting } : "lost";
+    } finally {
+      this.#held.delete(begun.name);
     }
   }
 
@@ -172,7 +199,7 @@ export class Delivery {
   async send({ claim: prepared, request, destination, stat }: Prepared): Promise<Ended> {
     let claim: Claim | undefined = prepared;
     try {
-      if (!this.#outlivesAttempt(claim)) claim = await this.#leased(claim);
+      if (!this.#mayBeSent(claim) && !this.#stopping) claim = await this.#leased(claim);
       if (!claim) return { ending: "lost" };
       if (this.#stopping) return { ending: await this.#giveBack(claim) };
       const attempt = await this.#sender.send(request, claim.id);
@@ -224,9 +251,9 @@ export class Delivery {
     const endings: Ending[] = [];
     let ready = events;
     for (let times = 0; times < MOST_RENEWALS; times++) {
-      if (ready.every(({ claim }) => this.#outlivesAttempt(claim))) return { ready, endings };
+      if (ready.every(({ claim }) => this.#mayBeSent(claim))) return { ready, endings };
       const renewed = await Promise.all(ready.map(async (event) => {
-        if (this.#outlivesAttempt(event.claim)) return event;
+        if (this.#mayBeSent(event.claim)) return event;
         const claim = await this.#leased(event.claim);
         if (claim) held.add(claim.name);
         return claim && { ...event, claim };
@@ -234,7 +261,7 @@ export class Delivery {
       ready = renewed.filter((event) => event !== undefined);
       while (endings.length < events.length - ready.length) endings.push("lost");
     }
-    const late = ready.filter(({ claim }) => !this.#outlivesAttempt(claim));
+    const late = ready.filter(({ claim }) => !this.#mayBeSent(claim));
     const released = late.map(({ claim }) =>
       this.#release(claim, "its lease can't be renewed in time", this.#now(), false)
     );
@@ -311,7 +338,7 @@ export class Delivery {
     if (claim.takeovers >= MOST_TAKEOVERS) {
       return await this.#bury(claim, {
         outcome: "refused",
-        reason: `its consumer died ${claim.takeovers} times`,
+        reason: `its consumer died ${claim.takeovers} times while it was being sent`,
       });
     }
     const { disk } = this.#queue.place.runtime;
@@ -403,10 +430,20 @@ export class Delivery {
     return await this.#bury(claim, { outcome: "refused", reason });
   }
 
-  /** The claim with its lease begun anew; `undefined` when it was lost. */
-  async #leased(claim: Claim): Promise<Claim | undefined> {
+  /**
+   * The claim with its lease started anew, and begun if it is suspected; `undefined` when it was
+   * lost.
+   */
+  #leased(claim: Claim): Promise<Claim | undefined> {
+    return this.#relet(claim, (leaseMs) => this.#queue.begin(claim, leaseMs));
+  }
+
+  async #relet(
+    claim: Claim,
+    verb: (leaseMs: number) => Promise<Claim | undefined>,
+  ): Promise<Claim | undefined> {
     try {
-      const renewed = await this.#queue.renew(claim, this.#options.leaseMs);
+      const renewed = await verb(this.#options.leaseMs);
       if (renewed) this.#held.add(renewed.name);
       else this.#lost(claim, "renew");
       return renewed;
@@ -419,6 +456,10 @@ export class Delivery {
       );
       return undefined;
     }
+  }
+
+  #mayBeSent(claim: Claim): boolean {
+    return this.#outlivesAttempt(claim) && (claim.takeovers === 0 || claim.isBegun);
   }
 
   #outlivesAttempt({ leaseEndMs }: Claim): boolean {

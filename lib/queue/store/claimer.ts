@@ -107,9 +107,10 @@ export class Claimer {
     return true;
   }
 
-  #announce({ id, replacedName, takeovers, previousOwner: owner }: Claim): void {
+  #announce(claim: Claim): void {
     const { trace } = this.#parts;
+    const { id, replacedName, takeovers, previousOwner: owner } = claim;
     if (replacedName !== undefined) trace({ type: "id-replaced", id, name: replacedName });
-    if (takeovers > 0) trace({ type: "taken-over", id, owner, takeovers });
+    if ("previousOwner" in claim) trace({ type: "taken-over", id, owner, takeovers });
   }
 }
