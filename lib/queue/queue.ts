@@ -356,26 +356,20 @@ export class Queue {
     const leaseEndMs = this.place.runtime.clock.now() + leaseMs;
     const tag = event.tag === undefined ? undefined : parseTag(event.tag);
     const { takeovers, isBegun } = tag ?? UNSUSPECTED;
+    const survived = isBegun ? 0 : takeovers;
+    const base = { id, extension, leaseEndMs, isBegun: false };
     if (folder !== "cur") {
-      return this.#freshClaim({
-        id,
-        extension,
-        attempt: event.attempt + 1,
-        leaseEndMs,
-        takeovers: isBegun ? 0 : takeovers,
-        isBegun: false,
-      });
+      return this.#freshClaim({ ...base, attempt: event.attempt + 1, takeovers: survived });
     }
     // Left in cur/ by the original, whose attempts are not counted in advance.
     const stranded = event.timeMs === undefined;
     const attempt = stranded ? event.attempt + 1 : Math.max(1, event.attempt);
+    const died = isBegun ? takeovers + 1 : Math.max(1, takeovers);
     return this.#freshClaim({
-      id,
-      extension,
+      ...base,
       attempt,
-      leaseEndMs,
-      takeovers: isBegun ? takeovers + 1 : Math.max(1, takeovers),
-      isBegun: false,
+      // A claim of our own whose lease has ended, since the disk refused to settle it, killed nobody.
+      takeovers: tag?.owner === this.owner ? survived : died,
       previousOwner: tag?.owner,
     });
   }

@@ -117,7 +117,7 @@ export async function recoverFrom(
   }
   const { maxAttempts = Infinity } = scenario.consumer ?? {};
   const { model, note: before } = crash;
-  return [...found, ...judge(stage, { before, model, maxAttempts, host })];
+  return [...found, ...judge(stage, { before, model, maxAttempts })];
 }
 
 /**

@@ -253,20 +253,22 @@ const outliving: Scenario = {
 };
 
 const stranded: Scenario = {
-  name: "claims found in cur/: taken over four times before, of the original, of a dead owner",
+  name: "claims found in cur/: in flight when the fourth died, of the original, of a dead owner",
   consumer: { pollMs: 10_000 },
   drains: true,
   prepare(stage) {
     stage.plantQueue();
     const past = START_MS - HOUR_MS;
-    stage.plant(`cur/killer+1@${past}~edge-1-abcdefgh-5x4.json`, eventText("killer", "ok"));
+    stage.plant(`cur/killer+1@${past}~edge-1-abcdefgh-5x4s.json`, eventText("killer", "ok"));
     stage.plant("cur/left-by-the-original", eventText("original", "ok"), START_MS - DAY_MS);
-    const lease = START_MS + LEASE_MS;
-    stage.plant(`cur/held+1@${lease}~edge-77-abcdefgh-1`, eventText("held", "ok"));
-    stage.world.disk.plant(`${BASE}/cur/.edge-77-abcdefgh`, { mtimeMs: START_MS });
   },
   async run(stage) {
-    await consume(stage, this, "until-empty");
+    const queue = await stage.open({ create: true });
+    const dead = `${queue.host}-77-abcdefgh`;
+    const lease = START_MS + LEASE_MS;
+    stage.plant(`cur/held+1@${lease}~${dead}-1`, eventText("held", "ok"));
+    stage.world.disk.plant(`${BASE}/cur/.${dead}`, { mtimeMs: START_MS });
+    await stage.consumer(queue, this.consumer).run("until-empty");
   },
 };
 

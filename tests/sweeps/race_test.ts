@@ -359,11 +359,11 @@ Deno.test("nobody gets the lock of an owner who is making, moving or removing it
   });
 });
 
-/** What is left of a consumer on this host that died with two claims. */
-function plantDead(arena: Arena): void {
-  arena.world.disk.plant(`${BASE}/cur/.edge-50-dead`);
+/** What is left of a consumer on the host of another that died with two claims. */
+function plantDead(arena: Arena, { queue: { host } }: Actor): void {
+  arena.world.disk.plant(`${BASE}/cur/.${host}-50-dead`);
   for (const [index, id] of ["a", "b"].entries()) {
-    const tag = `edge-50-dead-${index}`;
+    const tag = `${host}-50-dead-${index}`;
     const name = formatName({ id, extension: ".json" }, 1, START_MS + LEASE_MS, tag);
     arena.plant(id, index, { folder: "cur", name });
   }
@@ -371,8 +371,8 @@ function plantDead(arena: Arena): void {
 
 Deno.test("two heirs of one dead owner take over each of its claims once, and its owner file goes last", async (test) => {
   await inEveryOrder(test, { preemptions: 3 }, {}, async ({ arena }) => {
-    plantDead(arena);
     const heirs = [await actor(arena), await actor(arena)];
+    plantDead(arena, heirs[0]!);
     let taken = 0;
     const inherit = async (by: Actor) => {
       const claims = new AbandonedClaims(by.queue, LEASE_MS, () => false, () => {});
