@@ -13,7 +13,7 @@ import { Consumer } from "../../lib/consumer/consumer.ts";
 import type { ConsumerOptions } from "../../lib/consumer/options.ts";
 import type { TraceEvent } from "../../lib/telemetry/trace.ts";
 import { LONGEST_WAIT_MS } from "../../lib/queue/constants.ts";
-import { parseName, parseTag } from "../../lib/queue/name.ts";
+import { parseName, parseOwnerFile, parseTag } from "../../lib/queue/name.ts";
 import type { OpenOptions } from "../../lib/queue/layout.ts";
 import { Queue } from "../../lib/queue/queue.ts";
 import { requeue } from "../../lib/queue/requeue.ts";
@@ -650,8 +650,9 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
     if (path.endsWith("/")) continue;
     const { folder, name } = placeOf(path);
     if (name.startsWith(".")) {
+      const isOthers = folder === "cur" && parseOwnerFile(name) === undefined; // `.nfs…`
       const isStillDown = name.startsWith(".open~") && path.includes("/http_down.test_80/");
-      if (!isStillDown) found.push(`an owner file is left over: ${path}`);
+      if (!isOthers && !isStillDown) found.push(`an owner file is left over: ${path}`);
     } else if (folder === "new" || folder === "cur" || folder === "defer") {
       found.push(`left after the drain: ${path}`);
     } else if (folder === "tmp") {

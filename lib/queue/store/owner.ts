@@ -153,7 +153,7 @@ function describeOwner({ ownerName, place: { runtime } }: Queue): Uint8Array {
 async function make(queue: Queue, folder: string, name: string): Promise<void> {
   const { runtime: { disk }, modes } = queue.place;
   try {
-    await run(createFile(disk, queue.path(folder, name), describeOwner(queue), modes, false));
+    await run(createFile(disk, queue.path(folder, name), describeOwner(queue), modes, true));
   } catch (error) {
     // Nobody else makes this name: the reply was lost.
     if (errorCode(error) !== "EEXIST") throw error;
