@@ -198,8 +198,9 @@ export async function consume(
   runtime: Runtime,
   io: Io,
 ): Promise<ExitCode> {
-  const { mode, group, maxAttempts, logFormat, accept: _, merge, ...options } = invocation.options;
-  const queue = await Queue.open(baseDir, runtime, { create: true, group });
+  const { mode, group, ownerName, maxAttempts, logFormat, accept: _, merge, ...options } =
+    invocation.options;
+  const queue = await Queue.open(baseDir, runtime, { create: true, group, ownerName });
   const report = mode === "until-empty" && logFormat === "text" && io.stderr.isTerminal
     ? progressReport(queue, runtime, io)
     : logReport(invocation, baseDir, runtime, io);

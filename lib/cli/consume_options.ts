@@ -52,6 +52,8 @@ export interface ConsumeOptions {
   readonly pollMs: number;
   /** Whether the group may work on the queue as well. @default false */
   readonly group: boolean;
+  /** What this host is called in place of its host name. @default the host name */
+  readonly ownerName: string | undefined;
   /** How events are logged. @default "text" */
   readonly logFormat: "text" | "json";
   /** How several events become one request; `undefined` for each on its own. @default undefined */
@@ -319,6 +321,7 @@ export function readConsumeOptions(given: Given): ConsumeOptions {
     onStatus: readOnStatus(given),
     pollMs: readDuration(given, "poll", 10, HOUR_MS) ?? 1_000,
     group: given.has("group"),
+    ownerName: given.get("owner-name")?.[0],
     logFormat: readLogFormat(given),
     merge: readMerge(given),
     accept: readAccept(given),

@@ -83,6 +83,9 @@ Options:
   --poll DURATION      time between two looks at the queue when nothing tells
                        of a change (default: 1s)
   --group              a queue that is created is the group's as well
+  --owner-name NAME    call this host NAME, for containers that come back under
+                       other host names; no other machine may be called so
+                       (default: the host name)
   --log-format FORMAT  text or json (default: text)
   --merge optimizely   send several events in one request, where all but their
                        visitors is equal (default: no)

@@ -157,6 +157,7 @@ export const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
   ["on-status", consumeValue],
   ["poll", consumeValue],
   ["group", consumeFlag],
+  ["owner-name", consumeValue],
   ["log-format", consumeValue],
   ["merge", consumeValue],
   ["merge-wait", consumeValue],

@@ -70,6 +70,7 @@ Deno.test("no arguments mean consume with the documented defaults", () => {
       onStatus: new Map(),
       pollMs: 1_000,
       group: false,
+      ownerName: undefined,
       logFormat: "text",
       merge: undefined,
       accept: undefined,
@@ -83,6 +84,7 @@ Deno.test("every option of consume is read, before and after the command", () =>
     ..."--max-age 1d --backoff-base 2s --backoff-cap 1h --grace 0s --max-bytes 512KiB".split(" "),
     ..."--on-status 404=defer,409=deliver,503=refuse --poll 50ms --group".split(" "),
     ..."--log-format json --base-dir q --per-destination 4 --rate 30/m".split(" "),
+    ..."--owner-name blue".split(" "),
   ];
   const expected: Invocation = {
     command: "consume",
@@ -103,6 +105,7 @@ Deno.test("every option of consume is read, before and after the command", () =>
       onStatus: new Map([[404, "deferred"], [409, "delivered"], [503, "refused"]]),
       pollMs: 50,
       group: true,
+      ownerName: "blue",
       logFormat: "json",
       merge: undefined,
       accept: undefined,

@@ -355,10 +355,10 @@ Deno.test("takeOver() counts what was in flight, and not what only waited in the
 
 Deno.test("begin() and setAside() start the lease anew; the old name no longer settles anything", async () => {
   await using dir = await tempDir();
-  const queue = await makeQueue(dir);
+  const [queue, dying] = [await makeQueue(dir), await makeQueue(dir)];
   await queue.enqueue(EVENT);
-  const fresh = await claimOnly(queue);
-  const plain = await queue.begin(fresh, LEASE_MS);
+  const fresh = await claimOnly(dying);
+  const plain = await dying.begin(fresh, LEASE_MS);
   assertEquals(plain?.isBegun, false); // not suspected: nothing to be said
   const claim = (await queue.takeOver(plain!.name, LEASE_MS))!;
   const begun = await queue.begin(claim, 2 * LEASE_MS);

@@ -7,6 +7,9 @@
  * @module
  */
 
+/** What tells machines apart. */
+const MACHINE_ID = "/etc/machine-id";
+
 /** What is baked into a *locked* build. A member that is absent or empty leaves that side open. */
 export interface Locks {
   /** The only directory it may use, absolute; also its default base directory. */
@@ -25,7 +28,8 @@ export function permissionFlags({ baseDir, hosts }: Locks): string[] {
     // escalation
     "--no-prompt",
     // the queue, or whichever directory --base-dir names
-    baseDir === undefined ? "--allow-read" : `--allow-read=${baseDir}`,
+    // (and the machine's id, by which it is told from others with its name)
+    baseDir === undefined ? "--allow-read" : `--allow-read=${baseDir},${MACHINE_ID}`,
     baseDir === undefined ? "--allow-write" : `--allow-write=${baseDir}`,
     // delivery
     hosts.length === 0 ? "--allow-net" : `--allow-net=${hosts.join(",")}`,
@@ -40,7 +44,9 @@ export function permissionFlags({ baseDir, hosts }: Locks): string[] {
 export function permissionLines({ baseDir, hosts }: Locks): string[] {
   const locked = baseDir !== undefined;
   return [
-    `files:        ${locked ? `only ${baseDir}, the default base directory` : "any"}`,
+    `files:        ${
+      locked ? `only ${baseDir}, the default base directory; reads ${MACHINE_ID}` : "any"
+    }`,
     `network:      ${hosts.length === 0 ? "any host" : `only ${hosts.join(", ")}`}`,
     `environment:  ${locked ? "none" : "only OPTIMIZELYD_BASE_DIR"}`,
     "system:       only the host name",
