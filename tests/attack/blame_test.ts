@@ -5,6 +5,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { FOLDERS } from "../../lib/queue/layout.ts";
+import { parseName } from "../../lib/queue/name.ts";
+import { Arena } from "../sim/arena.ts";
 import { type Answer, startEndpoint } from "../support/endpoint.ts";
 import { command } from "../support/program.ts";
 import { filesBelow, namesIn, tempDir } from "../support/temp_dir.ts";
@@ -71,6 +73,28 @@ Deno.test("of events that wait for one in flight whose consumers die six times, 
   for (const reason of reasons) {
     assertEquals(reason, "its consumer died 5 times while it was being sent");
   }
+});
+
+Deno.test("an event that kills its consumers when they look at it is dead after five, and no other", async () => {
+  const arena = new Arena();
+  const { world } = arena;
+  for (let n = 0; n < 5; n++) arena.plant(`event-${n}`, n);
+  world.onVerb = ({ verb, path, process }) => {
+    if (verb === "read" && path.includes("event-2")) process.kill();
+    return undefined;
+  };
+  for (let deaths = 0; deaths < 5; deaths++) {
+    const process = world.process();
+    const died = (async () => {
+      while (process.alive) await world.time.sleep(1_000, undefined);
+    })();
+    await world.run(Promise.race([arena.consume(process, "until-empty"), died]));
+    assert(!process.alive);
+  }
+  await world.run(arena.consume(world.process(), "until-empty"));
+  arena.judge();
+  const dead = arena.files().filter((path) => path.startsWith("doa/") && !path.endsWith(".why"));
+  assertEquals(dead.map((path) => parseName(path.slice(4)).id), ["event-2"]);
 });
 
 /** How many may die that were in flight together with others: none, once suspects go alone. */
