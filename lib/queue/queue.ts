@@ -10,8 +10,8 @@
  *     being written  tmp/x                             its producer; the sweep at 36 h   new/
  *     ready          new/id, new/id+a@t~tag            any consumer, from t on           cur/
  *     claimed        cur/id+a@leaseEnd~tag             its owner; after the lease any    removed, defer/, doa/, new/, or taken over
- *     … suspected    cur/id+a@leaseEnd~tagx<k>         the same                          the same, or begun
- *     … and in flight cur/id+a@leaseEnd~tagx<k>s       the same                          the same
+ *     suspected      cur/id+a@leaseEnd~tagx<k>         as claimed                        as claimed, or in flight
+ *     in flight      cur/id+a@leaseEnd~tagx<k>s        as claimed                        as claimed, or suspected
  *     deferred       defer/dest/[bucket/]id+a@due~tag  any consumer, from due on         cur/
  *     dead           doa/id+a@died~tag, and .why       people                            new/id+0@now~tag
  *

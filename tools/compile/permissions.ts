@@ -44,12 +44,10 @@ export function permissionFlags({ baseDir, hosts }: Locks): string[] {
 export function permissionLines({ baseDir, hosts }: Locks): string[] {
   const locked = baseDir !== undefined;
   return [
-    `files:        ${
-      locked ? `only ${baseDir}, the default base directory; reads ${MACHINE_ID}` : "any"
-    }`,
+    `files:        ${locked ? `only ${baseDir}, the default base directory` : "any"}`,
     `network:      ${hosts.length === 0 ? "any host" : `only ${hosts.join(", ")}`}`,
     `environment:  ${locked ? "none" : "only OPTIMIZELYD_BASE_DIR"}`,
-    "system:       only the host name",
+    "system:       only the host name and the machine's id",
     "never:        running programs, loading libraries, importing code, asking for more",
   ];
 }
