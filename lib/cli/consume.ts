@@ -211,9 +211,9 @@ export async function consume(
   runtime: Runtime,
   io: Io,
 ): Promise<ExitCode> {
-  const { mode, group, logFormat, consumer: given } = invocation.options;
+  const { mode, group, ownerName, logFormat, consumer: given } = invocation.options;
   const settings = new Settings(given);
-  const queue = await Queue.open(baseDir, runtime, { create: true, group });
+  const queue = await Queue.open(baseDir, runtime, { create: true, group, ownerName });
   const report = mode === "until-empty" && logFormat === "text" && io.stderr.isTerminal
     ? progressReport(queue, runtime, io)
     : logReport(invocation, settings, baseDir, runtime, io);

@@ -17,6 +17,8 @@ export interface ConsumeOptions {
   readonly mode: Mode;
   /** Whether the group may work on the queue as well. @default false */
   readonly group: boolean;
+  /** What this host is called in place of its host name. @default the host name */
+  readonly ownerName: string | undefined;
   /** How events are logged. @default "text" */
   readonly logFormat: "text" | "json";
   /** Where to take events over HTTP; `undefined` for nowhere. @default undefined */
@@ -41,13 +43,14 @@ export interface AcceptOptions {
  */
 export function readConsumeOptions(texts: Texts): ConsumeOptions {
   const consumer = readGiven(CONSUMER_OPTIONS, texts);
-  const { once, untilEmpty, group, logFormat, accept, forwardTo } = resolve(
+  const { once, untilEmpty, group, ownerName, logFormat, accept, forwardTo } = resolve(
     CONSUME_COMMAND_OPTIONS,
     readGiven(CONSUME_COMMAND_OPTIONS, texts),
   );
   return {
     mode: once ? "once" : untilEmpty ? "until-empty" : "forever",
     group,
+    ownerName,
     logFormat,
     accept: accept && { address: accept, forwardTo },
     consumer,

@@ -17,6 +17,8 @@ export interface ConsumeCommandOptions {
   readonly untilEmpty: boolean;
   /** Whether the group may work on the queue as well. */
   readonly group: boolean;
+  /** What this host is called in place of its host name; `undefined` for that. */
+  readonly ownerName: string | undefined;
   /** How events are logged. */
   readonly logFormat: "text" | "json";
   /** Where to take events over HTTP; `undefined` for nowhere. */
@@ -42,6 +44,15 @@ function listenAddress(): Kind<ListenAddress | undefined> {
     read: parseAddress,
     accepts: (address) => address !== undefined,
     print: (address) => address === undefined ? "" : originOf(address).slice("http://".length),
+  };
+}
+
+function ownerName(): Kind<string | undefined> {
+  const named = text("NAME");
+  return {
+    ...named,
+    accepts: (name) => name !== undefined && named.accepts(name),
+    print: (name) => name ?? "",
   };
 }
 
@@ -84,6 +95,16 @@ export const CONSUME_COMMAND_OPTIONS: OptionsOf<ConsumeCommandOptions> = {
     kind: flag(),
     default: false,
     help: "a queue that is created is the group's as well",
+  },
+  ownerName: {
+    ...CONSUME,
+    section: "consume",
+    name: "owner-name",
+    kind: ownerName(),
+    default: undefined,
+    defaultText: "the host name",
+    help: "call this host NAME, for containers that come back under other host names; no other " +
+      "machine may be called so",
   },
   logFormat: {
     ...CONSUME,

@@ -8,6 +8,7 @@
 import type { Lanes } from "../lanes/lanes.ts";
 import type { ByteBudget } from "../store/budget.ts";
 import type { DiskFailure } from "../store/failure.ts";
+import { MOST_TAKEOVERS } from "../store/limits.ts";
 import type { Candidate, Claim, Claimed, Store } from "../store/store.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
 import type { Live } from "../config/settings.ts";
@@ -260,7 +261,8 @@ export class Prefetch {
     const large: Claim[] = [];
     for (const claim of claimed) {
       if (typeof claim === "string") continue;
-      if (claim.unreadBytes > 0 || large.length > 0) large.push(claim);
+      const mayWait = claim.unreadBytes > 0 || claim.takeovers > 0;
+      if (mayWait || large.length > 0) large.push(claim);
       else {
         const prepared = this.#prepare(claim, events);
         if (prepared) preparing.push(prepared);
@@ -282,10 +284,30 @@ export class Prefetch {
           continue;
         }
       }
-      const prepared = this.#prepare(claim, events);
+      const prepared = claim.takeovers > 0 && claim.takeovers < MOST_TAKEOVERS
+        ? this.#prepareWarily(claim, events)
+        : this.#prepare(claim, events);
       if (prepared) await prepared;
       this.#budget.give(bytes); // what it really is has been added
     }
+  }
+
+  /**
+   * An event that was taken over is looked at as one that is being sent: a consumer may have died of
+   * no more than that.
+   */
+  async #prepareWarily(claim: Claim, events: Prepared[]): Promise<void> {
+    if (!await this.#isOurs(claim, claim.begin())) return;
+    const prepared = await this.#preparer.prepare(claim);
+    if ("kind" in prepared || await this.#isOurs(claim, claim.setAside())) {
+      await this.#keep(claim, prepared, events);
+    }
+  }
+
+  async #isOurs(claim: Claim, renaming: ReturnType<Claim["begin"]>): Promise<boolean> {
+    const fate = await renaming;
+    if (fate !== "done") this.#settler.unread(claim, fate);
+    return fate === "done";
   }
 
   /** A promise only when the store has to be asked, or told. */

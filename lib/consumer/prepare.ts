@@ -72,7 +72,10 @@ export class Preparer {
   /** Look at a claimed event. A promise only when something has to be asked. */
   prepare(claim: Claim): Prepared | Rejection | Promise<Prepared | Rejection> {
     if (claim.takeovers >= MOST_TAKEOVERS) {
-      return { kind: "refused", reason: `its consumer died ${claim.takeovers} times` };
+      return {
+        kind: "refused",
+        reason: `its consumer died ${claim.takeovers} times while it was being sent`,
+      };
     }
     const content = claim.read();
     return content instanceof Promise

@@ -55,10 +55,8 @@ export class Settler {
       : this.#settle(event, attempt, merged);
   }
 
-  /** Its bytes are of no use any more; large ones don't wait for the garbage collector. */
-  #forget({ bytes, request }: Prepared): void {
-    const buffer = request.bodyBytes?.buffer as ArrayBuffer | undefined;
-    buffer?.transfer?.(0); // Node 20 has no such thing
+  /** Its bytes are of no use any more. */
+  #forget({ bytes }: Prepared): void {
     this.#budget.give(memoryFor(bytes));
   }
 
@@ -137,7 +135,11 @@ export class Settler {
   /** Tell that a lease was lost, or kept by a disk that refuses, before its event was sent. */
   unsent(event: Prepared, fate: "lost" | "kept"): void {
     this.#forget(event);
-    const { claim } = event;
+    this.unread(event.claim, fate);
+  }
+
+  /** Tell the same of a claim that was not read. */
+  unread(claim: Claim, fate: "lost" | "kept"): void {
     if (fate === "lost") this.#lost(claim, "renew");
     else this.#trace({ type: "kept", id: claim.id });
   }

@@ -40,6 +40,11 @@ export interface OpenOptions {
    * kept without it. @default {false}
    */
   readonly group?: boolean;
+  /**
+   * What this host is called in place of its host name, for containers that come back under other
+   * names. No other machine may have that name. @default {the host name}
+   */
+  readonly ownerName?: string | undefined;
 }
 
 function parentOf(path: string): string {

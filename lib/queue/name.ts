@@ -2,7 +2,12 @@
  * The grammar of event file names: an event's whole state, so that every transition is one rename.
  *
  *     <id>[+<attempt>@<time>[~<tag>]][.json]
- *     0193c2a4-7b1e-7c3d-9a2f-5e6d7c8b9a0f+2@1795294104369~edge7-4242-k3x9p2a1-17.json
+ *     0193c2a4-7b1e-7c3d-9a2f-5e6d7c8b9a0f+2@1795294104369~edge7-1k0f3mzt5wq8r2va-4242-k3x9p2a1-17.json
+ *
+ * A tag is `<owner>-<n>[x<k>[s]]` and an owner `<host>-<pid>-<random>`: n counts the owner's claims,
+ * k how many times in a row the event was taken over in flight, and `s` says that it is in flight
+ * now. A host is `<readable>-<machine><kernel>`, of its name and two digests of eight characters:
+ * equal hosts are one kernel under one name, and each digest can be compared on its own.
  *
  * Pure: names in, names out.
  *
@@ -32,10 +37,22 @@ export interface EventName {
 export interface Tag {
   /** `<host>-<pid>-<random>`, the owner file's name without its dot. */
   readonly owner: string;
-  /** The owner's host, as cut by {@linkcode hostLabel}. */
+  /** The owner's host, as {@linkcode hostLabel} writes it; of older versions the name alone. */
   readonly host: string;
-  /** How many times in a row the event had been taken over. */
+  /** How many times in a row the event had been taken over in flight. */
   readonly takeovers: number;
+  /** Whether an event that has been taken over was in flight. Of others it can't be told. */
+  readonly isBegun: boolean;
+}
+
+/** What tells a host from others. */
+export interface Host {
+  /** Its name, or what its owner calls it. */
+  readonly name: string;
+  /** What stays the same when the machine is started again, and is nowhere else. */
+  readonly machine: string;
+  /** What those have in common whose locks are seen by each other, and nobody else. */
+  readonly kernel: string;
 }
 
 /** Largest attempt a name can hold. */
@@ -44,8 +61,9 @@ const MOST_ATTEMPTS = 999_999;
 const STATE = /^(.+)\+(\d{1,6})@(\d{1,15})(?:~([a-z0-9-]{1,80}))?$/s;
 const ORIGINAL =
   /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|SystemTime \{.*\})count([123])$/is;
-const TAG = /^(([a-z0-9-]+)-\d+-[a-z0-9]+)-\d+(?:x(\d+))?$/;
+const TAG = /^(([a-z0-9-]+)-\d+-[a-z0-9]+)-\d+(?:x(\d+)(s?))?$/;
 const OWNER = /^\.(([a-z0-9-]+)-\d+-[a-z0-9]+)$/;
+const HOST = /^[a-z0-9-]+-([a-z0-9]{8})([a-z0-9]{8})$/;
 const USABLE_ID = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}$/;
 
 /**
@@ -117,23 +135,65 @@ export async function replacementId(
   return `x-${(await sha256(`${name}\0${stat.mtimeMs}\0${stat.ino}`)).slice(0, 32)}`;
 }
 
+/** Longest readable part of a host. */
+const READABLE_LENGTH = 16;
+
+/** As a tag holds it: `[a-z0-9-]`, beginning and ending with a letter or a digit. */
+function readable(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-|-$/g, "");
+}
+
 /**
- * A host's name as a tag holds it: `[a-z0-9-]`, 16 characters at most.
- *
- * A longer name keeps its start and its end: hosts of one fleet differ in either, seldom in the
- * middle.
+ * Eight letters and digits, of a 64-bit FNV-1a: hosts that share a directory number thousands at
+ * most, none of them hostile, and a queue that is opened synchronously can't wait for a SHA.
  */
-export function hostLabel(hostname: string): string {
-  const label = hostname.toLowerCase().split(".")[0]!.replaceAll(/[^a-z0-9]+/g, "-");
-  if (label.length <= 16) return label || "host";
-  return `${label.slice(0, 7)}-${label.slice(-8)}`;
+function digest(text: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(text)) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  }
+  return (hash % 36n ** 8n).toString(36).padStart(8, "0");
+}
+
+/**
+ * A host as a tag holds it. For people there is its name as long as it is short, else the start and
+ * the end of the first part: hosts of one fleet differ in either, seldom in the middle. What tells
+ * hosts apart are the digests.
+ */
+export function hostLabel({ name, machine, kernel }: Host): string {
+  let label = readable(name);
+  if (label.length > READABLE_LENGTH) label = readable(name.split(".")[0]!);
+  if (label.length > READABLE_LENGTH) label = `${label.slice(0, 7)}-${label.slice(-8)}`;
+  return `${label || "host"}-${digest(machine)}${digest(kernel)}`;
+}
+
+/** Whether two hosts, of tags or owners, are one kernel: so that both see each other's locks. */
+export function isSameKernel(host: string, other: string): boolean {
+  const kernel = HOST.exec(host)?.[2];
+  return kernel !== undefined && kernel === HOST.exec(other)?.[2];
+}
+
+/** Whether two hosts, of tags or owners, have the same clock: one kernel, or one machine. */
+export function hasSameClock(host: string, other: string): boolean {
+  const machine = HOST.exec(host)?.[1];
+  return machine !== undefined && machine === HOST.exec(other)?.[1] || isSameKernel(host, other);
+}
+
+/** The end of a tag of an event that was taken over so many times, and is in flight or not. */
+export function takeoverSuffix({ takeovers, isBegun }: Pick<Tag, "takeovers" | "isBegun">): string {
+  return takeovers > 0 ? `x${takeovers}${isBegun ? "s" : ""}` : "";
 }
 
 /** Read a tag; `undefined` when it isn't one of ours. */
 export function parseTag(tag: string): Tag | undefined {
   const match = TAG.exec(tag);
   if (!match) return undefined;
-  return { owner: match[1]!, host: match[2]!, takeovers: Number(match[3] ?? 0) };
+  return {
+    owner: match[1]!,
+    host: match[2]!,
+    takeovers: Number(match[3] ?? 0),
+    isBegun: match[4] === "s",
+  };
 }
 
 /** Read the name of an owner file in `cur/`; `undefined` when it isn't one. */

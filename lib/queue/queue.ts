@@ -10,6 +10,8 @@
  *     being written  tmp/x                             its producer; the sweep at 36 h   new/
  *     ready          new/id, new/id+a@t~tag            any consumer, from t on           cur/
  *     claimed        cur/id+a@leaseEnd~tag             its owner; after the lease any    removed, defer/, doa/, new/, or taken over
+ *     suspected      cur/id+a@leaseEnd~tagx<k>         as claimed                        as claimed, or in flight
+ *     in flight      cur/id+a@leaseEnd~tagx<k>s        as claimed                        as claimed, or suspected
  *     deferred       defer/dest/[bucket/]id+a@due~tag  any consumer, from due on         cur/
  *     dead           doa/id+a@died~tag, and .why       people                            new/id+0@now~tag
  *
@@ -17,7 +19,9 @@
  *     enqueue    tmp/ → new/              a link never overwrites; bytes, then name, are synced before the acknowledgement
  *     claim      new/, defer/ → cur/      one of several renames of a name succeeds; attempt + 1
  *     renew      cur/ → cur/              a later lease under a fresh tag
- *     take over  cur/ → cur/              the old owner's name is gone: whatever it does to it fails; attempt stays, x<k> goes up
+ *     take over  cur/ → cur/              the old owner's name is gone: whatever it does to it fails; attempt stays
+ *     begin      cur/ → cur/              a suspected event goes in flight: x<k> becomes x<k>s, and the lease starts anew
+ *     set aside  cur/ → cur/              it waits again: x<k>s becomes x<k>
  *     complete   cur/ → removed           only after the 2xx, and after its response is in res/
  *     defer      cur/ → defer/dest/bucket/ refused by the disk: to new/ with its due time; refused again: the lease's end is the retry
  *     park       the same, unsent         gives the attempt back: its destination is down, held or busy
@@ -25,11 +29,17 @@
  *     release    cur/ → new/              gives the attempt back when nothing was sent
  *     requeue    doa/ → new/              the reason goes last
  *
+ * A consumer may die of an event, so take-overs are counted, but what only waited in the memory of
+ * the dead is not to blame. The name of a fresh claim doesn't tell which of them were in flight (a
+ * rename for each event would be too dear), so its take-over makes it x1, suspected, in any case.
+ * From then on the name tells: a take-over of x<k> leaves the k, one of x<k>s makes it x<k+1>. Put
+ * back unsent it stays suspected; once a consumer has survived it, its next claim begins without.
+ *
  *     left behind by a crash             cleaned up by
  *     tmp/x, also linked into new/       sweep, 36 h
  *     cur/ claim                         take over: at once when its owner's lock is free, else after its lease
  *     doa/x.why without doa/x            sweep, 36 h
- *     cur/.owner                         whoever gets its lock, once it has taken over all that owner's claims
+ *     cur/.owner                         whoever gets its lock, once it has taken over all that owner's claims; from where locks don't tell, sweep
  *     .owner on its way to cur/          sweep, 36 h
  *
  * A rename that answers "not found" has three causes: somebody else moved the file (leave it), the
@@ -46,15 +56,16 @@ import { errorCode, type Move, type Runtime, take, type Taken } from "../runtime
 import { Buckets } from "./buckets.ts";
 import { MOST_DESTINATION_FOLDERS } from "./constants.ts";
 import { enqueue, enqueueMany, type EnqueueOptions } from "./enqueue.ts";
+import { hostOf } from "./host.ts";
 import { createFile, openLayout, type OpenOptions } from "./layout.ts";
 import {
   type EventName,
   formatName,
-  hostLabel,
   isUsableId,
   parseName,
   parseTag,
   replacementId,
+  takeoverSuffix,
 } from "./name.ts";
 import { ensureFolder, ensureFolders, holds, isMissing, type Place } from "./place.ts";
 import { run, runSync, type Steps } from "./steps.ts";
@@ -71,13 +82,17 @@ export interface Claim {
   readonly attempt: number;
   /** Until when nobody else may take it, Unix ms. */
   readonly leaseEndMs: number;
-  /** How many times in a row it was taken over. */
+  /** How many times in a row it was taken over in flight; the first time it may have waited. */
   readonly takeovers: number;
+  /** Whether its name says that it is in flight, see {@linkcode Queue.begin}. */
+  readonly isBegun: boolean;
   /** This claim's tag. */
   readonly tag: string;
   /** The producer's name, when it could not be an id. */
   readonly replacedName?: string;
-  /** The tag's owner that this claim was taken over from, when it was. */
+  /**
+   * The tag's owner that this claim was taken over from; there only when it was just taken over.
+   */
   readonly previousOwner?: string | undefined;
 }
 
@@ -135,6 +150,9 @@ export const SHARED_FOLDER = "others";
  */
 const REFUSED_PAUSE_MS = 1_000;
 
+/** Of a claim that was not taken over. */
+const UNSUSPECTED = { takeovers: 0, isBegun: false } as const;
+
 const encoder = new TextEncoder();
 
 function bytesOf(event: EventInput | Uint8Array): Uint8Array {
@@ -145,8 +163,9 @@ function bytesOf(event: EventInput | Uint8Array): Uint8Array {
  * The attempts that stay counted: one that was not sent is given back. Of a claim that was taken
  * over nobody knows whether it was.
  */
-function attemptsBegun({ attempt, takeovers }: Claim, sent: boolean): number {
-  return sent || takeovers > 0 ? attempt : Math.max(0, attempt - 1);
+function attemptsBegun(claim: Claim, sent: boolean): number {
+  const isCounted = sent || "previousOwner" in claim;
+  return isCounted ? claim.attempt : Math.max(0, claim.attempt - 1);
 }
 
 function asJson(value: unknown): Uint8Array {
@@ -169,15 +188,18 @@ export class Queue {
   readonly owner: string;
   /** This host's part of the owner. */
   readonly host: string;
+  /** What this host is called by its owner instead of its host name. */
+  readonly ownerName: string | undefined;
   readonly #buckets: Buckets;
   #claims = 0;
   #destinations: Set<string> | undefined;
 
-  private constructor(place: Place) {
-    const { hostname, pid, random } = place.runtime;
+  private constructor(place: Place, host: string, ownerName: string | undefined) {
+    const { pid, random } = place.runtime;
     const word = () => Math.floor(random() * 36 ** 4).toString(36).padStart(4, "0");
     this.place = place;
-    this.host = hostLabel(hostname);
+    this.host = host;
+    this.ownerName = ownerName;
     const own = `${word()}${word()}`;
     this.owner = `${this.host}-${pid}-${own}`;
     this.#buckets = new Buckets(own);
@@ -187,6 +209,7 @@ export class Queue {
    * Open a queue directory.
    *
    * @throws {NotAQueueError} If the directory isn't a queue, or is missing and may not be made.
+   * @throws {RangeError} If the owner's name is empty.
    */
   static async open(baseDir: string, runtime: Runtime, options: OpenOptions = {}): Promise<Queue> {
     return await run(Queue.#open(baseDir, runtime, options));
@@ -204,7 +227,12 @@ export class Queue {
 
   static *#open(baseDir: string, runtime: Runtime, options: OpenOptions): Steps<Queue> {
     const base = baseDir.replace(/(?<=.)\/+$/, "");
-    return new Queue({ base, runtime, modes: yield* openLayout(runtime.disk, base, options) });
+    const { ownerName } = options;
+    if (ownerName === "") {
+      throw new RangeError("Cannot open the queue: ownerName must not be empty");
+    }
+    const modes = yield* openLayout(runtime.disk, base, options);
+    return new Queue({ base, runtime, modes }, yield* hostOf(base, runtime, ownerName), ownerName);
   }
 
   /**
@@ -250,9 +278,9 @@ export class Queue {
   }
 
   /** A tag nobody has made before. */
-  nextTag(takeovers = 0): string {
+  nextTag(claim: Pick<Claim, "takeovers" | "isBegun"> = UNSUSPECTED): string {
     this.#claims++;
-    return `${this.owner}-${this.#claims}${takeovers > 0 ? `x${takeovers}` : ""}`;
+    return `${this.owner}-${this.#claims}${takeoverSuffix(claim)}`;
   }
 
   /**
@@ -294,7 +322,8 @@ export class Queue {
   ): Promise<readonly Claimed[]> {
     const wanted = candidates.map(({ folder, name }) => {
       const event = folder === "cur" ? undefined : parseName(name);
-      return event && isUsableId(event.id) ? this.#wanted(folder, event, leaseMs) : undefined;
+      const claim = event && isUsableId(event.id) && this.#wanted(folder, event, leaseMs);
+      return claim && claim.takeovers === 0 ? claim : undefined;
     });
     const moves: Move[] = [];
     wanted.forEach((claim, n) => {
@@ -317,22 +346,24 @@ export class Queue {
   #wanted(folder: string, event: EventName, leaseMs: number): Claim {
     const { id, extension } = event;
     const leaseEndMs = this.place.runtime.clock.now() + leaseMs;
-    if (folder !== "cur") {
-      return this.#freshClaim({
-        id,
-        extension,
-        attempt: event.attempt + 1,
-        leaseEndMs,
-        takeovers: 0,
-      });
-    }
     const tag = event.tag === undefined ? undefined : parseTag(event.tag);
+    const { takeovers, isBegun } = tag ?? UNSUSPECTED;
+    const survived = isBegun ? 0 : takeovers;
+    const base = { id, extension, leaseEndMs, isBegun: false };
+    if (folder !== "cur") {
+      return this.#freshClaim({ ...base, attempt: event.attempt + 1, takeovers: survived });
+    }
     // Left in cur/ by the original, whose attempts are not counted in advance.
     const stranded = event.timeMs === undefined;
     const attempt = stranded ? event.attempt + 1 : Math.max(1, event.attempt);
-    const takeovers = (tag?.takeovers ?? 0) + 1;
-    const previousOwner = tag?.owner;
-    return this.#freshClaim({ id, extension, attempt, leaseEndMs, takeovers, previousOwner });
+    const died = isBegun ? takeovers + 1 : Math.max(1, takeovers);
+    return this.#freshClaim({
+      ...base,
+      attempt,
+      // A claim of our own whose lease has ended, since the disk refused to settle it, killed nobody.
+      takeovers: tag?.owner === this.owner ? survived : died,
+      previousOwner: tag?.owner,
+    });
   }
 
   /** The event under an id that can be one; `undefined` when the file is gone. */
@@ -359,10 +390,28 @@ export class Queue {
    * @returns The claim under its new name, or `undefined` when the lease was lost.
    */
   renew(claim: Claim, leaseMs: number): Promise<Claim | undefined> {
-    const { id, extension, attempt, takeovers } = claim;
     const leaseEndMs = this.place.runtime.clock.now() + leaseMs;
-    const renewed = this.#freshClaim({ id, extension, attempt, leaseEndMs, takeovers });
+    const renewed = this.#freshClaim({ ...claim, leaseEndMs });
     return this.#take("cur", claim.name, renewed);
+  }
+
+  /**
+   * Say of a claim that was taken over that it goes in flight now, so that the death of this
+   * consumer counts against it, and start its lease anew.
+   *
+   * @returns The claim under its new name, or `undefined` when the lease was lost.
+   */
+  begin(claim: Claim, leaseMs: number): Promise<Claim | undefined> {
+    return this.renew({ ...claim, isBegun: claim.takeovers > 0 }, leaseMs);
+  }
+
+  /**
+   * Say of a claim that was begun that it only waits again, and start its lease anew.
+   *
+   * @returns The claim under its new name, or `undefined` when the lease was lost.
+   */
+  setAside(claim: Claim, leaseMs: number): Promise<Claim | undefined> {
+    return this.renew({ ...claim, isBegun: false }, leaseMs);
   }
 
   async #take(folder: string, name: string, claim: Claim): Promise<Claim | undefined> {
@@ -377,7 +426,7 @@ export class Queue {
 
   /** The claim under a name that nobody has used. */
   #freshClaim(claim: Omit<Claim, "tag" | "name">): Claim {
-    const tag = this.nextTag(claim.takeovers);
+    const tag = this.nextTag(claim);
     return { ...claim, tag, name: formatName(claim, claim.attempt, claim.leaseEndMs, tag) };
   }
 

@@ -1,8 +1,9 @@
 /**
  * What crashes leave behind that no later step of the queue picks up: drafts in `tmp/` that were
- * never published, reasons in `doa/` whose dead letter never came, and owner files that a crash
- * stopped on their way to `cur/`. All are removed once they are so old that nobody can still be
- * working on them.
+ * never published, reasons in `doa/` whose dead letter never came, and owner files: those that a
+ * crash stopped on their way to `cur/`, and in `cur/` those of owners that have vanished where
+ * their locks don't tell. All are removed once they are so old that nobody can still be working on
+ * them.
  *
  * @module
  */
@@ -10,7 +11,7 @@
 import { type Awaitable, errorCode, type Stat } from "../runtime/runtime.ts";
 import { SWEEP_AGE_MS } from "./constants.ts";
 import { parseName, parseOwnerFile } from "./name.ts";
-import { WAY } from "./store/owner.ts";
+import { sweepOwner, WAY } from "./store/owner.ts";
 import { holds, isMissing } from "./place.ts";
 import type { Queue } from "./queue.ts";
 
@@ -26,7 +27,7 @@ const STRIDE = 256;
  */
 export async function sweep(queue: Queue, signal: AbortSignal): Promise<number> {
   let removed = 0;
-  for (const folder of WAY.slice(0, -1)) removed += await sweepFolder(queue, folder, signal);
+  for (const folder of WAY) removed += await sweepFolder(queue, folder, signal);
   return removed;
 }
 
@@ -43,6 +44,10 @@ async function sweepFolder(
       if (signal.aborted) break;
       if (++seen % STRIDE === 0) await clock.sleep(0, signal);
       if (kind !== "file" || !mayBeLeftOver(folder, name)) continue;
+      if (folder === "cur") {
+        if (await attempt(() => sweepOwner(queue, name))) removed++;
+        continue;
+      }
       if (!await attempt(() => isLeftOver(queue, folder, name))) continue;
       if (isReason(folder, name) && !await isStray(queue, letterOf(name))) continue;
       if (await attempt(() => disk.remove(queue.path(folder, name)))) removed++;

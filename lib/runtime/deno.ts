@@ -9,6 +9,7 @@
  * @module
  */
 
+import { hostIds } from "./host.ts";
 import type {
   CreateOptions,
   DirEntry,
@@ -262,6 +263,20 @@ function hostname(): string {
   }
 }
 
+/**
+ * A small file of the system's; `undefined` without permission, which isn't asked for: nobody
+ * should have to answer a question about it. (What is in `/proc` Deno lets only those read who may
+ * do everything.)
+ */
+function readOfSystem(path: string): string | undefined {
+  try {
+    const { state } = Deno.permissions.querySync({ name: "read", path });
+    return state === "granted" ? Deno.readTextFileSync(path) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function mayReach(url: URL): boolean {
   const port = url.port || (url.protocol === "https:" ? "443" : "80");
   return Deno.permissions.querySync({ name: "net", host: `${url.hostname}:${port}` }).state ===
@@ -333,6 +348,7 @@ export function denoRuntime(disk: Disk = blockingDisk): Runtime {
     random,
     sha256,
     hostname: hostname(),
+    ...hostIds(Deno.build.os, readOfSystem),
     pid: Deno.pid,
     memoryBytes: memoryBytes(),
   };

@@ -20,6 +20,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   readSync,
   renameSync,
   rmdirSync,
@@ -32,6 +33,7 @@ import {
 import { opendir } from "node:fs/promises";
 import { hostname, totalmem } from "node:os";
 import process from "node:process";
+import { hostIds } from "./host.ts";
 import type { DirEntry, Disk, FileContent, Kind, Runtime, Stat } from "./runtime.ts";
 import { clock, random, sha256 } from "./web.ts";
 
@@ -153,6 +155,14 @@ function memoryBytes(): number {
 /** What Node's `fetch` decodes, whatever was asked for. */
 const DECODED = new Set(["gzip", "x-gzip", "deflate", "br"]);
 
+function readOfSystem(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * The runtime this process runs on. Node asks for no permissions: it may reach whatever the network
  * lets it.
@@ -167,6 +177,7 @@ export function nodeRuntime(): Runtime {
     random,
     sha256,
     hostname: hostname(),
+    ...hostIds(process.platform, readOfSystem),
     pid: process.pid,
     memoryBytes: memoryBytes(),
   };

@@ -218,6 +218,18 @@ export interface Runtime {
   sha256(text: string): Awaitable<string>;
   /** This host's name, as the operating system has it. */
   readonly hostname: string;
+  /**
+   * Of the running kernel: another after each start, and on every other machine; containers on one
+   * kernel have it in common. `undefined` where there is none, or it may not be read.
+   */
+  readonly bootId: string | undefined;
+  /** Of the machine, also after a restart; `undefined` where there is none, or it may not be read. */
+  readonly machineId: string | undefined;
+  /**
+   * Whether what is on a device ({@linkcode Stat.dev}) is reached through this kernel only, as on a
+   * disk of its own. `false` where that can't be told, as on a network file system.
+   */
+  ownsDevice(dev: number): boolean;
   /** This process's number. */
   readonly pid: number;
   /**

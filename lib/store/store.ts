@@ -133,6 +133,8 @@ export interface Claim {
    * event is one of those to blame.
    */
   begin(): Promise<"done" | "lost" | "kept">;
+  /** After {@linkcode Claim.begin}: it waits after all, and isn't to blame for what comes. */
+  setAside(): Promise<"done" | "lost" | "kept">;
   /** It is delivered. `"kept"`: its removal is tried again by the store itself. */
   complete(): Promise<"done" | "lost" | "kept">;
   /**

@@ -30,6 +30,7 @@ Deno.test("no arguments mean consume with the documented defaults", () => {
     options: {
       mode: "forever",
       group: false,
+      ownerName: undefined,
       logFormat: "text",
       accept: undefined,
       consumer: {}, // the defaults of tests/config/settings_test.ts
@@ -44,6 +45,7 @@ Deno.test("every option of consume is read, before and after the command", () =>
     ..."--on-status 404=defer,409=deliver,503=refuse --poll 50ms --group".split(" "),
     ..."--log-format json --base-dir q --per-destination 4 --rate 30/m".split(" "),
     ..."--merge optimizely --merge-wait 200ms --merge-count 10 --merge-bytes 1MiB".split(" "),
+    ..."--owner-name blue".split(" "),
   ];
   const { baseDir, options: { consumer: { merge, ...consumer }, ...others } } = consume(...options);
   assertEquals(baseDir, "q");
@@ -51,6 +53,7 @@ Deno.test("every option of consume is read, before and after the command", () =>
   assertEquals(others, {
     mode: "until-empty",
     group: true,
+    ownerName: "blue",
     logFormat: "json",
     accept: undefined,
   });

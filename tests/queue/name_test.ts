@@ -2,13 +2,16 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
   formatName,
+  hasSameClock,
   hostLabel,
   isChoosableId,
+  isSameKernel,
   isUsableId,
   parseName,
   parseOwnerFile,
   parseTag,
   replacementId,
+  takeoverSuffix,
 } from "../../lib/queue/name.ts";
 import { uuidTimeMs, uuidv7 } from "../../lib/queue/uuid.ts";
 
@@ -139,13 +142,17 @@ Deno.test("a replaced id is a digest of name, mtime and inode, so that a second 
   assert(first !== await replacementId("a b", { mtimeMs: 2, ino: 2 }, sha256));
 });
 
-Deno.test("a tag names its owner, its host and its take-overs", () => {
+Deno.test("a tag names its owner, its host, its take-overs and whether it is in flight", () => {
   assertEquals(parseTag("edge-7-4242-k3x9p2a1-17"), {
     owner: "edge-7-4242-k3x9p2a1",
     host: "edge-7",
     takeovers: 0,
+    isBegun: false,
   });
-  assertEquals(parseTag("edge7-4242-k3x9p2a1-17x3")?.takeovers, 3);
+  const { takeovers, isBegun } = parseTag("edge7-4242-k3x9p2a1-17x3s")!;
+  assertEquals([takeovers, isBegun], [3, true]);
+  assertEquals(parseTag("edge7-4242-k3x9p2a1-17x3")?.isBegun, false);
+  assertEquals(parseTag("edge7-4242-k3x9p2a1-17s"), undefined);
   assertEquals(parseTag("not-ours"), undefined);
   assertEquals(parseOwnerFile(".edge-7-4242-k3x9p2a1"), {
     owner: "edge-7-4242-k3x9p2a1",
@@ -154,14 +161,63 @@ Deno.test("a tag names its owner, its host and its take-overs", () => {
   assertEquals(parseOwnerFile(".nfs0001"), undefined);
 });
 
-Deno.test("a host's label keeps what tells hosts of a fleet apart", () => {
-  assertEquals(hostLabel("Edge7.example.com"), "edge7");
-  assertEquals(hostLabel("événements_1"), "-v-nements-1");
-  assertEquals(hostLabel(""), "host");
-  const [a, b] = ["consumer-deployment-6d5f7-abcde", "consumer-deployment-6d5f7-fghij"].map(
-    hostLabel,
+/** A host as most are. */
+function labelOf(name: string, { machine = name, kernel = name } = {}): string {
+  return hostLabel({ name, machine, kernel });
+}
+
+Deno.test("a host's label is read back from a tag with whatever name and take-overs", () => {
+  fc.assert(
+    fc.property(fc.string(), fc.string(), fc.nat(5), fc.boolean(), (name, kernel, takeovers, s) => {
+      const host = labelOf(name, { kernel });
+      const isBegun = s && takeovers > 0;
+      const owner = `${host}-4242424-k3x9p2a1`;
+      const tag = `${owner}-9999999999${takeoverSuffix({ takeovers, isBegun })}`;
+      assertEquals(parseTag(tag), { owner, host, takeovers, isBegun });
+      assertEquals(parseName(formatName({ id: "a", extension: "" }, 1, 2, tag)).tag, tag);
+      assertEquals(parseOwnerFile(`.${owner}`), { owner, host });
+    }),
   );
-  assert(a !== b && a!.length === 16 && /^[a-z0-9-]+$/.test(a!));
+});
+
+Deno.test("people can read a host's label: its name, or the ends of a long one's first part", () => {
+  const readable = (name: string) => labelOf(name).slice(0, -17);
+  assertEquals(readable("app.eu.example"), "app-eu-example");
+  assertEquals(readable("Edge7.example.com"), "edge7");
+  assertEquals(readable("événements_1"), "v-nements-1");
+  assertEquals(readable(""), "host");
+  assertEquals(readable("prod-eu-west-1a-worker-01.internal"), "prod-eu-orker-01");
+});
+
+Deno.test("hosts whose names look the same when they are cut have different labels", () => {
+  for (
+    const names of [
+      ["app.eu.example", "app.us.example"],
+      ["prod-eu-west-1a-worker-01", "prod-eu-west-1b-worker-01"],
+      ["edge.7", "edge-7"],
+      ["", "host"],
+    ]
+  ) {
+    const [one, other] = names.map((name) => labelOf(name)) as [string, string];
+    assert(one !== other);
+    assert(!isSameKernel(one, other) && !hasSameClock(one, other));
+  }
+});
+
+Deno.test("a label tells whether kernel or machine are the same, on its own", () => {
+  const edge = labelOf("edge", { machine: "m", kernel: "k" });
+  const container = labelOf("0fae31", { machine: "0fae31", kernel: "k" });
+  const restarted = labelOf("edge", { machine: "m", kernel: "l" });
+  const twin = labelOf("edge", { machine: "n", kernel: "l" });
+  assertEquals([isSameKernel(edge, container), hasSameClock(edge, container)], [true, true]);
+  assertEquals([isSameKernel(edge, restarted), hasSameClock(edge, restarted)], [false, true]);
+  assertEquals([isSameKernel(edge, twin), hasSameClock(edge, twin)], [false, false]);
+});
+
+Deno.test("of a host of an older version, which was its name alone, nothing is known", () => {
+  for (const old of ["edge", "edge-7", "deployment-abcde", "abcdefg-stuvwxyz"]) {
+    assertEquals([isSameKernel(old, old), hasSameClock(old, old)], [false, false]);
+  }
 });
 
 Deno.test("ids of ours sort by the time they were made, which can be read back", () => {

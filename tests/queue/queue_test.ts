@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { EventExistsError, NotAQueueError, openQueue, Queue, requeue, status } from "../../mod.ts";
-import { parseName } from "../../lib/queue/name.ts";
+import { hostOf } from "../../lib/queue/host.ts";
+import { hasSameClock, isSameKernel, parseName } from "../../lib/queue/name.ts";
+import type { Claimed } from "../../lib/queue/queue.ts";
 import { acquireOwner, inheritOwner, releaseOwner } from "../../lib/queue/store/owner.ts";
+import { run } from "../../lib/queue/steps.ts";
 import { sweep } from "../../lib/queue/sweep.ts";
 import { asyncDisk, denoRuntime } from "../../lib/runtime/deno.ts";
 import { isEmpty } from "../../lib/queue/status.ts";
@@ -312,21 +315,75 @@ Deno.test("release() gives back an attempt that was not sent, and keeps one that
   assertMatch(files(queue)[0]!, /^new\/.*\+1@77~.*\.json$/);
 });
 
-Deno.test("takeOver() keeps the attempt, counts the take-over and names the old owner", async () => {
+Deno.test("takeOver() keeps the attempt and names the old owner; a first one makes the event suspected", async () => {
+  await using dir = await tempDir();
+  const [one, other] = [await makeQueue(dir), await makeQueue(dir)];
+  await one.enqueue(EVENT);
+  const claim = await claimOnly(one);
+  const taken = await other.takeOver(claim.name, LEASE_MS);
+  assertEquals([taken?.attempt, taken?.takeovers, taken?.isBegun], [1, 1, false]);
+  assertEquals(taken?.previousOwner, one.owner);
+  assertMatch(taken!.name, /-1x1\.json$/);
+});
+
+Deno.test("takeOver() counts what was in flight, and not what only waited in the memory of the dead", async () => {
   await using dir = await tempDir();
   const [one, other] = [await makeQueue(dir), await makeQueue(dir)];
   await one.enqueue(EVENT);
   let claim = await claimOnly(one);
-  for (let times = 1; times <= 5; times++) {
-    const taken = await other.takeOver(claim.name, LEASE_MS);
-    assertEquals([taken?.attempt, taken?.takeovers], [1, times]);
-    assertEquals(taken?.previousOwner, times === 1 ? one.owner : other.owner);
-    claim = taken!;
+  for (const expected of [1, 1, 1]) {
+    claim = (await other.takeOver(claim.name, LEASE_MS))!;
+    assertEquals(claim.takeovers, expected);
+  }
+  for (const expected of [2, 3, 4, 5]) {
+    claim = (await one.begin(claim, LEASE_MS))!;
+    assertMatch(claim.name, /x\ds\.json$/);
+    assertEquals([claim.takeovers, claim.isBegun], [expected - 1, true]);
+    claim = (await other.takeOver(claim.name, LEASE_MS))!;
+    assertEquals([claim.takeovers, claim.isBegun], [expected, false]);
   }
   assertMatch(claim.name, /x5\.json$/);
-  assert(await other.defer(claim, "d", 1, true));
-  const again = await other.claim(...whereOf(files(one)[0]!), LEASE_MS);
-  assertEquals([again?.attempt, again?.takeovers], [2, 0]);
+});
+
+Deno.test("begin() and setAside() start the lease anew; the old name no longer settles anything", async () => {
+  await using dir = await tempDir();
+  const [queue, dying] = [await makeQueue(dir), await makeQueue(dir)];
+  await queue.enqueue(EVENT);
+  const fresh = await claimOnly(dying);
+  const plain = await dying.begin(fresh, LEASE_MS);
+  assertEquals(plain?.isBegun, false); // not suspected: nothing to be said
+  const claim = (await queue.takeOver(plain!.name, LEASE_MS))!;
+  const begun = await queue.begin(claim, 2 * LEASE_MS);
+  assert(begun && begun.leaseEndMs > claim.leaseEndMs && begun.attempt === 1);
+  assertEquals(await queue.begin(claim, LEASE_MS), undefined);
+  const renewed = await queue.renew(begun, LEASE_MS);
+  assertEquals(renewed?.isBegun, true);
+  const waiting = await queue.setAside(renewed!, LEASE_MS);
+  assertEquals([waiting?.takeovers, waiting?.isBegun], [1, false]);
+  assertEquals(files(queue), [`cur/${waiting!.name}`]);
+});
+
+Deno.test("an event stays suspected until a consumer has survived it", async () => {
+  await using dir = await tempDir();
+  const [one, other] = [await makeQueue(dir), await makeQueue(dir)];
+  await one.enqueue(EVENT);
+  let claim = (await other.takeOver((await claimOnly(one)).name, LEASE_MS))!;
+  assert(await other.release(claim, 0, false));
+  claim = await claimOnly(other);
+  assertEquals([claim.takeovers, claim.attempt, "previousOwner" in claim], [1, 2, false]);
+  const { settled } = await other.defer(claim, "d", 1, false);
+  assertEquals(settled, "done");
+  const [candidate] = files(other).map(whereOf);
+  const [{ claim: again }] = await other.claimMany(
+    [{ folder: candidate![0], name: candidate![1] }],
+    LEASE_MS,
+    1_000,
+  ) as [Claimed];
+  assertEquals(again?.takeovers, 1);
+  const begun = (await other.begin(again!, LEASE_MS))!;
+  await other.defer(begun, "d", 1, true);
+  const survived = await other.claim(...whereOf(files(one)[0]!), LEASE_MS);
+  assertEquals([survived?.attempt, survived?.takeovers], [3, 0]);
 });
 
 Deno.test("storeResponse() keeps the body and beside it what it was the answer to", async () => {
@@ -423,6 +480,73 @@ Deno.test("an owner's lock is free once it is released, and only then is it inhe
   assertEquals(await inheritOwner(other, `.otherhost-1-abcd`), "unknown");
 });
 
+Deno.test("a free lock tells of a death on one kernel whatever the host name, and on no other", async () => {
+  await using dir = await tempDir();
+  const on = (hostname: string, bootId: string) =>
+    Queue.open(`${dir.path}/q`, { ...denoRuntime(), hostname, bootId, pid: 1 }, { create: true });
+  const dead = await on("0fae31", "k");
+  const held = await acquireOwner(dead);
+  held!.lock.release();
+  assertEquals(await inheritOwner(await on("0fae31", "l"), `.${dead.owner}`), "unknown");
+  const heir = await inheritOwner(await on("77bc02", "k"), `.${dead.owner}`);
+  assert(typeof heir === "object");
+  heir.lock.release();
+});
+
+Deno.test("an owner file says in a line of JSON who its owner is", async () => {
+  await using dir = await tempDir();
+  const runtime = { ...denoRuntime(), hostname: "Edge.example", bootId: "b", machineId: undefined };
+  const queue = await Queue.open(`${dir.path}/q`, runtime, { create: true, ownerName: "blue" });
+  assertMatch(queue.owner, /^blue-[a-z0-9]{16}-\d+-[a-z0-9]{8}$/);
+  const held = await acquireOwner(queue);
+  const { since, ...rest } = JSON.parse(contents(queue, `cur/.${queue.owner}`));
+  assert(Date.parse(since) <= Date.now());
+  assertEquals(rest, { host: "Edge.example", ownerName: "blue", bootId: "b", pid: Deno.pid });
+  await releaseOwner(queue, held!);
+});
+
+Deno.test("a host is known again by its boot, else by its own disk, else by its machine, else not at all", async () => {
+  await using dir = await tempDir();
+  const runtime = denoRuntime();
+  const cannotTell = { bootId: undefined, machineId: undefined, ownsDevice: () => false };
+  const host = (identity: Partial<typeof runtime>, ownerName?: string) =>
+    run(hostOf(dir.path, { ...runtime, ...cannotTell, ...identity }, ownerName));
+  Deno.mkdirSync(`${dir.path}/cur`);
+  const same = async (
+    one: Partial<typeof runtime>,
+    other: Partial<typeof runtime>,
+    ownerName?: string,
+  ) => {
+    const [a, b] = [await host(one, ownerName), await host(other, ownerName)];
+    return `${isSameKernel(a, b) ? "kernel" : ""} ${hasSameClock(a, b) ? "clock" : ""}`.trim();
+  };
+  const [here, there] = [{ hostname: "a" }, { hostname: "b" }];
+  const own = { ownsDevice: () => true };
+  assertEquals(await same({ bootId: "1" }, { bootId: "1" }), "kernel clock");
+  assertEquals(await same({ bootId: "1", ...here }, { bootId: "1", ...there }), "kernel clock");
+  assertEquals(await same({ bootId: "1" }, { bootId: "2" }), "");
+  assertEquals(await same({ bootId: "1", ...own }, { bootId: "2", ...own }), "");
+  const machineId = "m";
+  assertEquals(await same({ bootId: "1", machineId }, { bootId: "2", machineId }), "clock");
+  assertEquals(
+    await same({ bootId: "1", machineId, ...here }, { bootId: "2", machineId, ...there }),
+    "",
+  );
+  assertEquals(await same({ ...own, ...here }, { ...own, ...there }), "kernel clock");
+  assertEquals(await same({ machineId }, { machineId }), "kernel clock");
+  assertEquals(await same({ machineId, ...here }, { machineId, ...there }), "");
+  assertEquals(await same({}, {}), ""); // a host name alone is nobody's
+  assertEquals(await same({ bootId: "1" }, {}), "");
+  assertEquals(await same({ bootId: "1", ...here }, { bootId: "2", ...there }, "blue"), "clock");
+  assertEquals(await same(here, there, "blue"), "clock");
+});
+
+Deno.test("openQueue() refuses an owner's name that is empty", async () => {
+  await using dir = await tempDir();
+  const opening = () => openQueue(dir.path, { create: true, ownerName: "" });
+  await assertRejects(opening, RangeError, "ownerName must not be empty");
+});
+
 Deno.test("sweep() removes what is 36 hours old in tmp/, reasons whose letter never came, and owner files on their way", async () => {
   await using dir = await tempDir();
   const base = `${dir.path}/q`;
@@ -430,7 +554,7 @@ Deno.test("sweep() removes what is 36 hours old in tmp/, reasons whose letter ne
   for (const name of ["tmp/old", "tmp/.keep", "doa/a.why", "doa/b", "doa/b.why"]) {
     Deno.writeTextFileSync(`${base}/${name}`, "");
   }
-  const owners = ["tmp/.edge-1-a", "new/.edge-1-b", "defer/.edge-1-c", "cur/.edge-1-d"];
+  const owners = ["tmp/.edge-1-a", "new/.edge-1-b", "defer/.edge-1-c"];
   for (const name of [...owners, "new/a", "new/.keep"]) {
     Deno.writeTextFileSync(`${base}/${name}`, "");
   }
@@ -446,6 +570,30 @@ Deno.test("sweep() removes what is 36 hours old in tmp/, reasons whose letter ne
   Deno.writeTextFileSync(`${base}/tmp/young`, "");
   Deno.utimeSync(`${base}/tmp/young`, new Date(Date.now() + 1e8), new Date(Date.now() + 1e8));
   assertEquals(await sweep(queue, signal), 5);
-  const kept = ["cur/.edge-1-d", "doa/b", "doa/b.why", "new/.keep", "new/a", "tmp/.keep"];
+  const kept = ["doa/b", "doa/b.why", "new/.keep", "new/a", "tmp/.keep"];
   assertEquals(files(queue), [...kept, "tmp/young"]);
+});
+
+Deno.test("sweep() removes owner files of the vanished: untouched for long, not locked, without claims", async () => {
+  await using dir = await tempDir();
+  const base = `${dir.path}/q`;
+  const queue = await makeQueue(dir);
+  const alive = await acquireOwner(await Queue.open(base, { ...denoRuntime(), bootId: "b" }));
+  await queue.enqueue(EVENT);
+  Deno.renameSync(`${base}/new/${namesIn(`${base}/new`)[0]}`, `${base}/cur/a+1@1~far-1-c-1.json`);
+  for (const owner of ["far-1-c", "far-1-d"]) Deno.writeTextFileSync(`${base}/cur/.${owner}`, "");
+  Deno.symlinkSync("/nowhere", `${base}/cur/.far-1-e`);
+  const later = async (minutes: number) => {
+    const runtime = denoRuntime();
+    const now = () => Date.now() + minutes * 60_000;
+    const clock = { ...runtime.clock, now };
+    const { signal } = new AbortController();
+    return await sweep(await Queue.open(base, { ...runtime, clock }), signal);
+  };
+  assertEquals(await later(104), 0);
+  assertEquals(await later(106), 1);
+  const kept = [`.${alive!.owner}`, ".far-1-c", ".far-1-e", "a+1@1~far-1-c-1.json"];
+  assertEquals(namesIn(`${base}/cur`), kept.sort());
+  alive!.lock.release();
+  assertEquals(await later(106), 1);
 });

@@ -16,6 +16,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { test } from "node:test";
 globalThis.Deno = {
+  build: { os: process.platform },
   test: (name, body) => name.endsWith("(Node's modules)") && test(name, body),
   makeTempDir: () => mkdtemp("conformance-"),
   remove: (path) => rm(path, { recursive: true }),

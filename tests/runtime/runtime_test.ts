@@ -557,6 +557,19 @@ holds("a process has a host, a number and a way out", async ({ runtime }) => {
   assertEquals((error as Error).name, "AbortError");
 });
 
+holds("a kernel and a machine have ids, the same at every look, or none", ({ runtime }) => {
+  for (const id of [runtime.bootId, runtime.machineId]) {
+    assert(id === undefined || /^[\w-]{8,}$/.test(id), id);
+  }
+  return Promise.resolve();
+});
+
+holds("a device is this kernel's own, or that can't be told", async ({ runtime, dir }) => {
+  const { dev } = await runtime.disk.lstat(dir);
+  assertEquals(typeof runtime.ownsDevice(dev), "boolean");
+  assertEquals(runtime.ownsDevice(0), false);
+});
+
 Deno.test("a disk's thread that dies fails what it was working on, and the disk goes on without it", async () => {
   const dir = await Deno.makeTempDir();
   const disk = workerDisk({ leastBurst: 1 });

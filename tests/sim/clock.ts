@@ -113,19 +113,54 @@ export class SimTime {
   }
 }
 
-/** A host: its name and its wall clock. */
+/** What a host is, besides its name in the world. */
+export interface HostOptions {
+  /** How far its wall clock is ahead of true time, ms. @default 0 */
+  readonly offsetMs?: number | undefined;
+  /** What it is called by its system: others may be called the same. @default its name */
+  readonly hostname?: string | undefined;
+  /**
+   * Of hosts on one kernel, such as containers: locks and caches are the kernel's. @default its
+   * name
+   */
+  readonly kernel?: string | undefined;
+  /** How often it has been started. @default 1 */
+  readonly boots?: number | undefined;
+}
+
+/** A host: what it is called, its kernel and its wall clock. */
 export class SimHost {
-  /** Its name. */
+  /** Its name in the world. */
   readonly name: string;
+  /** What it is called by its system. */
+  readonly hostname: string;
+  /** The kernel it is on. */
+  readonly kernel: string;
+  /** How often it has been started. */
+  boots: number;
   /** How far its wall clock is ahead of true time, ms. */
   offsetMs: number;
   readonly #trueMs: () => number;
 
-  /** A host whose clock is `offsetMs` ahead of the true time. */
-  constructor(name: string, trueMs: () => number, offsetMs = 0) {
+  /** A host that is running. */
+  constructor(name: string, trueMs: () => number, options: HostOptions = {}) {
+    const { offsetMs = 0, hostname = name, kernel = name, boots = 1 } = options;
     this.name = name;
+    this.hostname = hostname;
+    this.kernel = kernel;
+    this.boots = boots;
     this.offsetMs = offsetMs;
     this.#trueMs = trueMs;
+  }
+
+  /** Of its kernel since its last start. */
+  get bootId(): string {
+    return `boot-${this.boots}-of-${this.kernel}`;
+  }
+
+  /** Of its machine. */
+  get machineId(): string {
+    return `machine-${this.kernel}`;
   }
 
   /** Its wall clock, Unix ms. */

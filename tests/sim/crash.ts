@@ -20,6 +20,8 @@ export interface Crash<Note> {
   readonly disk: DiskImage;
   /** True time, Unix ms. */
   readonly nowMs: number;
+  /** How often hosts have been started: a power loss makes it one more. */
+  readonly boots: number;
   /** What the test knew at that moment. */
   readonly note: Note;
 }
@@ -81,7 +83,15 @@ export class CrashSweep<Note> {
       const fingerprint = `${disk.fingerprint} ${noteKey}`;
       if (this.#seen.has(fingerprint)) continue;
       this.#seen.add(fingerprint);
-      this.crashes.push({ model, at: at(), disk, nowMs: this.#world.nowMs, note });
+      const { nowMs, boots } = this.#world;
+      this.crashes.push({
+        model,
+        at: at(),
+        disk,
+        nowMs,
+        boots: model === "power" ? boots + 1 : boots,
+        note,
+      });
     }
   }
 }

@@ -194,7 +194,11 @@ class Stage {
       maxCalls: 2_000_000,
     });
     if (options.log) this.arena.log = options.log;
-    plan.hosts.forEach((offsetMs, index) => this.arena.world.host(`h${index}`, { offsetMs }));
+    // every other plan has one name for all its kernels
+    const hostname = plan.seed % 2 === 0 ? "h" : undefined;
+    plan.hosts.forEach((offsetMs, index) =>
+      this.arena.world.host(`h${index}`, { offsetMs, hostname })
+    );
     this.arena.world.network.script = (request) => replyOf(plan, request);
     this.arena.world.onVerb = (call) => this.#onVerb(call);
     this.#slots = plan.consumers.map(() => ({

@@ -2,6 +2,8 @@
  * The third model of the disk: a directory that several hosts share over a network file system
  * (NFS).
  *
+ * (What is said of hosts is their kernels'; containers on one kernel are one host here.)
+ *
  * - **Names are looked up in a cache of the host.** For 30 s after a change made by another host,
  *   `lstat` (and the look that `read` begins with) may answer as before it: miss a new name, show a
  *   removed one. Which of the states of those 30 s it is, is a choice. A host sees its own changes

@@ -55,7 +55,10 @@ export class SimProcess {
       mayReach: (url) => world.network.mayReach(url),
       random,
       sha256: (text) => createHash("sha256").update(text).digest("hex"),
-      hostname: host.name,
+      hostname: host.hostname,
+      bootId: host.bootId,
+      machineId: host.machineId,
+      ownsDevice: () => false, // a network file system, or one without a device
       pid,
     };
   }

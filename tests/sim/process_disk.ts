@@ -214,7 +214,7 @@ export class ProcessDisk implements Disk {
   }
 
   get #lockScope(): string {
-    return this.#world.view === undefined ? "" : this.#process.host.name;
+    return this.#world.view === undefined ? "" : this.#process.host.kernel;
   }
 
   #now(): number {
@@ -225,7 +225,7 @@ export class ProcessDisk implements Disk {
   #look(path: string): Stat {
     const { disk, view } = this.#world;
     if (view === undefined) return disk.stat(path);
-    const stat = view.look(path, this.#statOrNothing(path), this.#process.host.name);
+    const stat = view.look(path, this.#statOrNothing(path), this.#process.host.kernel);
     if (stat !== undefined) return stat;
     disk.stat(path); // the true error, if there is one
     throw new PosixError("ENOENT", path);
@@ -267,7 +267,7 @@ export class ProcessDisk implements Disk {
       const before = view && this.#statOrNothing(path);
       const beforeTo = view && to !== undefined ? this.#statOrNothing(to) : undefined;
       effect(step, fault);
-      const host = fault === undefined ? this.#process.host.name : undefined;
+      const host = fault === undefined ? this.#process.host.kernel : undefined;
       view?.changed(path, before, host);
       if (to !== undefined) view?.changed(to, beforeTo, host);
       this.#world.announce(parentOf(path), this.#process);

@@ -59,9 +59,12 @@ async function consumeFor(
   { consumer }: Scenario,
   ms: number,
   host = "edge",
+  pid?: number,
 ): Promise<void> {
   const stop = new AbortController();
-  const running = stage.consumer(await stage.open({ host }), consumer).run("forever", stop.signal);
+  const process = stage.world.process({ host, ...(pid === undefined ? {} : { pid }) });
+  const queue = await stage.open({ process });
+  const running = stage.consumer(queue, consumer).run("forever", stop.signal);
   const stopping = pause(stage, ms).then(() => stop.abort());
   await Promise.all([running, stopping]);
 }
@@ -253,20 +256,76 @@ const outliving: Scenario = {
 };
 
 const stranded: Scenario = {
-  name: "claims found in cur/: taken over four times before, of the original, of a dead owner",
+  name: "claims found in cur/: in flight when the fourth died, of the original, of a dead owner",
   consumer: { pollMs: 10_000 },
   drains: true,
   prepare(stage) {
     stage.plantQueue();
     const past = START_MS - HOUR_MS;
-    stage.plant(`cur/killer+1@${past}~edge-1-abcdefgh-5x4.json`, eventText("killer", "ok"));
+    stage.plant(`cur/killer+1@${past}~edge-1-abcdefgh-5x4s.json`, eventText("killer", "ok"));
     stage.plant("cur/left-by-the-original", eventText("original", "ok"), START_MS - DAY_MS);
-    const lease = START_MS + LEASE_MS;
-    stage.plant(`cur/held+1@${lease}~edge-77-abcdefgh-1`, eventText("held", "ok"));
-    stage.world.disk.plant(`${BASE}/cur/.edge-77-abcdefgh`, { mtimeMs: START_MS });
   },
   async run(stage) {
+    const queue = await stage.open({ create: true });
+    const dead = `${queue.host}-77-abcdefgh`;
+    const lease = START_MS + LEASE_MS;
+    stage.plant(`cur/held+1@${lease}~${dead}-1`, eventText("held", "ok"));
+    stage.world.disk.plant(`${BASE}/cur/.${dead}`, { mtimeMs: START_MS });
+    await stage.consumer(queue, this.consumer).run("until-empty");
+  },
+};
+
+const blaming: Scenario = {
+  name: "three consumers that die, each with one event in flight and another in its memory",
+  races: true,
+  drains: true,
+  consumer: { threads: 2, perDestination: 1 },
+  prepare(stage) {
+    stage.plantQueue();
+    for (const name of ["a", "b"]) stage.plant(`new/${name}.json`, eventText(name, "slow"));
+  },
+  async run(stage) {
+    for (let deaths = 0; deaths < 3; deaths++) {
+      await untilKilled(stage, this, stage.world.process(), (kill) => Promise.resolve(kill()));
+    }
     await consume(stage, this, "until-empty");
+  },
+};
+
+const twins: Scenario = {
+  name: "consumers with one host name and one number on two kernels",
+  races: true,
+  world: { latencyMs: () => 1, networkDisk: true },
+  consumer: { pollMs: 5_000 },
+  prepare(stage) {
+    stage.plantQueue();
+    stage.plant("new/a.json", eventText("a", "slow"));
+    stage.plant("new/b.json", eventText("b", "slow"));
+  },
+  async run(stage) {
+    stage.world.host("twin", { hostname: "edge" });
+    await Promise.all([
+      consumeFor(stage, this, 30 * SECOND_MS, "edge", 1),
+      pause(stage, SECOND_MS)
+        .then(() => consumeFor(stage, this, 31 * SECOND_MS, "twin", 1)),
+    ]);
+  },
+};
+
+const restarting: Scenario = {
+  name: "a host that is restarted, and a consumer that waits for the leases of before",
+  races: true,
+  drains: true,
+  consumer: { pollMs: 20_000 },
+  prepare(stage) {
+    stage.plantQueue();
+    stage.plant("new/a.json", eventText("hangs", "hangs"));
+  },
+  async run(stage) {
+    await untilKilled(stage, this, stage.world.process(), () => {
+      stage.world.reboot("edge");
+      return consume(stage, this, "until-empty");
+    });
   },
 };
 
@@ -511,6 +570,9 @@ export const SCENARIOS: readonly Scenario[] = [
   renewing,
   inheriting,
   outliving,
+  blaming,
+  twins,
+  restarting,
   stranded,
   requeueing,
   sweeping,

@@ -242,6 +242,8 @@ function sum(a: Readonly<Record<string, number>>, b: Readonly<Record<string, num
  * - take over a claim whose owner lives and whose lease runs;
  * - claim what is not due;
  * - settle a claim of somebody else's;
+ * - count a take-over of what only waited, or not count one of what was in flight;
+ * - send what was taken over without saying so in its name;
  * - remove an event that was not answered 2xx, or whose response is not in `res/`;
  * - count an attempt in any other way than one up at the claim, one down when it was parked unsent,
  *   and down to 0 by requeueing;
@@ -254,13 +256,17 @@ export class Referee {
   readonly #world: World;
   readonly #ledger: Ledger;
   readonly #names = new Set<string>();
-  readonly #processes = new Map<string, SimProcess>();
+  /** Whose claims and owner files are whose, by what was seen to be made. */
+  readonly #owners = new Map<string, SimProcess>();
   readonly #foreign = new Set<SimProcess>();
   /**
    * How often an event had been sent when it was claimed, and whether its file was read since, by
    * claimed name.
    */
-  readonly #claims = new Map<string, { readonly sent: number; isRead: boolean }>();
+  readonly #claims = new Map<
+    string,
+    { readonly sent: number; isRead: boolean; readonly isTakenOver: boolean }
+  >();
   /** Until when an answer has asked to leave a host alone, and since when. */
   readonly #asked = new Map<string, { readonly sinceMs: number; readonly untilMs: number }>();
   #fails = false;
@@ -293,7 +299,6 @@ export class Referee {
 
   #watch(call: Call, phase: Phase): void {
     if (this.#foreign.has(call.process)) return;
-    this.#processes.set(call.process.name, call.process);
     if (phase === "after" && call.verb === "rename") this.#renamed(call);
     if (phase === "after" && call.verb === "read" && !this.#fails) {
       const claim = this.#claims.get(placeOf(call.path).name);
@@ -312,7 +317,13 @@ export class Referee {
   #note({ verb, path, to }: Call): void {
     const from = placeOf(path);
     if (verb === "list" || verb === "lstat" || verb === "read") return;
-    const kind = from.name.endsWith(".why") ? " .why" : from.name.startsWith(".") ? " owner" : "";
+    const kind = from.name.endsWith(".why")
+      ? " .why"
+      : from.name.startsWith(".")
+      ? " owner"
+      : isBegun(to ?? "")
+      ? " begun"
+      : "";
     this.moves.add(
       to === undefined
         ? `${verb} ${from.folder}${kind}`
@@ -330,6 +341,8 @@ export class Referee {
     const [was, is] = [parseName(from.name), parseName(target.name)];
     if (target.folder === "cur") {
       if (this.#names.has(target.name)) return "claims under a name that was used before";
+      const blame = this.#blames(call, from.name, target.name, from.folder);
+      if (blame) return blame;
     }
     const move = `${from.folder} → ${target.folder}`;
     const change = is.attempt - was.attempt;
@@ -341,8 +354,7 @@ export class Referee {
       const isUnsent = move === "cur → defer" && claim?.isRead &&
         claim.sent === this.#sentOf(this.#textOf(path));
       // Of an attempt that was taken over nobody knows whether it was sent: it stays counted.
-      const isTakenOver = (parseTag(was.tag ?? "")?.takeovers ?? 0) > 0;
-      const isGivenBack = isUnsent && !isTakenOver;
+      const isGivenBack = isUnsent && !claim.isTakenOver;
       const expected = isGivenBack && !this.isDiskFaulty ? [-1] : isGivenBack ? [-1, 0] : [0];
       if (!expected.includes(change)) return "settles with another count of attempts";
     }
@@ -358,7 +370,7 @@ export class Referee {
   }
 
   /** A request arrives: what does the folder of its destination say, and what did the endpoint? */
-  sent(url: string, { headers }: Reply): void {
+  sent(url: string, markers: readonly string[], { headers }: Reply): void {
     if (this.isDiskFaulty) return;
     const { protocol, hostname } = new URL(url);
     const { nowMs } = this.#world;
@@ -371,7 +383,11 @@ export class Referee {
       this.#asked.set(hostname, { sinceMs: nowMs, untilMs: nowMs + 1_000 * seconds });
     }
     const folder = `${BASE}/defer/${protocol.slice(0, -1)}_${hostname}_80/`;
-    for (const path of Object.keys(this.#world.disk.image().files())) {
+    for (const [path, text] of Object.entries(this.#world.disk.image().files())) {
+      const tag = path.startsWith(`${BASE}/cur/`) ? parseTag(parseName(path).tag ?? "") : undefined;
+      if (tag && tag.takeovers > 0 && !tag.isBegun && markers.includes(markerIn(text)!)) {
+        this.violations.push(`sends although it is not begun: ${path}`);
+      }
       if (!path.startsWith(`${folder}.`)) continue;
       const [, untilMs] = /\/\.after@(\d+)$/.exec(path) ?? [];
       if (path.endsWith("/.hold") || Number(untilMs) > this.#world.nowMs) {
@@ -384,12 +400,28 @@ export class Referee {
     return this.#ledger.sent[markerIn(text) ?? ""] ?? 0;
   }
 
+  /** What a claim says of deaths: who takes over counts what was in flight, nobody else counts. */
+  #blames({ process }: Call, from: string, to: string, folder: string): string | undefined {
+    const [was, is] = [from, to].map((name) => parseTag(parseName(name).tag ?? ""));
+    this.#owners.set(is!.owner, process);
+    const { takeovers = 0, isBegun = false } = was ?? {};
+    const isTakeover = folder === "cur" && was?.owner !== is!.owner;
+    const expected = isTakeover
+      ? isBegun ? takeovers + 1 : Math.max(1, takeovers)
+      : folder === "cur" || !isBegun
+      ? takeovers
+      : 0;
+    // of its own claims each knows itself
+    if (folder === "cur" && !isTakeover) return undefined;
+    return is!.takeovers === expected ? undefined : "blames the event for another count of deaths";
+  }
+
   #touchesClaim({ process }: Call, name: string, isTakeover: boolean): string | undefined {
     const { tag, timeMs } = parseName(name);
-    const owner = tag === undefined ? undefined : parseTag(tag)?.owner.replace(/-[^-]*$/, "");
-    if (owner === undefined || owner === process.name) return undefined;
+    const owner = tag === undefined ? undefined : parseTag(tag)?.owner;
+    const other = owner === undefined ? undefined : this.#owners.get(owner);
+    if (owner === undefined || other === process) return undefined;
     if (!isTakeover) return "settles a claim of somebody else's";
-    const other = this.#processes.get(owner);
     if (!other?.alive || timeMs! <= other.host.now()) return undefined;
     return "takes over a living claim";
   }
@@ -417,10 +449,15 @@ export class Referee {
     this.#names.add(target.name);
     const before = from.folder === "cur" ? this.#claims.get(from.name) : undefined;
     const sent = before?.sent ?? this.#sentOf(this.#textOf(to!));
-    this.#claims.set(target.name, { sent, isRead: before?.isRead ?? false });
+    const owner = parseTag(parseName(from.name).tag ?? "")?.owner;
+    const isOwn = owner !== undefined && this.#owners.get(owner) === process;
+    this.#claims.set(target.name, {
+      sent,
+      isRead: before?.isRead ?? false,
+      isTakenOver: from.folder === "cur" && (!isOwn || before?.isTakenOver === true),
+    });
     if (from.folder !== "cur" || from.name.startsWith(".")) return;
-    const { tag } = parseName(from.name);
-    if (tag !== undefined && parseTag(tag)?.owner.startsWith(`${process.name}-`)) return;
+    if (owner !== undefined && this.#owners.get(owner) === process) return;
     const marker = markerIn(this.#textOf(to!));
     if (marker === undefined) return;
     this.#ledger.takeovers[marker] = (this.#ledger.takeovers[marker] ?? 0) + 1;
@@ -444,6 +481,11 @@ function placeOf(path: string): { readonly folder: string; readonly name: string
   const end = path.indexOf("/", BASE.length + 1);
   const folder = path.slice(BASE.length + 1, end < 0 ? undefined : end);
   return { folder, name: path.slice(Math.max(BASE.length, path.lastIndexOf("/")) + 1) };
+}
+
+/** Whether the name at the end of a path says that an event that was taken over is in flight. */
+function isBegun(path: string): boolean {
+  return parseTag(parseName(placeOf(path).name).tag ?? "")?.isBegun ?? false;
 }
 
 function isJson(text: string | undefined): boolean {
@@ -479,7 +521,7 @@ export class Stage {
       // No attempt at any of them: it is split.
       if (markers.length > 1 && reply.status === 400) return reply;
       for (const marker of markers) ledger.sent[marker] = (ledger.sent[marker] ?? 0) + 1;
-      this.referee.sent(request.url, reply);
+      this.referee.sent(request.url, markers, reply);
       return reply;
     };
   }
@@ -607,14 +649,12 @@ export interface Circumstances {
   readonly responseRefused?: boolean;
   /** Limit of attempts. */
   readonly maxAttempts?: number;
-  /** Where the recovery ran: an owner file of that host must be gone. @default "edge" */
-  readonly host?: string;
 }
 
 /** After a recovery: everything that is not as promised, as sentences; empty when all is well. */
 export function judge(stage: Stage, circumstances: Circumstances = {}): string[] {
   const { world, ledger } = stage;
-  const { before = NOTHING, model, maxAttempts = Infinity, host = "edge" } = circumstances;
+  const { before = NOTHING, model, maxAttempts = Infinity } = circumstances;
   const files = world.disk.image().files();
   const found = [...stage.referee.violations];
   const dead = new Set<string>();
@@ -622,7 +662,7 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
     if (path.endsWith("/")) continue;
     const { folder, name } = placeOf(path);
     if (name.startsWith(".")) {
-      const isOthers = folder === "cur" && parseOwnerFile(name)?.host !== host;
+      const isOthers = folder === "cur" && parseOwnerFile(name) === undefined; // `.nfs…`
       const isStillDown = name.startsWith(".open~") && path.includes("/http_down.test_80/");
       if (!isOthers && !isStillDown) found.push(`an owner file is left over: ${path}`);
     } else if (folder === "new" || folder === "cur" || folder === "defer") {

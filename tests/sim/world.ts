@@ -10,7 +10,7 @@
 
 import { setImmediate } from "node:timers";
 import { type Choices, firstChoice, seeded } from "./choices.ts";
-import { DeadlockError, LivelockError, SimHost, SimTime } from "./clock.ts";
+import { DeadlockError, type HostOptions, LivelockError, SimHost, SimTime } from "./clock.ts";
 import { SimDisk } from "./disk.ts";
 import type { DiskImage } from "./image.ts";
 import { SimNetwork } from "./network.ts";
@@ -26,8 +26,11 @@ export const START_MS = Date.UTC(2026, 10, 21);
 export interface WorldOptions {
   /** Where all chance comes from. @default 1 */
   readonly seed?: number;
-  /** Begin with what a crash left, at the time of the crash. */
-  readonly from?: { readonly disk: DiskImage; readonly nowMs: number };
+  /**
+   * Begin with what a crash left, at the time of the crash; `boots`: how often hosts have been
+   * started since, the one that goes on included.
+   */
+  readonly from?: { readonly disk: DiskImage; readonly nowMs: number; readonly boots?: number };
   /** True time at its beginning, Unix ms. @default {@linkcode START_MS} or that of `from` */
   readonly startMs?: number;
   /**
@@ -115,14 +118,25 @@ export class World implements ProcessWorld {
     return this.#calls;
   }
 
+  /** How often its hosts had been started when it began. */
+  get boots(): number {
+    return this.#options.from?.boots ?? 1;
+  }
+
   /** The host of that name, made when first asked for. */
-  host(name: string, options: { readonly offsetMs?: number } = {}): SimHost {
+  host(name: string, options: HostOptions = {}): SimHost {
     let host = this.#hosts.get(name);
     if (host === undefined) {
-      host = new SimHost(name, () => this.nowMs, options.offsetMs);
+      host = new SimHost(name, () => this.nowMs, { boots: this.boots, ...options });
       this.#hosts.set(name, host);
     }
     return host;
+  }
+
+  /** A kernel is started again: all its processes are gone. */
+  reboot(kernel: string): void {
+    for (const process of this.#processes) if (process.host.kernel === kernel) process.kill();
+    for (const host of this.#hosts.values()) if (host.kernel === kernel) host.boots++;
   }
 
   /** Start a process. */

@@ -34,14 +34,14 @@ interface Run {
  * asked before each verb.
  */
 async function run(
-  hosts: readonly (readonly [name: string, offsetMs: number])[],
+  hosts: readonly (readonly [name: string, offsetMs: number, hostname?: string])[],
   disturb: (call: Call, processes: readonly SimProcess[], arena: Arena) => void,
   options: ArenaOptions & { pollMs?: number } = {},
 ): Promise<Run> {
   const { pollMs = 1_000 } = options;
   const arena = new Arena(options);
   const { world } = arena;
-  for (const [name, offsetMs] of hosts) world.host(name, { offsetMs });
+  for (const [name, offsetMs, hostname] of hosts) world.host(name, { offsetMs, hostname });
   const processes = hosts.map(([host]) => world.process({ host }));
   for (const n of [1, 2, 3]) arena.plant(`e${n}`, n, { url: `http://h${n}.test/` });
   world.network.script = ({ url, nth }) => {
@@ -76,9 +76,10 @@ async function dead(process: SimProcess, arena: Arena): Promise<void> {
 
 for (const [what, jumpMs] of JUMPS) {
   for (
-    const [where, hosts] of [
-      ["one host", [["edge", 0], ["edge", 0]]],
-      ["one of two hosts", [["edge", 0], ["fog", 0]]],
+    const [where, hosts, networkDisk] of [
+      ["one host", [["edge", 0], ["edge", 0]], false],
+      ["one of two hosts", [["edge", 0], ["fog", 0]], false],
+      ["one of two kernels under one host name", [["edge", 0], ["fog", 0, "edge"]], true],
     ] as const
   ) {
     Deno.test(`a clock that jumps ${what} on ${where} at any verb ends no living claim and holds nothing up`, async (test) => {
@@ -89,7 +90,7 @@ for (const [what, jumpMs] of JUMPS) {
           const result = await run(hosts, (call, _processes, arena) => {
             now = arena;
             if (call.index === at) arena.world.host("edge").jump(jumpMs);
-          }, { pollMs: jumpMs === -HOUR_MS ? 10_000 : 1_000 }); // an hour to sit out is long
+          }, { pollMs: jumpMs === -HOUR_MS ? 10_000 : 1_000, networkDisk }); // an hour is long
           verbs = result.verbs;
           duplicates += result.arena.duplicates;
           longestMs = Math.max(longestMs, result.arena.world.time.nowMs);

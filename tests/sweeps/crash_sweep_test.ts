@@ -17,6 +17,7 @@ const MOVES = [
   "new → cur",
   "defer → cur",
   "cur → cur",
+  "cur → cur begun",
   "cur → new",
   // complete, with the response of a GET
   "create res",

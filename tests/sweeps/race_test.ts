@@ -31,8 +31,8 @@ interface Actor {
   readonly queue: Queue;
 }
 
-async function actor(arena: Arena, host = "edge"): Promise<Actor> {
-  const process = arena.world.process({ host });
+async function actor(arena: Arena, host = "edge", pid?: number): Promise<Actor> {
+  const process = arena.world.process({ host, ...(pid === undefined ? {} : { pid }) });
   return { process, queue: await arena.open(process) };
 }
 
@@ -55,6 +55,13 @@ async function send(process: SimProcess, claim: Claim, text: string): Promise<vo
     headers: { "Idempotency-Key": claim.id },
     body: /"requestBody":(.*)}$/.exec(text)![1]!,
   });
+}
+
+/** An actor on a kernel that has its boot's id in common with others. */
+async function clone(arena: Arena, host: string): Promise<Actor> {
+  const process = arena.world.process({ host });
+  Object.assign(process, { runtime: { ...process.runtime, bootId: "cloned" } });
+  return { process, queue: await arena.open(process) };
 }
 
 async function namesIn({ process }: Actor, folder: string): Promise<string[]> {
@@ -199,6 +206,7 @@ const SETTLE: Record<string, (queue: Queue, claim: Claim, nowMs: number) => Prom
   },
   release: (queue, claim, nowMs) => queue.release(claim, nowMs, true),
   renew: async (queue, claim) => await queue.renew(claim, LEASE_MS) !== undefined,
+  begin: async (queue, claim) => await queue.begin(claim, LEASE_MS) !== undefined,
 };
 
 for (const [verb, settle] of Object.entries(SETTLE)) {
@@ -213,7 +221,8 @@ for (const [verb, settle] of Object.entries(SETTLE)) {
         await course.actor(),
         await course.actor(),
       ];
-      const claim = (await owner.queue.claim("new", "a.json", LEASE_MS))!;
+      let claim = (await owner.queue.claim("new", "a.json", LEASE_MS))!;
+      if (verb === "begin") claim = { ...claim, takeovers: 1 }; // as if it had been taken over
       if (verb === "complete") await send(owner.process, claim, eventText(1));
       let winners = 0;
       const takeOver = async (by: Actor) => {
@@ -359,11 +368,11 @@ Deno.test("nobody gets the lock of an owner who is making, moving or removing it
   });
 });
 
-/** What is left of a consumer on this host that died with two claims. */
-function plantDead(arena: Arena): void {
-  arena.world.disk.plant(`${BASE}/cur/.edge-50-dead`);
+/** What is left of a consumer on the host of another that died with two claims. */
+function plantDead(arena: Arena, { queue: { host } }: Actor): void {
+  arena.world.disk.plant(`${BASE}/cur/.${host}-50-dead`);
   for (const [index, id] of ["a", "b"].entries()) {
-    const tag = `edge-50-dead-${index}`;
+    const tag = `${host}-50-dead-${index}`;
     const name = formatName({ id, extension: ".json" }, 1, START_MS + LEASE_MS, tag);
     arena.plant(id, index, { folder: "cur", name });
   }
@@ -371,8 +380,8 @@ function plantDead(arena: Arena): void {
 
 Deno.test("two heirs of one dead owner take over each of its claims once, and its owner file goes last", async (test) => {
   await inEveryOrder(test, { preemptions: 3 }, {}, async ({ arena }) => {
-    plantDead(arena);
     const heirs = [await actor(arena), await actor(arena)];
+    plantDead(arena, heirs[0]!);
     let taken = 0;
     const inherit = async (by: Actor) => {
       const claims = new AbandonedClaims(by.queue, LEASE_MS, () => false, () => {});
@@ -391,12 +400,12 @@ Deno.test("two heirs of one dead owner take over each of its claims once, and it
 });
 
 Deno.test("an owner lock obtained too early costs a second delivery at most, which is reported", async (test) => {
-  // Two hosts whose names are cut to one label share a network file system whose locks are each
-  // host's own.
+  // Two clones of a running machine, which have its boot's id, share a network file system whose
+  // locks are each one's own.
   const options = { networkDisk: true, allowTakeovers: true };
   await inEveryOrder(test, { preemptions: 3 }, options, async ({ arena }) => {
     arena.plant("a", 1);
-    const [owner, heir] = [await actor(arena, "edge.north"), await actor(arena, "edge.south")];
+    const [owner, heir] = [await clone(arena, "north"), await clone(arena, "south")];
     const held = await acquireOwner(owner.queue);
     assert(held);
     const claim = (await owner.queue.claim("new", "a.json", LEASE_MS))!;
@@ -412,6 +421,30 @@ Deno.test("an owner lock obtained too early costs a second delivery at most, whi
       deliver(arena, owner, claim).then(() => releaseOwner(owner.queue, held)),
       inherit(),
     ]);
+  });
+});
+
+Deno.test("nobody takes anything from a living owner with its host name and number on another kernel", async (test) => {
+  const options = { networkDisk: true };
+  await inEveryOrder(test, { preemptions: 3 }, options, async ({ arena }) => {
+    arena.plant("a", 1);
+    arena.world.host("twin", { hostname: "edge" });
+    const [owner, twin] = [await actor(arena, "edge", 1), await actor(arena, "twin", 1)];
+    const held = await acquireOwner(owner.queue);
+    const live = async () => {
+      const claim = (await owner.queue.claim("new", "a.json", LEASE_MS))!;
+      await deliver(arena, owner, claim);
+      await releaseOwner(owner.queue, held!);
+    };
+    const look = async () => {
+      const claims = new AbandonedClaims(twin.queue, LEASE_MS, () => false, () => {});
+      claims.looksOnce = true; // as `--once`, which doesn't watch first
+      for (let times = 0; times < 2; times++) assertEquals(await claims.next(), []);
+      await claims.close();
+    };
+    await Promise.all([live(), look()]);
+    arena.judge();
+    assertEquals(arena.duplicates, 0);
   });
 });
 

@@ -75,6 +75,7 @@ async function run(choices: Choices, faultOf: (call: Call) => Fault | undefined)
       }
     }
   };
+  world.host("fog", { hostname: "edge" }); // two kernels under one name
   const [edge, fog, mist] = [
     world.process({ host: "edge" }),
     world.process({ host: "fog" }),

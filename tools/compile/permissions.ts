@@ -21,7 +21,7 @@ export interface Locks {
  * start of it from the one before. Files below `/proc` and `/sys` can't be had: Deno opens them for
  * `--allow-all` and nothing less.
  */
-const MACHINE_FILES = ["/etc/machine-id", "/dev/null"];
+const MACHINE_FILES = ["/etc/machine-id"];
 
 /** What Deno tells by `--allow-sys`: a part of a claim's name, and what memory there is. */
 const SYSTEM = ["hostname", "systemMemoryInfo"];

@@ -162,12 +162,20 @@ export class MaildirClaim implements Claim {
   renew(): Promise<"done" | "lost" | "kept"> {
     return this.#renamed(
       "renew",
-      this.#of.queue.renew(this.#claim, this.#of.limits.current.leaseMs),
+      this.#of.queue.renew(this.#claim, this.#leaseMs),
     );
   }
 
   begin(): Promise<"done" | "lost" | "kept"> {
-    return Promise.resolve("done");
+    return this.#renamed("renew", this.#of.queue.begin(this.#claim, this.#leaseMs));
+  }
+
+  setAside(): Promise<"done" | "lost" | "kept"> {
+    return this.#renamed("renew", this.#of.queue.setAside(this.#claim, this.#leaseMs));
+  }
+
+  get #leaseMs(): number {
+    return this.#of.limits.current.leaseMs;
   }
 
   async #renamed(

@@ -86,8 +86,9 @@ export class Claims {
     this.#diskIsFull = true;
   }
 
-  #announce({ id, replacedName, takeovers, previousOwner: owner }: Claim): void {
+  #announce(claim: Claim): void {
+    const { id, replacedName, takeovers, previousOwner: owner } = claim;
     if (replacedName !== undefined) this.#trace({ type: "id-replaced", id, name: replacedName });
-    if (takeovers > 0) this.#trace({ type: "taken-over", id, owner, takeovers });
+    if ("previousOwner" in claim) this.#trace({ type: "taken-over", id, owner, takeovers });
   }
 }

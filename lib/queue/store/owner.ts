@@ -1,16 +1,20 @@
 /**
- * The owner file: how a consumer's death is seen at once by others on its host.
+ * The owner file: how a consumer's death is seen at once by others on its kernel, be they in other
+ * containers.
  *
  * A consumer makes `.<host>-<pid>-<random>` in `tmp/`, locks it and renames it into `cur/`; the
  * kernel lets go of the lock when the process dies. It is an accelerator only: without it, and
- * between hosts, the lease decides.
+ * between kernels, the lease decides. What is in it is for people; its mtime says that its owner
+ * lives, where the lock can't be seen.
  *
  * @module
  */
 
 import { errorCode, type Lock } from "../../runtime/runtime.ts";
 import { createFile } from "../layout.ts";
-import { parseOwnerFile } from "../name.ts";
+import { LONGEST_LEASE_MS } from "../../store/limits.ts";
+import { CLOCK_SKEW_MS } from "../constants.ts";
+import { isSameKernel, parseName, parseOwnerFile, parseTag } from "../name.ts";
 import { holds, isMissing } from "../place.ts";
 import type { Queue } from "../queue.ts";
 import { run } from "../steps.ts";
@@ -20,6 +24,12 @@ import { run } from "../steps.ts";
  * writable.
  */
 export const WAY = ["tmp", "new", "defer", "doa", "res", "cur"] as const;
+
+/** How often a consumer touches its owner file. */
+export const TOUCH_EVERY_MS = 15 * 60_000;
+
+/** One that was not touched for so long is that of a dead owner, if it has no claims either. */
+const FORGOTTEN_MS = LONGEST_LEASE_MS + CLOCK_SKEW_MS + 2 * TOUCH_EVERY_MS;
 
 /** A held owner file. */
 export interface OwnerFile {
@@ -64,7 +74,8 @@ export async function releaseOwner(queue: Queue, held: OwnerFile): Promise<void>
 }
 
 /**
- * Find out whether the owner of a file in `cur/` is dead, which only a process on its own host can.
+ * Find out whether the owner of a file in `cur/` is dead, which only a process on its own kernel
+ * can.
  *
  * @returns The file, held, when its owner is dead; `"alive"` or `"unknown"` otherwise.
  */
@@ -73,7 +84,7 @@ export async function inheritOwner(
   name: string,
 ): Promise<OwnerFile | "alive" | "unknown"> {
   const parsed = parseOwnerFile(name);
-  if (!parsed || parsed.host !== queue.host) return "unknown";
+  if (!parsed || !isSameKernel(parsed.host, queue.host)) return "unknown";
   try {
     const lock = await queue.place.runtime.disk.tryLock(queue.path("cur", name));
     return lock ? { owner: parsed.owner, lock } : "alive";
@@ -83,10 +94,67 @@ export async function inheritOwner(
   }
 }
 
+/** Show others that this process lives. What the disk refuses is done again later. */
+export async function touchOwner(queue: Queue): Promise<void> {
+  const { disk, clock } = queue.place.runtime;
+  try {
+    await disk.touch(queue.path("cur", `.${queue.owner}`), clock.now());
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+  }
+}
+
+/**
+ * Remove the owner file of somebody who has vanished where the lock doesn't tell, on another kernel
+ * or before a restart: nobody has touched it for long, and it has no claims.
+ *
+ * @returns Whether it is gone.
+ * @throws The disk's error.
+ */
+export async function sweepOwner(queue: Queue, name: string): Promise<boolean> {
+  const { disk, clock } = queue.place.runtime;
+  const path = queue.path("cur", name);
+  const owner = parseOwnerFile(name)?.owner;
+  if (owner === undefined || owner === queue.owner) return false;
+  const { mtimeMs, ctimeMs } = await disk.lstat(path);
+  if (clock.now() - Math.max(mtimeMs, ctimeMs) <= FORGOTTEN_MS) return false;
+  const lock = await tryLockIfAny(queue, name);
+  if (lock === "held") return false;
+  try {
+    // Listed after the lock was taken: of a dead owner's claims none is added.
+    for await (const claim of disk.list(`${queue.place.base}/cur`)) {
+      const { tag } = parseName(claim.name);
+      if (tag !== undefined && parseTag(tag)?.owner === owner) return false;
+    }
+    await disk.remove(path);
+    return true;
+  } finally {
+    lock?.release();
+  }
+}
+
+/** The lock of an owner file, or who has it; `undefined` where there are no locks. */
+async function tryLockIfAny(queue: Queue, name: string): Promise<Lock | "held" | undefined> {
+  try {
+    return await queue.place.runtime.disk.tryLock(queue.path("cur", name)) ?? "held";
+  } catch (error) {
+    if (errorCode(error) === undefined || isMissing(error)) throw error;
+    return undefined;
+  }
+}
+
+/** For people, in one line. */
+function describeOwner({ ownerName, place: { runtime } }: Queue): Uint8Array {
+  const { hostname, bootId, machineId, pid, clock } = runtime;
+  const since = new Date(clock.now()).toISOString();
+  const line = JSON.stringify({ host: hostname, ownerName, bootId, machineId, pid, since });
+  return new TextEncoder().encode(`${line}\n`);
+}
+
 async function make(queue: Queue, folder: string, name: string): Promise<void> {
   const { runtime: { disk }, modes } = queue.place;
   try {
-    await run(createFile(disk, queue.path(folder, name), new Uint8Array(), modes, false));
+    await run(createFile(disk, queue.path(folder, name), describeOwner(queue), modes, true));
   } catch (error) {
     // Nobody else makes this name: the reply was lost.
     if (errorCode(error) !== "EEXIST") throw error;

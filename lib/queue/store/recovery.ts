@@ -3,9 +3,9 @@
  * other.
  *
  * Who may be taken over:
- * - a dead owner of this host (its owner file's lock is free): at once;
- * - anybody, once the lease has ended: on the claim's own host at its time, seen from another host
- *   15 minutes later;
+ * - a dead owner on this kernel, whatever its host name (its owner file's lock is free): at once;
+ * - anybody, once the lease has ended: by the claim's own clock at its time (the machine's, also
+ *   after a restart), seen from another host 15 minutes later;
  * - but an owner that isn't known to be dead only after this consumer has itself seen the claim
  *   stay as it is for a whole lease: a wall clock that jumps, here or there, ends leases that still
  *   run. (A consumer that looks only once can't wait for that; for it the lease decides, unless the
@@ -20,8 +20,15 @@ import { CLOCK_SKEW_MS } from "../constants.ts";
 import { LONGEST_LEASE_MS } from "../../store/limits.ts";
 import type { Candidate } from "../../store/store.ts";
 import { SLICE, whyNotAnEvent } from "./listing.ts";
-import { type EventName, parseName, parseOwnerFile, parseTag, type Tag } from "../name.ts";
-import { inheritOwner, type OwnerFile, releaseOwner } from "./owner.ts";
+import {
+  type EventName,
+  hasSameClock,
+  parseName,
+  parseOwnerFile,
+  parseTag,
+  type Tag,
+} from "../name.ts";
+import { inheritOwner, type OwnerFile, releaseOwner, TOUCH_EVERY_MS, touchOwner } from "./owner.ts";
 import { isMissing } from "../place.ts";
 import type { Queue } from "../queue.ts";
 import { errorCode } from "../../runtime/runtime.ts";
@@ -46,6 +53,8 @@ export class AbandonedClaims {
    * Until when claims whose owners may be alive are left alone unless they change, monotonic ms.
    */
   #watched = new Map<string, number>();
+  /** When others are to be shown again that this consumer lives, monotonic ms. */
+  #touchAtMs: number;
   /** Whether there is only one look. */
   looksOnce = false;
 
@@ -55,9 +64,11 @@ export class AbandonedClaims {
     this.#leaseMs = leaseMs;
     this.#isHeld = isHeld;
     this.#onOther = onOther;
+    this.#touchAtMs = queue.place.runtime.clock.monotonic() + TOUCH_EVERY_MS;
   }
 
   async next(): Promise<Candidate[]> {
+    await this.#touchIfDue();
     const alive = await this.#inherit();
     const bereft = new Set(this.#inherited.keys());
     const abandoned: Candidate[] = [];
@@ -85,6 +96,13 @@ export class AbandonedClaims {
     // done their duty.
     await this.#forgetAll(bereft);
     return abandoned;
+  }
+
+  async #touchIfDue(): Promise<void> {
+    const nowMs = this.#queue.place.runtime.clock.monotonic();
+    if (nowMs < this.#touchAtMs) return;
+    this.#touchAtMs = nowMs + TOUCH_EVERY_MS;
+    await touchOwner(this.#queue);
   }
 
   /**
@@ -129,12 +147,12 @@ export class AbandonedClaims {
       (leftMs <= FURTHEST_LEASE_MS ? Math.max(leftMs, this.#leaseMs) : this.#leaseMs);
   }
 
-  /** Take the locks of this host's dead owners; returns who is alive. */
+  /** Take the locks of this kernel's dead owners; returns who is alive. */
   async #inherit(): Promise<Set<string>> {
     const alive = new Set<string>();
     this.#strangers = 0;
-    for await (const { name } of this.#names()) {
-      const file = parseOwnerFile(name);
+    for await (const { name, kind } of this.#names()) {
+      const file = kind === "file" ? parseOwnerFile(name) : undefined;
       if (!file || file.owner === this.#queue.owner || this.#inherited.has(file.owner)) continue;
       const heir = await inheritOwner(this.#queue, name);
       if (heir === "alive") alive.add(file.owner);
@@ -169,7 +187,8 @@ export class AbandonedClaims {
     const { clock } = this.#queue.place.runtime;
     if (tag && this.#inherited.has(tag.owner)) return true;
     if (event.timeMs === undefined) return await this.#isStranded(name);
-    const leaseEndMs = event.timeMs + (tag?.host === this.#queue.host ? 0 : CLOCK_SKEW_MS);
+    const leaseEndMs = event.timeMs +
+      (tag && hasSameClock(tag.host, this.#queue.host) ? 0 : CLOCK_SKEW_MS);
     const aheadMs = event.timeMs - clock.now();
     if (clock.now() < leaseEndMs && aheadMs <= FURTHEST_LEASE_MS) return false;
     return clock.monotonic() >= watchedUntilMs;
