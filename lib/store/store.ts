@@ -117,7 +117,7 @@ export interface Claim {
   readonly leaseEndMs: number;
   /**
    * How many consumers in a row have died while it was being sent; of the first it isn't known
-   * whether it was. Not 0 means that it was taken over.
+   * whether it was. 0 again once a consumer has begun it and not died.
    */
   readonly takeovers: number;
   /** When it was put on the queue, Unix ms; known once it has been read. */
@@ -159,7 +159,7 @@ export interface Claim {
    * Put it back, not before `dueMs` (Unix ms).
    *
    * @param sent Whether the attempt was; one that was not is given back, here as in
-   * {@linkcode Claim.park}, but of an event that was taken over: nobody knows whether it was sent.
+   * {@linkcode Claim.park}, but of a claim that was taken over: nobody knows whether it was sent.
    */
   release(dueMs: number, sent: boolean): Promise<"done" | "lost" | "kept">;
   /** Begin to keep the answer it gets. */

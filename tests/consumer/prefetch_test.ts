@@ -259,3 +259,32 @@ Deno.test("no backlog is due while there is no memory for the largest event ther
     await parts.settler.release(large);
     assertEquals(prefetch.hasDue(A), true);
   }));
+
+Deno.test("of events that were taken over one at a time is looked at, as if it were being sent", () =>
+  withMemory({}, async (parts, storage) => {
+    const ids = [storage.put(eventText()), storage.put("no event"), storage.put(eventText())];
+    const left = { state: "claimed", attempt: 1, takeovers: 1, timeMs: storage.nowMs } as const;
+    for (const event of storage.events) Object.assign(event, left);
+    const begun = () =>
+      [...storage.events].filter(({ isBegun, state }) => isBegun && state === "claimed")
+        .map(({ id }) => id);
+    const seen: string[][] = [];
+    const claim = parts.store.claim.bind(parts.store);
+    parts.store.claim = async (candidates) => {
+      const result = await claim(candidates);
+      for (const one of result.claimed) {
+        if (typeof one === "string") continue;
+        const read = one.read.bind(one);
+        one.read = () => {
+          seen.push(begun());
+          return read();
+        };
+      }
+      return result;
+    };
+    await parts.prefetch.begin(3);
+    assertEquals(await next(parts), [ids[0]!, ids[2]!]);
+    assertEquals(seen, ids.map((id) => [id]));
+    assertEquals(begun(), [], "what waits isn't to blame");
+    assertEquals(parts.told, ["taken-over", "taken-over", "taken-over", "dead"]);
+  }));

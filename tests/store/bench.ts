@@ -94,9 +94,7 @@ export interface Bench {
 /** What not every store can show. */
 export type Capability =
   /** It can be made to refuse. */
-  | "refusals"
-  /** It holds a consumer's death only against those suspected events that were begun. */
-  | "blame";
+  "refusals";
 
 /** Makes a bench with an empty store, and takes it down after the body. */
 export type BenchOf = (body: (bench: Bench) => Promise<void>) => Promise<void>;

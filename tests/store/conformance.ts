@@ -562,20 +562,67 @@ holds("an attempt of an event that was taken over is not given back", async (ben
   assertEquals((await claimNext(bench, other)).attempt, 2);
 });
 
-SENTENCES.push({
-  text: "a suspected event that was not begun is not blamed for a death",
-  needs: "blame",
-  async body(bench) {
-    await bench.put("{}");
+/** An event that a peer has claimed whose first consumer died. */
+async function suspected(bench: Bench): Promise<readonly [Claim, Peer]> {
+  const dead = await bench.join();
+  await putAndClaim(bench, dead);
+  dead.die();
+  const peer = await bench.join();
+  const suspect = await claimNext(bench, peer);
+  assertEquals([suspect.attempt, suspect.takeovers], [1, 1]);
+  return [suspect, peer];
+}
+
+holds(
+  "a suspected event is blamed for a death only while it was begun, and not set aside",
+  async (bench) => {
+    const suspect = await suspected(bench);
     const takeovers: number[] = [];
-    for (let n = 0; n < 4; n++) {
-      const peer = await bench.join();
-      takeovers.push((await claimNext(bench, peer)).takeovers);
+    let [one, peer] = suspect;
+    const acts: ((claim: Claim) => Promise<unknown>)[] = [
+      () => Promise.resolve(),
+      (claim) => claim.begin(),
+      (claim) => claim.renew(),
+      (claim) => claim.begin().then(() => claim.setAside()),
+      (claim) => claim.begin().then(() => claim.renew()),
+    ];
+    for (const act of acts) {
+      await act(one);
       peer.die();
+      peer = await bench.join();
+      one = await claimNext(bench, peer);
+      takeovers.push(one.takeovers);
+      assertEquals(one.attempt, 1);
     }
-    assertEquals(takeovers, [0, 1, 1, 1]);
+    assertEquals(takeovers, [1, 2, 2, 2, 3]);
   },
-});
+);
+
+holds(
+  "what a consumer has survived is suspected no more; put back before it was begun, it still is",
+  async (bench) => {
+    const [suspect, peer] = await suspected(bench);
+    assertEquals(await suspect.release(bench.nowMs, false), "done");
+    const second = await claimNext(bench, peer);
+    assertEquals([second.attempt, second.takeovers], [2, 1]);
+    assertEquals(await second.begin(), "done");
+    assertEquals(await second.defer(A, bench.nowMs), "done");
+    const third = await claimDeferred(bench, peer);
+    assertEquals([third.attempt, third.takeovers], [3, 0]);
+  },
+);
+
+holds(
+  "an attempt of a claim that wasn't taken over is given back, whatever was before",
+  async (bench) => {
+    const [suspect, peer] = await suspected(bench);
+    await suspect.park(A, 0);
+    const second = await claimDeferred(bench, peer);
+    assertEquals([second.attempt, second.takeovers], [2, 1]);
+    await second.park(A, 0);
+    assertEquals((await claimDeferred(bench, peer)).attempt, 2);
+  },
+);
 
 holds(
   "a living peer that doesn't renew loses its claim once the lease has ended, not before",

@@ -233,14 +233,15 @@ export class MemoryStore implements Store {
     if (event.token !== token) return "gone";
     this.#isFruitless = false;
     const { id } = event;
-    if (event.state === "claimed") {
+    const isTakenOver = event.state === "claimed";
+    if (isTakenOver) {
       if (event.takeovers === 0 || event.isBegun) event.takeovers++;
       this.#options.trace({ type: "taken-over", id, owner: undefined, takeovers: event.takeovers });
     } else {
       event.attempt++;
-      event.takeovers = 0;
+      if (event.isBegun) event.takeovers = 0; // a consumer has survived it
     }
-    return new MemoryClaim(this.#storage, event, this, this.#options);
+    return new MemoryClaim(this.#storage, event, this, isTakenOver, this.#options);
   }
 
   get deferred(): Iterable<Deferred> {
@@ -366,6 +367,7 @@ class MemoryClaim implements Claim {
   readonly #options: StoreOptions;
   readonly #event: MemoryEvent;
   #token: number;
+  readonly #isTakenOver: boolean;
   readonly id: string;
   readonly attempt: number;
   readonly takeovers: number;
@@ -377,12 +379,14 @@ class MemoryClaim implements Claim {
     storage: MemoryStorage,
     event: MemoryEvent,
     owner: MemoryStore,
+    isTakenOver: boolean,
     options: StoreOptions,
   ) {
     this.#storage = storage;
     this.#options = options;
     this.#event = event;
     this.#token = ++event.token;
+    this.#isTakenOver = isTakenOver;
     this.id = event.id;
     this.attempt = event.attempt;
     this.takeovers = event.takeovers;
@@ -407,6 +411,10 @@ class MemoryClaim implements Claim {
 
   begin(): Promise<"done" | "lost"> {
     return this.#goOn({ isBegun: true });
+  }
+
+  setAside(): Promise<"done" | "lost"> {
+    return this.#goOn({ isBegun: false });
   }
 
   complete(): Promise<"done" | "lost"> {
@@ -437,9 +445,9 @@ class MemoryClaim implements Claim {
     return this.#event.token === this.#token;
   }
 
-  /** Of an event that was taken over nobody knows whether it was sent. */
+  /** Of a claim that was taken over nobody knows whether it was sent. */
   get #unsent(): number {
-    return this.takeovers > 0 ? this.attempt : this.attempt - 1;
+    return this.#isTakenOver ? this.attempt : this.attempt - 1;
   }
 
   async #goOn(change: Partial<MemoryEvent>): Promise<"done" | "lost"> {

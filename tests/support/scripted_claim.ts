@@ -62,6 +62,11 @@ export class ScriptedClaim implements Claim {
     return Promise.resolve(this.#script.begins ?? "done");
   }
 
+  setAside(): Promise<Fate> {
+    this.#ask("setAside");
+    return Promise.resolve(this.#script.begins ?? "done");
+  }
+
   complete(): Promise<Fate> {
     this.#ask("complete");
     return Promise.resolve(this.#fate);
