@@ -16,7 +16,8 @@ const ROOT = new URL("../", import.meta.url);
 
 /**
  * Where a room of `lib/` may import from, besides itself:
- * `cli → accept, consumer → lanes, http, store → event → runtime`; `queue` implements `store`.
+ * `cli → accept, consumer → lanes, http, store → event → runtime`, `accept → server → runtime`;
+ * `queue` implements `store`.
  */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   cli: [
@@ -33,7 +34,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "version.ts",
   ],
   consumer: ["http", "lanes", "merge", "queue", "event", "runtime", "store", "telemetry"],
-  accept: ["queue", "event", "runtime"],
+  accept: ["queue", "event", "runtime", "server"],
+  server: ["runtime"],
   sdk: ["queue", "event", "runtime"],
   http: ["event", "runtime", "version.ts"],
   lanes: ["consumer", "http"],

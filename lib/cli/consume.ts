@@ -21,6 +21,9 @@ import { formatCount, Progress } from "./progress.ts";
 /** How long the end waits for a reader of the log that stalls. */
 const LINGER_MS = 5_000;
 
+/** Files that the queue's own work needs at a time, with room. */
+const OWN_FILES = 32;
+
 /** Shows what happens. */
 interface Report {
   /** Show one thing that happened. */
@@ -143,23 +146,28 @@ function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
 
 /** Begin to take events over HTTP, if asked to. */
 function startAccepting(
-  { options: { accept, maxBytes } }: ConsumeInvocation,
+  { options: { accept, maxBytes, threads } }: ConsumeInvocation,
   queue: Queue,
   report: Report,
 ): Acceptor | undefined {
   if (accept === undefined) return undefined;
-  const { address, forwardTo } = accept;
-  const onRefused = (error: unknown) => {
+  const { address, forwardTo, names } = accept;
+  const trouble = (error: unknown, reason: string) => {
     const code = errorCode(error) ?? errorCode((error as Error).cause) ?? "unknown";
-    report.trace({
-      type: "disk-trouble",
-      verb: "accept",
-      code,
-      reason: "the event is not on the queue, its sender was told to come again",
-    });
+    report.trace({ type: "disk-trouble", verb: "accept", code, reason });
   };
   try {
-    const acceptor = new Acceptor(queue, address, { forwardTo, maxBytes, onRefused });
+    const acceptor = new Acceptor(queue, address, {
+      forwardTo,
+      maxBytes,
+      names,
+      // each request in flight, and for each a connection kept for the next one
+      reservedFiles: 2 * threads + OWN_FILES,
+      onRefused: (error) =>
+        trouble(error, "the event is not on the queue, its sender was told to come again"),
+      onTrouble: (error) =>
+        trouble(error, `${(error as Error).message}: those who send events have to wait`),
+    });
     report.accepting(acceptor.url, forwardTo);
     return acceptor;
   } catch (cause) {

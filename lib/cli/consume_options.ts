@@ -8,7 +8,7 @@
  * @module
  */
 
-import { isLoopback, type ListenAddress, parseAddress } from "../accept/address.ts";
+import { isHostName, isLoopback, type ListenAddress, parseAddress } from "../accept/address.ts";
 import type { Mode } from "../consumer/consumer.ts";
 import type { Outcome } from "../http/outcome.ts";
 import { LONGEST_MERGE_WAIT_MS } from "../consumer/options.ts";
@@ -78,6 +78,8 @@ export interface AcceptOptions {
   readonly address: ListenAddress;
   /** Where events go from the queue. @default the endpoint of Optimizely's SDKs */
   readonly forwardTo: string;
+  /** Names and addresses that clients may call it by, besides the address. @default none */
+  readonly names: readonly string[];
 }
 
 /** Values of the options given, by name. */
@@ -224,7 +226,8 @@ function readForwardTo(given: Given): string {
 function readAccept(given: Given): AcceptOptions | undefined {
   const text = given.get("accept")?.[0];
   if (text === undefined) {
-    const orphan = ["forward-to", "accept-from-anywhere"].find((name) => given.has(name));
+    const orphan = ["forward-to", "accept-from-anywhere", "accept-host"]
+      .find((name) => given.has(name));
     if (orphan !== undefined) throw new UsageError(`--${orphan} needs --accept as well`);
     return undefined;
   }
@@ -247,7 +250,19 @@ function readAccept(given: Given): AcceptOptions | undefined {
       }`,
     );
   }
-  return { address, forwardTo: readForwardTo(given) };
+  return { address, forwardTo: readForwardTo(given), names: readHosts(given) };
+}
+
+function readHosts(given: Given): readonly string[] {
+  const texts = (given.get("accept-host") ?? []).flatMap((list) => list.split(","));
+  return texts.map((text) => {
+    if (isHostName(text)) return text;
+    throw wrong(
+      "accept-host",
+      "a host name or an address without a port, such as events.example or [2001:db8::1]",
+      text,
+    );
+  });
 }
 
 function readMerge(given: Given): MergeOptions | undefined {

@@ -95,6 +95,9 @@ Options:
                        an SDK that only lets a URL be set (default: no)
   --accept-from-anywhere
                        let --accept be reachable from other hosts
+  --accept-host NAME   a name or an address, besides the one of --accept, that
+                       clients may call it by, with any port; may be repeated,
+                       also a,b (default: none; localhost with a loopback one)
   --forward-to URL     where events taken by --accept are delivered
                        (default: https://logx.optimizely.com/v1/events)
 

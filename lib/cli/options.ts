@@ -164,6 +164,7 @@ export const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
   ["merge-bytes", consumeValue],
   ["accept", consumeValue],
   ["accept-from-anywhere", consumeFlag],
+  ["accept-host", { takes: "values", of: ["consume"] }],
   ["forward-to", consumeValue],
   ["url", clientValue],
   ["body", clientValue],

@@ -10,6 +10,7 @@
  */
 
 import type {
+  Connection,
   CreateOptions,
   DirEntry,
   Disk,
@@ -268,20 +269,46 @@ function mayReach(url: URL): boolean {
     "granted";
 }
 
-const serve: NonNullable<Runtime["serve"]> = (address, handler) => {
-  const cut = new AbortController();
-  const server = Deno.serve({ ...address, signal: cut.signal, onListen() {} }, handler);
-  const { hostname, port } = server.addr;
+function connectionOf(conn: Deno.TcpConn): Connection {
+  try {
+    conn.setNoDelay();
+  } catch {
+    // some systems refuse once the peer has gone: reading will tell
+  }
+  let isOpen = true;
+  return {
+    localAddress: conn.localAddr.hostname,
+    read: async (into) => await conn.read(into) ?? undefined,
+    write: (bytes) => conn.write(bytes),
+    closeWrite: () => conn.closeWrite(),
+    close() {
+      if (isOpen) conn.close();
+      isOpen = false;
+    },
+  };
+}
+
+const listen: NonNullable<Runtime["listen"]> = (address) => {
+  const listener = Deno.listen(address);
+  const { hostname, port } = listener.addr;
   return {
     hostname,
     port,
-    async stop(requests) {
-      if (requests === "answer") return await server.shutdown();
-      cut.abort();
-      await server.finished;
-    },
+    accept: async () => connectionOf(await listener.accept()),
+    close: () => listener.close(),
   };
 };
+
+function spareFiles(dir: string, most: number): number {
+  const open: Deno.FsFile[] = [];
+  try {
+    while (open.length < most) open.push(Deno.openSync(dir));
+  } catch {
+    // no more, or none: as many as there are
+  }
+  for (const file of open) file.close();
+  return open.length;
+}
 
 /** The runtime this process runs on; `disk` is {@linkcode blockingDisk} unless told otherwise. */
 export function denoRuntime(disk: Disk = blockingDisk): Runtime {
@@ -289,7 +316,8 @@ export function denoRuntime(disk: Disk = blockingDisk): Runtime {
     disk,
     clock,
     fetch: fetchWeb,
-    serve,
+    listen,
+    spareFiles,
     mayReach,
     random,
     sha256,
