@@ -187,22 +187,22 @@ export class Server {
   }
 
   /**
-   * Of those that have been silent for long enough the one that is missed least: one that never
-   * sent a whole request before one that did, then the longest silent.
+   * The one that is missed least, once it has been silent for long enough: the longest silent of
+   * those that never sent a whole request; only where there are none, of those that did.
    */
   #mostSilent(): ServerConnection | undefined {
-    const enoughMs = this.#clock.monotonic() - this.#service.limits.patienceMs;
     let found: { connection: ServerConnection; sinceMs: number } | undefined;
     for (const connection of this.#open.keys()) {
-      const sinceMs = connection.silentSinceMs ?? Infinity;
-      if (sinceMs > enoughMs) continue;
+      const sinceMs = connection.silentSinceMs;
+      if (sinceMs === undefined) continue;
       const isMissedLess = found === undefined ||
         (connection.hasServed === found.connection.hasServed
           ? sinceMs < found.sinceMs
           : !connection.hasServed);
       if (isMissedLess) found = { connection, sinceMs };
     }
-    return found?.connection;
+    const enoughMs = this.#clock.monotonic() - this.#service.limits.patienceMs;
+    return found !== undefined && found.sinceMs <= enoughMs ? found.connection : undefined;
   }
 
   get #tickMs(): number {
