@@ -91,5 +91,7 @@ export function encodeChunk(bytes: Uint8Array): Uint8Array {
 
 /** One byte a character, as headers are. */
 function bytesOf(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
 }

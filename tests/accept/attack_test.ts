@@ -126,7 +126,9 @@ Deno.test("half-open connections beyond the limit of open files don't end the co
   }));
   Deno.writeTextFileSync(`${dir.path}/tmp/one`, eventLine(real.url, { dropped: true }));
   Deno.renameSync(`${dir.path}/tmp/one`, `${dir.path}/new/one`);
-  await real.arrived(1);
+  const ended = child.status.then(({ code }) => Promise.reject(new Error(`ended with ${code}`)));
+  ended.catch(() => {});
+  await Promise.race([real.arrived(1), ended]);
   for (const client of stalled) client.close();
   const headers = { "content-type": "application/json" };
   const posted = await fetch(url!, { method: "POST", body: '{"posted":true}', headers });

@@ -19,6 +19,9 @@ import { startEndpoint } from "../support/endpoint.ts";
 import { PROGRAM } from "../support/program.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
+/** What the program may take, with its runtime. */
+const MOST_MEGABYTES = 400;
+
 const ENCODER = new TextEncoder();
 
 /** A connection that is opened and then left alone. */
@@ -144,7 +147,8 @@ async function attack(name: string, program: string): Promise<boolean> {
   const first = answers.find((answer) => answer.startsWith("204"));
   console.log(`  first 204: ${first ?? "none"}; last answer: ${lastAnswer}`);
   for (const line of trouble.slice(0, 8)) console.log(`  | ${line.slice(0, 160)}`);
-  return code === 0 && dropped === answers.length && lastAnswer.startsWith("204");
+  return code === 0 && dropped === answers.length && lastAnswer.startsWith("204") &&
+    peak <= MOST_MEGABYTES;
 }
 
 if (import.meta.main) {
