@@ -97,7 +97,7 @@ Options:
                        let --accept be reachable from other hosts
   --accept-host NAME   a name or an address, besides the one of --accept, that
                        clients may call it by, with any port; may be repeated,
-                       also a,b (default: none; localhost with a loopback one)
+                       also A,B (default: none)
   --forward-to URL     where events taken by --accept are delivered
                        (default: https://logx.optimizely.com/v1/events)
 
