@@ -9,16 +9,17 @@
  * @module
  */
 
-import type {
-  Connection,
-  CreateOptions,
-  DirEntry,
-  Disk,
-  FileContent,
-  Kind,
-  Lock,
-  Runtime,
-  Stat,
+import {
+  type Connection,
+  type CreateOptions,
+  type DirEntry,
+  type Disk,
+  errorCode,
+  type FileContent,
+  type Kind,
+  type Lock,
+  type Runtime,
+  type Stat,
 } from "./runtime.ts";
 import { clock, fetchWeb, random, sha256 } from "./web.ts";
 
@@ -301,13 +302,15 @@ const listen: NonNullable<Runtime["listen"]> = (address) => {
 
 function spareFiles(dir: string, most: number): number {
   const open: Deno.FsFile[] = [];
+  let spare = most;
   try {
     while (open.length < most) open.push(Deno.openSync(dir));
-  } catch {
-    // no more, or none: as many as there are
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "EMFILE" || code === "ENFILE") spare = open.length; // else nothing can be known
   }
   for (const file of open) file.close();
-  return open.length;
+  return spare;
 }
 
 /** The runtime this process runs on; `disk` is {@linkcode blockingDisk} unless told otherwise. */

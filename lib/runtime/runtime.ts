@@ -215,7 +215,8 @@ export interface Runtime {
   readonly listen?: (address: { readonly hostname: string; readonly port: number }) => Listener;
   /**
    * How many files and connections this process may still open, `most` at most: counted by opening
-   * the folder `dir` so many times at once, which is the only way that needs no permission.
+   * the folder `dir` so many times at once, which is the only way that needs no permission. `most`
+   * where that tells nothing.
    */
   readonly spareFiles?: (dir: string, most: number) => number;
   /** Whether this process may talk to the host and port of `url`. */

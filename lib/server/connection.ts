@@ -15,7 +15,7 @@
  * @module
  */
 
-import type { Clock, Connection } from "../runtime/runtime.ts";
+import { type Clock, type Connection, errorCode } from "../runtime/runtime.ts";
 import { bodyForm, CONTINUE, encodeChunk, encodeHead, LAST_CHUNK } from "./answer.ts";
 import { type Framing, framingOf } from "./framing.ts";
 import { BadRequestError, type Head } from "./head.ts";
@@ -52,6 +52,7 @@ export class ServerConnection {
   #stuckMs = Infinity;
   #served = 0;
   #isEnding = false;
+  #isClosed = false;
 
   constructor(connection: Connection, service: Service) {
     this.#connection = connection;
@@ -74,10 +75,11 @@ export class ServerConnection {
   async serve(): Promise<void> {
     try {
       while (await this.#exchange());
-    } catch {
-      // the peer has gone, or its time was over: there is nobody to tell
+    } catch (error) {
+      // otherwise the peer has gone, or has been cut
+      if (isBug(error) && !this.#isClosed) this.#service.onTrouble(error);
     } finally {
-      this.#connection.close();
+      this.close();
     }
   }
 
@@ -100,6 +102,7 @@ export class ServerConnection {
 
   /** End at once. */
   close(): void {
+    this.#isClosed = true;
     this.#connection.close();
   }
 
@@ -205,6 +208,11 @@ export class ServerConnection {
     this.#enter("lingering", this.#service.limits.lingerMs);
     await this.#reader.toEnd();
   }
+}
+
+/** Neither the network's nor the peer's fault: the body of an answer failed, or this code. */
+function isBug(error: unknown): boolean {
+  return errorCode(error) === undefined && !(error instanceof BadRequestError);
 }
 
 /** Stands for a head that couldn't be read. */

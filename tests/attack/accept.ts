@@ -7,40 +7,67 @@
  *                   may open 256 files
  *     unfinished    510 posts of 4.19 MB without their last bytes
  *
- * While they last events are put into `new/` and posted; said is what came of those, how the
- * program ended and what memory it took at most. Ends with 1 when it did not hold. The suite has
- * the same in small: `tests/accept/attack_test.ts`.
+ * While they last events are put into `new/` and posted; told is what came of those, how the program
+ * ended and what memory it took at most. Ends with 1 when it did not hold. The suite has the same in
+ * small: `tests/accept/attack_test.ts`.
  *
  * @module
  */
 
 import { parseArgs } from "@std/cli";
+import { print } from "../../tools/report.ts";
 import { startEndpoint } from "../support/endpoint.ts";
-import { PROGRAM } from "../support/program.ts";
+import { eventLine, PROGRAM } from "../support/program.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
 /** What the program may take, with its runtime. */
 const MOST_MEGABYTES = 400;
 
-const ENCODER = new TextEncoder();
+/** How many events are put into `new/` and posted, and how far apart. */
+const [EVENTS, PAUSE_MS] = [40, 500];
 
-/** A connection that is opened and then left alone. */
-async function stall(port: number, text: string, bodyBytes = 0): Promise<Deno.TcpConn | undefined> {
+/** One way to attack. */
+interface Attack {
+  /** How many files the program may open. */
+  readonly files: number;
+  /** How many connections. */
+  readonly connections: number;
+  /** What each begins with. */
+  readonly head: (port: number) => string;
+  /** How many bytes follow. */
+  readonly bodyBytes: number;
+}
+
+const BODY_BYTES = 4_190_000;
+
+const ATTACKS: Readonly<Record<string, Attack>> = {
+  "half-open": { files: 256, connections: 300, head: () => "POST /v1/eve", bodyBytes: 0 },
+  "unfinished": {
+    files: 4_096,
+    connections: 510,
+    head: (port) =>
+      `POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${BODY_BYTES}\r\n\r\n{"x":"\u{20ac}`,
+    bodyBytes: BODY_BYTES - 100,
+  },
+};
+
+async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
+}
+
+/** A connection that is used so far and then left alone. */
+async function stall({ head, bodyBytes }: Attack, port: number): Promise<void> {
   try {
     const connection = await Deno.connect({ hostname: "127.0.0.1", port });
-    await writeAll(connection, ENCODER.encode(text));
+    await writeAll(connection, new TextEncoder().encode(head(port)));
     const piece = new Uint8Array(64 * 1024).fill(0x78);
     for (let left = bodyBytes; left > 0; left -= piece.length) {
       await writeAll(connection, piece.subarray(0, Math.min(left, piece.length)));
     }
-    return connection;
   } catch {
-    return undefined; // the program has ended it, or has ended itself
+    // the program has ended it, or has ended itself
   }
-}
-
-async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
-  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
 }
 
 /** Post a small event; the status, or what went wrong. */
@@ -56,99 +83,97 @@ async function post(url: string): Promise<string> {
   }
 }
 
-/** The most memory a process ever had, in MB; 0 once it has ended. */
-function peakMegabytes(pid: number): number {
-  try {
-    const [, kilobytes] = /VmHWM:\s*(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`)) ?? [];
-    return Math.round(Number(kilobytes ?? 0) / 1_024);
-  } catch {
-    return 0;
+/** A program that is attacked. */
+class Victim {
+  readonly child: Deno.ChildProcess;
+  /** Where it takes events; empty when it ended before it could. */
+  readonly url: Promise<string>;
+  log = "";
+  peakMegabytes = 0;
+  hasEnded = false;
+  readonly #watch: ReturnType<typeof setInterval>;
+
+  constructor(program: string, base: string, forwardTo: string, files: number) {
+    const flags = "run --no-prompt --quiet --allow-all";
+    const options = ["--base-dir", base, "--accept", "127.0.0.1:0", "--forward-to", forwardTo];
+    this.child = new Deno.Command("sh", {
+      args: [
+        ...["-c", `ulimit -n ${files}; exec "$0" ${flags} "$@"`, Deno.execPath(), program],
+        ...options,
+      ],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    this.#watch = setInterval(() => this.#lookAtMemory(), 50);
+    const accepting = Promise.withResolvers<string>();
+    this.url = accepting.promise;
+    void this.#read(accepting.resolve);
+  }
+
+  async #read(found: (url: string) => void): Promise<void> {
+    const lines = this.child.stderr.pipeThrough(new TextDecoderStream() as TransformStream);
+    for await (const text of lines) {
+      this.log += text;
+      const [, url] = / accepting url="([^"]+)"/.exec(this.log) ?? [];
+      if (url !== undefined) found(url);
+    }
+    this.hasEnded = true;
+    found("");
+  }
+
+  #lookAtMemory(): void {
+    try {
+      const status = Deno.readTextFileSync(`/proc/${this.child.pid}/status`);
+      const [, kilobytes] = /VmHWM:\s*(\d+)/.exec(status) ?? [];
+      this.peakMegabytes = Math.max(this.peakMegabytes, Math.round(Number(kilobytes ?? 0) / 1_024));
+    } catch {
+      // it has ended
+    }
+  }
+
+  async stop(): Promise<number> {
+    if (!this.hasEnded) this.child.kill("SIGTERM");
+    const { code } = await this.child.status;
+    clearInterval(this.#watch);
+    return code;
   }
 }
 
-const ATTACKS: Readonly<
-  Record<string, { files: number; run: (port: number) => Promise<unknown> }>
-> = {
-  "half-open": {
-    files: 256,
-    run: (port) => Promise.all(Array.from({ length: 300 }, () => stall(port, "POST /v1/eve"))),
-  },
-  "unfinished": {
-    files: 4_096,
-    run: (port) => {
-      const bytes = 4_190_000;
-      const head = `POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n` +
-        `Content-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n{"x":"\u{20ac}`;
-      return Promise.all(
-        Array.from({ length: 510 }, () => stall(port, head, bytes - 100)),
-      );
-    },
-  },
-};
-
 /** Run one attack; whether the program held. */
 async function attack(name: string, program: string): Promise<boolean> {
-  const { files, run } = ATTACKS[name]!;
+  const way = ATTACKS[name];
+  if (way === undefined) throw new Error(`the attacks are ${Object.keys(ATTACKS).join(", ")}`);
   await using dir = await tempDir();
   await using endpoint = startEndpoint();
-  const { args, url } = {
-    args: ["--base-dir", dir.path, "--accept", "127.0.0.1:0", "--forward-to", endpoint.url],
-    url: Promise.withResolvers<string>(),
-  };
-  const flags = "run --no-prompt --quiet --allow-all";
-  const child = new Deno.Command("sh", {
-    args: ["-c", `ulimit -n ${files}; exec "$0" ${flags} "$@"`, Deno.execPath(), program, ...args],
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  let log = "";
-  const logged = (async () => {
-    for await (const text of child.stderr.pipeThrough(new TextDecoderStream() as TransformStream)) {
-      log += text;
-      const [, accepting] = / accepting url="([^"]+)"/.exec(log) ?? [];
-      if (accepting !== undefined) url.resolve(accepting);
-    }
-    url.resolve("");
-  })();
-  const target = await url.promise;
+  const victim = new Victim(program, dir.path, endpoint.url, way.files);
+  const url = await victim.url;
   const startMs = performance.now();
-  const seconds = () => ((performance.now() - startMs) / 1_000).toFixed(1);
-  let peak = 0;
-  const watch = setInterval(() => peak = Math.max(peak, peakMegabytes(child.pid)), 50);
-  let hasEnded = false;
-  void child.status.then(() => hasEnded = true);
+  const port = Number(new URL(url).port);
+  const attacked = Promise.all(Array.from({ length: way.connections }, () => stall(way, port)));
 
-  const attacked = run(Number(new URL(target).port)).catch(() => {});
-  const answers: string[] = [];
-  for (let n = 0; n < 40 && !hasEnded; n++) {
-    const event = JSON.stringify({ url: endpoint.url, requestBody: { n } });
-    Deno.writeTextFileSync(`${dir.path}/tmp/e${n}`, event);
-    Deno.renameSync(`${dir.path}/tmp/e${n}`, `${dir.path}/new/e${n}`);
-    answers.push(`${await post(target)} after ${seconds()} s`);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+  const answers: { what: string; atMs: number }[] = [];
+  while (answers.length < EVENTS && !victim.hasEnded) {
+    const name = `e${answers.length}`;
+    Deno.writeTextFileSync(`${dir.path}/tmp/${name}`, eventLine(endpoint.url, { dropped: true }));
+    Deno.renameSync(`${dir.path}/tmp/${name}`, `${dir.path}/new/${name}`);
+    answers.push({ what: await post(url), atMs: performance.now() - startMs });
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
   await attacked;
-  const dropped = endpoint.taken.filter(({ body }) => body.includes('"n"')).length;
-  const lastAnswer = answers.at(-1) ?? "none";
-  if (!hasEnded) child.kill("SIGTERM");
-  const { code } = await child.status;
-  clearInterval(watch);
-  await logged;
-  const trouble = log.split("\n").filter((line) => !/ delivered | started | accepting /.test(line));
-  const counts = new Map<string, number>();
-  for (const answer of answers) {
-    const [what] = answer.split(" ");
-    counts.set(what!, (counts.get(what!) ?? 0) + 1);
-  }
-  console.log(`${name}: exit ${code} after ${seconds()} s, peak ${peak} MB`);
-  console.log(`  of ${answers.length} events put into new/ ${dropped} were delivered`);
-  console.log(`  posts: ${[...counts].map(([what, n]) => `${n} × ${what}`).join(", ")}`);
-  const first = answers.find((answer) => answer.startsWith("204"));
-  console.log(`  first 204: ${first ?? "none"}; last answer: ${lastAnswer}`);
-  for (const line of trouble.slice(0, 8)) console.log(`  | ${line.slice(0, 160)}`);
-  return code === 0 && dropped === answers.length && lastAnswer.startsWith("204") &&
-    peak <= MOST_MEGABYTES;
+  const code = await victim.stop();
+
+  const dropped = endpoint.taken.filter(({ body }) => body.includes("dropped")).length;
+  const taken = answers.filter(({ what }) => what === "204");
+  print(`${name}: exit ${code}, peak ${victim.peakMegabytes} MB`);
+  print(`  put into new/: ${answers.length}, of these delivered: ${dropped}`);
+  print(`  posted: ${answers.length}, of these taken: ${taken.length}`);
+  if (taken.length > 0) print(`  the first after ${(taken[0]!.atMs / 1_000).toFixed(1)} s`);
+  const usual = / delivered | started | accepting | stopping | ended /;
+  const lines = victim.log.split("\n").filter((line) => line !== "" && !usual.test(line));
+  for (const line of lines.slice(0, 8)) print(`  | ${line.slice(0, 160)}`);
+  return code === 0 && dropped === EVENTS && answers.at(-1)?.what === "204" &&
+    victim.peakMegabytes <= MOST_MEGABYTES;
 }
 
 if (import.meta.main) {
