@@ -16,7 +16,7 @@ import { type Budget, ByteBudget } from "./budget.ts";
 import { comeAgain, endpoint, type EndpointOptions, EVENTS_PATH } from "./endpoint.ts";
 import { GroupCommit } from "./group_commit.ts";
 
-/** Bytes of events being taken, unless told otherwise; two of the largest always fit. */
+/** Bytes of events being taken, unless told otherwise; more where the largest would not fit. */
 const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024;
 
 /** Connections there may be even where files are short. */

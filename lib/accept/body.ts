@@ -1,6 +1,11 @@
 /**
  * Collects the body of a request, each byte taken from a budget before it is kept.
  *
+ * The whole of a body whose length is announced is taken when its first piece is here: not before,
+ * or heads alone could exhaust the budget; not piece by piece, or many at once would each get half.
+ * Long bodies leave some of the budget to short ones, so that ordinary events go on being taken
+ * while somebody sends large ones without end.
+ *
  * @module
  */
 
@@ -9,11 +14,16 @@ import type { Budget } from "./budget.ts";
 /** Why a body was not collected. */
 export type Uncollected = "too large" | "no memory";
 
+/** A body that is longer than this leaves {@linkcode LEFT_BYTES} of the budget to others. */
+const SHORT_BYTES = 64 * 1024;
+const LEFT_BYTES = 1024 * 1024;
+
 /** What was collected of a body; must be let go of. */
 export class Body {
   readonly #memory: Budget;
   #pieces: Uint8Array[] = [];
   #length = 0;
+  #taken = 0;
 
   constructor(memory: Budget) {
     this.#memory = memory;
@@ -28,16 +38,31 @@ export class Body {
   async collect({ body, headers }: Request, most: number): Promise<Uncollected | undefined> {
     const announced = Number(headers.get("content-length") ?? 0);
     if (announced > most) return "too large";
-    // nothing is reserved for a body that may never come, but what can't fit needn't be sent
-    if (!this.#memory.take(announced)) return "no memory";
-    this.#memory.give(announced);
+    if (!this.#take(announced)) return "no memory"; // what can't fit needn't be sent
+    this.#giveBack();
     for await (const piece of body ?? []) {
-      if (this.#length + piece.length > most) return "too large";
-      if (!this.#memory.take(piece.length)) return "no memory";
-      this.#pieces.push(piece);
       this.#length += piece.length;
+      if (this.#length > most) return "too large";
+      if (!this.#take(Math.max(this.#length, announced))) return "no memory";
+      this.#pieces.push(piece);
     }
     return undefined;
+  }
+
+  /** Take what is missing to so many bytes. */
+  #take(bytes: number): boolean {
+    const missing = Math.max(bytes - this.#taken, 0);
+    const left = bytes > SHORT_BYTES ? LEFT_BYTES : 0;
+    if (missing === 0) return true;
+    if (!this.#memory.take(missing + left)) return false;
+    this.#memory.give(left);
+    this.#taken += missing;
+    return true;
+  }
+
+  #giveBack(): void {
+    this.#memory.give(this.#taken);
+    this.#taken = 0;
   }
 
   /**
@@ -61,8 +86,7 @@ export class Body {
 
   /** Give back what was taken. */
   release(): void {
-    this.#memory.give(this.#length);
-    this.#length = 0;
+    this.#giveBack();
     this.#pieces = [];
   }
 }

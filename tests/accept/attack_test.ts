@@ -59,7 +59,7 @@ interface Bench extends AsyncDisposable {
   /** The status and `Retry-After` of a post. */
   post(body: BodyInit): Promise<[status: number, retryAfter: string | null]>;
   /** Send the head of a post and some of its body. */
-  begin(announced: number, sent: number): Promise<RawClient>;
+  begin(announced: number | "chunked", sent: number): Promise<RawClient>;
 }
 
 async function bench(options: Partial<AcceptorOptions>): Promise<Bench> {
@@ -90,7 +90,10 @@ async function bench(options: Partial<AcceptorOptions>): Promise<Bench> {
       clients.push(client);
       await client.send(
         `POST /v1/events HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\n` +
-          `Content-Length: ${announced}\r\n\r\n${"x".repeat(sent)}`,
+          (announced === "chunked"
+            ? "Transfer-Encoding: chunked\r\n\r\n"
+            : `Content-Length: ${announced}\r\n\r\n`) +
+          "x".repeat(sent),
       );
       return client;
     },
@@ -143,7 +146,7 @@ Deno.test("posts that never end share a budget of bytes: who comes then is told 
   const memory = new SeenBudget(100_000);
   await using at = await bench({ memory });
   const stalled = [await at.begin(50_000, 49_999), await at.begin(50_000, 49_000)];
-  await memory.until((left) => left < 20_000); // pieces are taken whole
+  await memory.until((left) => left === 0);
   const event = JSON.stringify({ text: "x".repeat(40_000) });
   assertEquals(await at.post(event), [503, "5"]);
   assertEquals(await at.post(new Blob([event]).stream()), [503, "5"]);
@@ -155,7 +158,7 @@ Deno.test("posts that never end share a budget of bytes: who comes then is told 
 });
 
 Deno.test("whatever becomes of a post, what it took of the budget is given back", async () => {
-  const memory = new SeenBudget(1_500_000);
+  const memory = new SeenBudget(3_000_000);
   await using at = await bench({ memory, limits: { silenceMs: 40 } });
   const long = "x".repeat(300_000);
   const statuses = [
@@ -166,18 +169,37 @@ Deno.test("whatever becomes of a post, what it took of the budget is given back"
   assertEquals(statuses, [204, 400, 413]);
   assertEquals((await (await at.begin(300_000, 200_000)).toEnd()).slice(0, 12), "HTTP/1.1 408");
   (await at.begin(300_000, 200_000)).close();
-  await memory.until((left) => left === 1_500_000);
+  await memory.until((left) => left === 3_000_000);
 });
 
-Deno.test("a body is counted by what is kept, however small the pieces it comes in", async () => {
+Deno.test("heads alone take nothing of the budget; with its first piece a body takes all it announced", async () => {
   const memory = new SeenBudget(100_000);
   await using at = await bench({ memory });
+  for (let n = 0; n < 5; n++) await at.begin(60_000, 10);
+  assertEquals(await at.post("{}"), [204, null]);
+  assertEquals(memory.left, 100_000);
   const client = await at.begin(60_000, 0);
-  for (let n = 0; n < 100; n++) await client.send("x".repeat(500));
+  for (let n = 0; n < 40; n++) await client.send("x".repeat(500));
+  await memory.until((left) => left < 100_000);
+  assertEquals(memory.left, 40_000);
+});
+
+Deno.test("a body of unknown length is counted by what is kept, however small its chunks", async () => {
+  const memory = new SeenBudget(100_000);
+  await using at = await bench({ memory });
+  const client = await at.begin("chunked", 0);
+  for (let n = 0; n < 200; n++) await client.send(`FA\r\n${"x".repeat(250)}\r\n`);
   await memory.until((left) => left < 60_000);
   assertEquals(memory.left, 100_000 - 3 * 16 * 1_024);
-  client.close();
-  await memory.until((left) => left === 100_000);
+});
+
+Deno.test("long bodies leave room for short ones", async () => {
+  const memory = new SeenBudget(1_024 * 1_024 + 100_000);
+  await using at = await bench({ memory });
+  await at.begin(100_000, 20_000);
+  await memory.until((left) => left === 1_024 * 1_024);
+  assertEquals(await at.post(JSON.stringify({ text: "x".repeat(100_000) })), [503, "5"]);
+  assertEquals(await at.post(JSON.stringify({ text: "x".repeat(60_000) })), [204, null]);
 });
 
 Deno.test("a web page that points its own name at us reaches nothing", async () => {
