@@ -17,7 +17,8 @@ const ROOT = new URL("../", import.meta.url);
 
 /**
  * Where a room of `lib/` may import from, besides itself:
- * `cli → accept, consumer → lanes, http, store → event → runtime`; `queue` implements `store`.
+ * `cli → accept, consumer → lanes, http, store → event → runtime`, `accept → server → runtime`;
+ * `queue` implements `store`.
  */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   cli: [
@@ -36,7 +37,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   consumer: ["config", "event", "http", "lanes", "merge", "runtime", "store", "telemetry"],
   config: ["accept", "event", "http", "merge", "store", "telemetry"],
-  accept: ["event", "queue", "runtime"],
+  accept: ["event", "queue", "runtime", "server", "store"],
+  server: ["runtime"],
   sdk: ["event", "queue", "runtime"],
   queue: ["event", "runtime", "store", "telemetry"],
   store: ["runtime", "telemetry"],

@@ -7,7 +7,7 @@
 import { Sender } from "../http/sender.ts";
 import type { LaneLimits } from "../lanes/lane.ts";
 import { Lanes } from "../lanes/lanes.ts";
-import { ByteBudget, defaultBudgetBytes } from "../store/budget.ts";
+import type { ByteBudget } from "../store/budget.ts";
 import type { Store, World } from "../store/store.ts";
 import type { Trace } from "../telemetry/trace.ts";
 import { Batcher } from "./batcher.ts";
@@ -33,6 +33,8 @@ export interface ConsumerParts {
   readonly options: Live<ConsumerSettings>;
   /** Counts what is in flight. */
   readonly semaphore: Semaphore;
+  /** The memory that event bodies may take. */
+  readonly budget: ByteBudget;
   /** Told of everything that happens. */
   readonly trace: Trace;
   /** Aborts when it stops. */
@@ -43,16 +45,13 @@ export interface ConsumerParts {
 
 /** Put a consumer's parts together. */
 export function assemble(
-  { store, world, options, semaphore, trace, stop, once }: ConsumerParts,
+  { store, world, options, semaphore, budget, trace, stop, once }: ConsumerParts,
 ): { readonly dispatcher: Dispatcher; readonly maintenance: Maintenance } {
   const { clock } = world;
   const batcher = options.current.merge && new Batcher(options, world, once);
   const limits = liveLimits(options);
   const lanes = new Lanes<Prepared>(limits, batcher?.mostOfLane);
   const sender = new Sender(world, options);
-  const budget = new ByteBudget(() => {
-    return options.current.memoryBytes || defaultBudgetBytes(world.memoryBytes);
-  });
   const settler = new Settler(options, world, trace, budget);
   const preparer = new Preparer(options, sender, world);
   const sync = new LaneSync({ store, lanes, settler, world, trace });

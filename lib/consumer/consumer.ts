@@ -10,6 +10,7 @@
  */
 
 import type { Clock } from "../runtime/runtime.ts";
+import { ByteBudget, defaultBudgetBytes } from "../store/budget.ts";
 import type { Storage, Store } from "../store/store.ts";
 import { GuardedTrace } from "../telemetry/guard.ts";
 import { type Counts, Tally } from "../telemetry/summary.ts";
@@ -46,6 +47,8 @@ const HOUR_MS = 60 * 60_000;
 export class Consumer {
   /** What it was told; may change while it works. */
   readonly settings: Settings;
+  /** The memory that event bodies may take, of this consumer and whoever shares it. */
+  readonly memory: ByteBudget;
   readonly #storage: Storage;
   readonly #trace: GuardedTrace;
   readonly #semaphore: Semaphore;
@@ -57,6 +60,9 @@ export class Consumer {
    */
   constructor(storage: Storage, options: ConsumerOptions = {}) {
     this.settings = settingsOf(options);
+    this.memory = new ByteBudget(() =>
+      this.settings.current.memoryBytes || defaultBudgetBytes(storage.world.memoryBytes)
+    );
     this.#storage = storage;
     this.#trace = new GuardedTrace(options.trace ?? (() => {}));
     this.#semaphore = new Semaphore(this.settings.current.concurrency);
@@ -84,6 +90,7 @@ export class Consumer {
       options,
       trace: this.#trace,
       semaphore: this.#semaphore,
+      budget: this.memory,
     };
     return await new Run(parts, mode).toEnd(signal);
   }
@@ -95,6 +102,7 @@ interface RunParts {
   readonly options: Live<ConsumerSettings>;
   readonly trace: GuardedTrace;
   readonly semaphore: Semaphore;
+  readonly budget: ByteBudget;
 }
 
 /** One run of a consumer. */
@@ -110,7 +118,7 @@ class Run {
   readonly #dispatcher: Dispatcher;
   readonly #maintenance: Maintenance;
 
-  constructor({ storage, options, trace: guarded, semaphore }: RunParts, mode: Mode) {
+  constructor({ storage, options, trace: guarded, semaphore, budget }: RunParts, mode: Mode) {
     const { world } = storage;
     const once = mode === "once";
     this.#mode = mode;
@@ -124,7 +132,7 @@ class Run {
     };
     const store = this.#store = storage.connect({ limits: options, trace, once });
     const { signal: stop } = this.#stop;
-    const parts = assemble({ store, world, options, semaphore, trace, stop, once });
+    const parts = assemble({ store, world, options, semaphore, budget, trace, stop, once });
     this.#dispatcher = parts.dispatcher;
     this.#maintenance = parts.maintenance;
   }

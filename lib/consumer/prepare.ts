@@ -41,14 +41,6 @@ export interface Prepared {
   readonly gathered?: Gathered;
 }
 
-/**
- * The memory that an event takes while it is being sent: its bytes, the two copies that are handed to
- * the network, and as much again that has been let go of and not been collected yet. So measured.
- */
-export function memoryFor(bytes: number): number {
-  return 8 * bytes;
-}
-
 /** Why a claimed event can't be sent, and so what is to become of it. */
 export type Rejection =
   | Exclude<Content, { readonly kind: "bytes" | "refused" }>

@@ -10,15 +10,17 @@
  */
 
 import { hostIds } from "./host.ts";
-import type {
-  CreateOptions,
-  DirEntry,
-  Disk,
-  FileContent,
-  Kind,
-  Lock,
-  Runtime,
-  Stat,
+import {
+  type Connection,
+  type CreateOptions,
+  type DirEntry,
+  type Disk,
+  errorCode,
+  type FileContent,
+  type Kind,
+  type Lock,
+  type Runtime,
+  type Stat,
 } from "./runtime.ts";
 import { clock, random, sha256 } from "./web.ts";
 
@@ -305,18 +307,33 @@ function decodes(contentEncoding: string, acceptEncoding: string): boolean {
   return acceptEncoding !== "identity" && (contentEncoding === "gzip" || contentEncoding === "br");
 }
 
-const serve: NonNullable<Runtime["serve"]> = (address, handler) => {
-  const cut = new AbortController();
-  const server = Deno.serve({ ...address, signal: cut.signal, onListen() {} }, handler);
-  const { hostname, port } = server.addr;
+function connectionOf(conn: Deno.TcpConn): Connection {
+  try {
+    conn.setNoDelay();
+  } catch {
+    // some systems refuse once the peer has gone: reading will tell
+  }
+  let isOpen = true;
+  return {
+    localAddress: conn.localAddr.hostname,
+    read: async (into) => await conn.read(into) ?? undefined,
+    write: (bytes) => conn.write(bytes),
+    closeWrite: () => conn.closeWrite(),
+    close() {
+      if (isOpen) conn.close();
+      isOpen = false;
+    },
+  };
+}
+
+const listen: NonNullable<Runtime["listen"]> = (address) => {
+  const listener = Deno.listen(address);
+  const { hostname, port } = listener.addr;
   return {
     hostname,
     port,
-    async stop(requests) {
-      if (requests === "answer") return await server.shutdown();
-      cut.abort();
-      await server.finished;
-    },
+    accept: async () => connectionOf(await listener.accept()),
+    close: () => listener.close(),
   };
 };
 
@@ -335,6 +352,19 @@ function memoryBytes(): number | undefined {
   }
 }
 
+function spareFiles(dir: string, most: number): number {
+  const open: Deno.FsFile[] = [];
+  let spare = most;
+  try {
+    while (open.length < most) open.push(Deno.openSync(dir));
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "EMFILE" || code === "ENFILE") spare = open.length; // else nothing can be known
+  }
+  for (const file of open) file.close();
+  return spare;
+}
+
 /** The runtime this process runs on; `disk` is {@linkcode blockingDisk} unless told otherwise. */
 export function denoRuntime(disk: Disk = blockingDisk): Runtime {
   return {
@@ -343,7 +373,8 @@ export function denoRuntime(disk: Disk = blockingDisk): Runtime {
     fetch: fetchDeno,
     closeIdle,
     decodes,
-    serve,
+    listen,
+    spareFiles,
     mayReach,
     random,
     sha256,

@@ -166,17 +166,36 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** An HTTP server that is running. */
-export interface HttpServer {
+/** One connection with a peer; a stream of bytes each way. */
+export interface Connection {
+  /** The address of this end, without brackets: the one the peer chose to connect to. */
+  readonly localAddress: string;
+  /**
+   * Read what is there, at least one byte, into the front of `into`; `undefined` when the peer will
+   * send no more. One read at a time; it may go on beside a write.
+   */
+  read(into: Uint8Array): Promise<number | undefined>;
+  /** Write some of `bytes`, at least one; says how many. One write at a time. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Tell the peer that no more will come; it may still send. */
+  closeWrite(): Promise<void>;
+  /** End it; a second time does nothing. What is being read or written rejects. */
+  close(): void;
+}
+
+/** A place where connections arrive. */
+export interface Listener {
   /** Where it listens, without brackets. */
   readonly hostname: string;
   /** The port, also when it was left to the system. */
   readonly port: number;
   /**
-   * Take no more connections. Resolves when those there are have ended: `"answer"` lets the answers
-   * out that are on their way, but may cut a body that isn't whole yet; `"cut"` ends all at once.
+   * The next connection. A rejection (`EMFILE`, a peer that has gone) says nothing of the next
+   * ones: they may be asked for again.
    */
-  stop(requests: "answer" | "cut"): Promise<void>;
+  accept(): Promise<Connection>;
+  /** Take no more; a waiting `accept` rejects. */
+  close(): void;
 }
 
 /** Everything the product needs of the world. */
@@ -198,15 +217,18 @@ export interface Runtime {
    */
   readonly decodes?: (contentEncoding: string, acceptEncoding: string) => boolean;
   /**
-   * Answer HTTP requests at an address; port 0 leaves the port to the system. Missing where a
-   * runtime has no server.
+   * Let connections arrive at an address; port 0 leaves the port to the system. Missing where a
+   * runtime can't.
    *
    * @throws The network's error, when the address can't be had.
    */
-  readonly serve?: (
-    address: { readonly hostname: string; readonly port: number },
-    handler: (request: Request) => Promise<Response>,
-  ) => HttpServer;
+  readonly listen?: (address: { readonly hostname: string; readonly port: number }) => Listener;
+  /**
+   * How many files and connections this process may still open, `most` at most: counted by opening
+   * the folder `dir` so many times at once, which is the only way that needs no permission. `most`
+   * where that tells nothing.
+   */
+  readonly spareFiles?: (dir: string, most: number) => number;
   /** Whether this process may talk to the host and port of `url`. */
   mayReach(url: URL): boolean;
   /**
