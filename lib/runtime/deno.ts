@@ -4,7 +4,7 @@
  * The disk comes in three forms with the same promises: *blocking* (the default) serves each verb
  * with one system call on this thread, two to three times cheaper on a local disk; the second hands
  * it to Deno's thread pool, so that a slow network file system doesn't stop the requests in flight;
- * the third, in `deno_worker.ts`, is a consumer's.
+ * the third, in `disk_thread/`, is a consumer's.
  *
  * @module
  */

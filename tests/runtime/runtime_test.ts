@@ -7,7 +7,7 @@
 
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { asyncDisk, blockingDisk, denoRuntime } from "../../lib/runtime/deno.ts";
-import { workerDisk, type WorkerDiskOptions } from "../../lib/runtime/deno_worker.ts";
+import { workerDisk, type WorkerDiskOptions } from "../../lib/runtime/disk_thread/client.ts";
 import { nodeDisk, nodeRuntime } from "../../lib/runtime/node.ts";
 import {
   type DirEntry,
