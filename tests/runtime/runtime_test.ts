@@ -259,15 +259,53 @@ holds("removeDir() removes an empty folder and nothing else", async (bench) => {
   assertEquals(await namesIn(disk, dir), ["a", "s"]);
 });
 
-holds("touch() and chmod() set mtime and mode", async ({ runtime: { disk }, dir }) => {
+holds("touch() sets mtime, of a symlink its own", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
   await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
-  await disk.makeDir(`${dir}/d`, FOLDER);
+  await bench.symlink(`${dir}/a`, `${dir}/s`);
   await disk.touch(`${dir}/a`, 1_700_000_000_001);
-  await disk.chmod(`${dir}/a`, 0o666);
+  await disk.touch(`${dir}/s`, 1_600_000_000_001);
+  assertEquals((await disk.lstat(`${dir}/a`)).mtimeMs, 1_700_000_000_001);
+});
+
+holds("create() and makeDir() give just the mode that is asked for, if told so", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
+  await disk.create(`${dir}/a`, bytes("x"), { mode: 0o666, exact: true, durable: true });
+  await disk.makeDir(`${dir}/d`, 0o2777, true);
+  assertEquals((await disk.lstat(`${dir}/a`)).mode, 0o666);
+  assertEquals((await disk.lstat(`${dir}/d`)).mode, 0o2777);
+  assertEquals(await textOf(disk, `${dir}/a`), "x");
+  await bench.symlink(`${dir}/nowhere`, `${dir}/s`);
+  const exactly = { mode: 0o660, exact: true, durable: false };
+  assertEquals(await codeOf(() => disk.create(`${dir}/s`, bytes("x"), exactly)), "EEXIST");
+  assertEquals(await codeOf(() => disk.makeDir(`${dir}/s`, 0o2770, true)), "EEXIST");
+});
+
+holds("chmod() sets a folder's mode, and no mode through a symlink", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
+  await disk.makeDir(`${dir}/d`, FOLDER);
+  await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
+  await bench.symlink(`${dir}/d`, `${dir}/s`);
+  await bench.fifo(`${dir}/p`);
+  for (const name of ["a", "s", "p"]) {
+    assertEquals([name, await codeOf(() => disk.chmod(`${dir}/${name}`, 0o777))], [
+      name,
+      "ENOTDIR",
+    ]);
+    assertEquals([name, await codeOf(() => disk.syncDir(`${dir}/${name}`))], [name, "ENOTDIR"]);
+  }
+  assertEquals((await disk.lstat(`${dir}/d`)).mode, FOLDER);
   await disk.chmod(`${dir}/d`, 0o2770);
-  const { mtimeMs, mode } = await disk.lstat(`${dir}/a`);
-  assertEquals([mtimeMs, mode], [1_700_000_000_001, 0o666]);
   assertEquals((await disk.lstat(`${dir}/d`)).mode, 0o2770);
+});
+
+holds("tryLock() locks nothing through a symlink, and waits for no FIFO", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
+  await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
+  await bench.symlink(`${dir}/a`, `${dir}/s`);
+  await bench.fifo(`${dir}/p`);
+  assertEquals(await codeOf(() => disk.tryLock(`${dir}/s`)), "ELOOP");
+  assertEquals(await codeOf(() => disk.tryLock(`${dir}/p`)), "ELOOP");
 });
 
 holds("what isn't there is ENOENT, for each verb", async ({ runtime: { disk }, dir }) => {

@@ -151,8 +151,8 @@ export class SimDisk {
   }
 
   /** Make an empty file. */
-  make(path: string, mode: number, nowMs: number): number {
-    const ino = this.#tree.make(path, "file", mode & ~umask, nowMs);
+  make(path: string, mode: number, nowMs: number, exact = false): number {
+    const ino = this.#tree.make(path, "file", exact ? mode : mode & ~umask, nowMs);
     this.#unsynced.add(ino);
     this.#changed();
     return ino;
@@ -202,8 +202,8 @@ export class SimDisk {
   }
 
   /** As `mkdir`. */
-  makeDir(path: string, mode: number, nowMs: number): void {
-    this.#tree.make(path, "directory", mode & ~umask, nowMs);
+  makeDir(path: string, mode: number, nowMs: number, exact = false): void {
+    this.#tree.make(path, "directory", exact ? mode : mode & ~umask, nowMs);
     this.#changed();
   }
 
@@ -221,9 +221,9 @@ export class SimDisk {
     this.#changed();
   }
 
-  /** As `chmod`. */
+  /** As `chmod` of a folder. */
   chmod(path: string, mode: number, nowMs: number): void {
-    const inode = this.#tree.own(this.#tree.find(path));
+    const inode = this.#tree.own(this.#tree.folder(path).ino);
     inode.mode = mode;
     inode.ctimeMs = nowMs;
     this.#changed();

@@ -134,7 +134,7 @@ export class ProcessDisk implements Disk {
     const { disk } = this.#world;
     const copy = bytes.slice();
     return this.#change("create", path, undefined, (step, fault) => {
-      const ino = disk.make(path, options.mode, this.#now());
+      const ino = disk.make(path, options.mode, this.#now(), options.exact);
       step("named");
       if (copy.length > 1) {
         disk.write(ino, copy.slice(0, copy.length >> 1));
@@ -168,9 +168,10 @@ export class ProcessDisk implements Disk {
     });
   }
 
-  makeDir(path: string, mode: number): Awaitable<void> {
+  makeDir(path: string, mode: number, exact?: boolean): Awaitable<void> {
     const { disk } = this.#world;
-    return this.#change("makeDir", path, undefined, () => disk.makeDir(path, mode, this.#now()));
+    const make = () => disk.makeDir(path, mode, this.#now(), exact);
+    return this.#change("makeDir", path, undefined, make);
   }
 
   removeDir(path: string): Awaitable<void> {
@@ -197,6 +198,7 @@ export class ProcessDisk implements Disk {
     return this.#verb("tryLock", path, () => {
       const { ino, kind } = disk.stat(path);
       if (kind === "directory") throw new PosixError("EISDIR", path);
+      if (kind !== "file") throw new PosixError("ELOOP", path);
       if (!disk.lock(ino, this.#lockScope, this.#process)) return undefined;
       let isHeld = true;
       return {

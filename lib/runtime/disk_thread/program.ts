@@ -62,7 +62,10 @@ function serve(
         }
         if (verb === "rename") continue;
         numbers[at] = 2;
-        const { stat, bytes } = verbs.read(path, Number(maxBytes));
+        const { stat, bytes } = (verb === "take" ? verbs.readOwn : verbs.read)(
+          path,
+          Number(maxBytes),
+        );
         if (bytes) contents.push(bytes);
         const { kind, size, mtimeMs, ctimeMs, ino, dev, nlink, mode, uid, gid } = stat;
         const [code, length] = [kinds.indexOf(kind), bytes ? bytes.length : -1];
