@@ -170,7 +170,7 @@ function contentOf(
 
 /** Read, never waiting for the other end of a FIFO. */
 function read(path: string, maxBytes: number): FileContent {
-  const seen = statOf(Deno.lstatSync(path));
+  const seen = lstat(path);
   if (!isReadable(seen, maxBytes)) return { stat: seen, bytes: undefined };
   const { openSync, fstatSync, readSync, closeSync, constants } = node();
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
@@ -188,7 +188,7 @@ function read(path: string, maxBytes: number): FileContent {
  * half of it. Opened for reading and writing, a FIFO has both its ends.
  */
 function readOwn(path: string, maxBytes: number): FileContent {
-  const seen = statOf(Deno.lstatSync(path));
+  const seen = lstat(path);
   if (!isReadable(seen, maxBytes)) return { stat: seen, bytes: undefined };
   let file: Deno.FsFile;
   try {
@@ -200,6 +200,10 @@ function readOwn(path: string, maxBytes: number): FileContent {
     const stat = statOf(file.statSync());
     return contentOf(seen, stat, maxBytes, (rest) => file.readSync(rest));
   });
+}
+
+function lstat(path: string): Stat {
+  return statOf(Deno.lstatSync(path));
 }
 
 function rename(from: string, to: string): void {
@@ -252,7 +256,7 @@ function asFolder(path: string, seen: Stat): Stat {
 
 /** Open a folder, and only a folder, and use it. */
 function usingFolder<T>(path: string, use: (folder: number) => T): T {
-  const seen = asFolder(path, statOf(Deno.lstatSync(path)));
+  const seen = asFolder(path, lstat(path));
   const { openSync, fstatSync, closeSync, constants } = node();
   const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
   const folder = openSync(path, O_RDONLY | O_DIRECTORY! | O_NOFOLLOW! | O_NONBLOCK!);
@@ -277,7 +281,7 @@ function makeDir(path: string, mode: number, exact = false): void {
 
 function removeDir(path: string): void {
   // what removes a folder would remove a file of that name as well
-  asFolder(path, statOf(Deno.lstatSync(path)));
+  asFolder(path, lstat(path));
   Deno.removeSync(path);
 }
 
@@ -295,7 +299,7 @@ function syncShared(path: string): void {
 }
 
 function syncDir(path: string): void {
-  if (isShared(asFolder(path, statOf(Deno.lstatSync(path))))) return syncShared(path);
+  if (isShared(asFolder(path, lstat(path)))) return syncShared(path);
   closing(Deno.openSync(path), (dir) => dir.syncSync());
 }
 
@@ -318,6 +322,7 @@ function lockIf(isOurs: boolean, file: Deno.FsFile, path: string, isSeen: boolea
  */
 export const THREAD_VERBS = {
   list,
+  lstat,
   read,
   readOwn,
   rename,
@@ -341,7 +346,7 @@ export const blockingDisk: Disk = {
   list,
   entries,
   watch,
-  lstat: (path) => statOf(Deno.lstatSync(path)),
+  lstat,
   read,
   create,
   rename,
@@ -353,7 +358,7 @@ export const blockingDisk: Disk = {
   chmod,
   syncDir,
   tryLock(path) {
-    const seen = asLockable(path, statOf(Deno.lstatSync(path)));
+    const seen = asLockable(path, lstat(path));
     const file = Deno.openSync(path, { read: true, write: true });
     let isTried = false;
     try {

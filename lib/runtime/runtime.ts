@@ -156,6 +156,22 @@ export interface Disk {
    * how to stop.
    */
   watch(dir: string, onChange: () => void): () => void;
+  /**
+   * The same disk, but no verb follows a symlink in the place of a folder below `root`: it fails
+   * with `ENOTDIR`, but for `lstat` and `watch`. Only where a disk does that cheaper than by
+   * looking before and after each verb: {@linkcode file://./within.ts} does it on any disk.
+   */
+  within?(root: string): Disk;
+  /**
+   * From now on wait no longer than this for the disk to answer: after it what is being waited for
+   * fails with `EIO`, and so does every verb asked for later, at once. Only on disks that can fail
+   * to answer without this thread standing still.
+   *
+   * @param ms How long it may answer nothing while something is asked of it.
+   * @param onGivenUp Told when that has happened.
+   * @returns Lifts the limit; what has been given up stays so.
+   */
+  limitWait?(ms: number, onGivenUp: () => void): () => void;
 }
 
 /** Time. */

@@ -6,8 +6,11 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { blockingDisk, THREAD_VERBS } from "../../lib/runtime/deno.ts";
-import { type Disk, errorCode, type FileContent } from "../../lib/runtime/runtime.ts";
+import { asyncDisk, blockingDisk, THREAD_VERBS } from "../../lib/runtime/deno.ts";
+import { threadedDisk } from "../../lib/runtime/disk_thread/client.ts";
+import { startThread } from "../../lib/runtime/disk_thread/program.ts";
+import { type Disk, errorCode, type FileContent, take } from "../../lib/runtime/runtime.ts";
+import { within } from "../../lib/runtime/within.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
 const SECRET = "the secret";
@@ -130,5 +133,132 @@ Deno.test("chmod() and syncDir() of a shared folder do nothing to what it become
       assertEquals([kind, verb, await codeOf(act)], [kind, verb, "ENOTDIR"]);
       assertEquals(q.outside(), UNTOUCHED);
     }
+  }
+});
+
+/**
+ * A disk kept within `q`, whose folder `way` becomes a symlink out of it after the look of every
+ * verb and before its effect, and stays one.
+ */
+function astray(disk: Disk, path: string): Disk {
+  const exchange = () => {
+    try {
+      Deno.renameSync(`${path}/q/way`, `${path}/q/true-way`);
+    } catch {
+      return; // done before
+    }
+    Deno.symlinkSync(`${path}/out`, `${path}/q/way`);
+  };
+  const verbs = Object.entries(disk).map(([name, verb]) => [
+    name,
+    (...given: unknown[]) => {
+      if (name !== "lstat") exchange();
+      return verb(...given);
+    },
+  ]);
+  return within(Object.fromEntries(verbs), `${path}/q`);
+}
+
+/** A disk with a thread that exchanges the folder before its first rename. */
+function astrayThread(path: string) {
+  const exchange = `
+    try {
+      Deno.lstatSync("${path}/q/true-way");
+    } catch {
+      Deno.renameSync("${path}/q/way", "${path}/q/true-way");
+      Deno.symlinkSync("${path}/out", "${path}/q/way");
+    }`;
+  const act = "Deno.renameSync(from, to)";
+  const start = (program: string) => {
+    assert(program.includes(act));
+    return startThread(program.replace(act, `${exchange}; ${act}`));
+  };
+  return threadedDisk({ leastBurst: 1 }, start);
+}
+
+async function crossroads() {
+  const dir = await tempDir();
+  const { path } = dir;
+  for (const name of ["q", "q/way", "q/new", "out"]) Deno.mkdirSync(`${path}/${name}`);
+  for (const name of ["q/new/x", "q/new/y", "q/way/a", "out/a"]) {
+    Deno.writeTextFileSync(`${path}/${name}`, name);
+  }
+  const namesIn = (name: string) =>
+    [...Deno.readDirSync(`${path}/${name}`)].map(({ name }) => name).sort();
+  return {
+    [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose](),
+    path,
+    q: `${path}/q`,
+    way: `${path}/q/way`,
+    namesIn,
+  };
+}
+
+const bytes = new TextEncoder().encode("x");
+const DISKS = { blocking: blockingDisk, asynchronous: asyncDisk };
+
+for (const [name, disk] of Object.entries(DISKS)) {
+  Deno.test(`what went out of the queue by a folder exchanged meanwhile is undone (${name})`, async () => {
+    const options = { mode: 0o600, durable: false };
+    const verbs: Record<string, (inside: Disk, way: string, q: string) => unknown> = {
+      create: (inside, way) => inside.create(`${way}/n`, bytes, options),
+      rename: (inside, way, q) => inside.rename(`${q}/new/x`, `${way}/x`),
+      take: async (inside, way, q) => {
+        const moves = [..."xy"].map((name) => ({ from: `${q}/new/${name}`, to: `${way}/${name}` }));
+        const taken = await take(inside, moves, ANY);
+        assertEquals(taken.map(({ refused }) => errorCode(refused)), ["ENOTDIR", "ENOTDIR"]);
+        throw taken[0]!.refused;
+      },
+      link: (inside, way, q) => inside.link(`${q}/new/x`, `${way}/x`),
+      makeDir: (inside, way) => inside.makeDir(`${way}/n`, 0o700),
+      read: (inside, way) => inside.read(`${way}/a`, ANY),
+      tryLock: (inside, way) => inside.tryLock(`${way}/a`),
+    };
+    for (const [name, verb] of Object.entries(verbs)) {
+      await using at = await crossroads();
+      const inside = astray(disk, at.path);
+      const code = await codeOf(async () => await verb(inside, at.way, at.q));
+      assertEquals([name, code], [name, "ENOTDIR"]);
+      assertEquals([name, at.namesIn("out")], [name, ["a"]]);
+      assertEquals([name, at.namesIn("q/new")], [name, ["x", "y"]]);
+    }
+  });
+}
+
+Deno.test("what went out of the queue by a folder exchanged meanwhile is undone (thread)", async () => {
+  await using at = await crossroads();
+  const disk = astrayThread(at.path);
+  try {
+    const inside = within(disk, at.q);
+    await disk.start();
+    const moves = [..."xy"].map((name) => ({
+      from: `${at.q}/new/${name}`,
+      to: `${at.way}/${name}`,
+    }));
+    const taken = await take(inside, moves, ANY);
+    assertEquals(taken.map(({ refused }) => errorCode(refused)), ["ENOTDIR", "ENOTDIR"]);
+    assertEquals(
+      await codeOf(async () => await inside.rename(moves[0]!.from, moves[0]!.to)),
+      "ENOTDIR",
+    );
+    assertEquals([at.namesIn("out"), at.namesIn("q/new")], [["a"], ["x", "y"]]);
+  } finally {
+    disk.close();
+  }
+});
+
+Deno.test("a thread that was not told of a queue is told of it later, and keeps within it", async () => {
+  await using at = await crossroads();
+  const disk = threadedDisk({ leastBurst: 1 }, startThread);
+  try {
+    await disk.start();
+    Deno.symlinkSync(`${at.path}/out`, `${at.q}/link`);
+    await disk.rename(`${at.q}/link/a`, `${at.q}/link/b`);
+    const inside = within(disk, at.q);
+    const back = () => inside.rename(`${at.q}/link/b`, `${at.q}/link/a`);
+    assertEquals(await codeOf(async () => await back()), "ENOTDIR");
+    assertEquals(at.namesIn("out"), ["b"]);
+  } finally {
+    disk.close();
   }
 });

@@ -84,10 +84,12 @@ export class SimDisk {
   /** How many states went before the first in the history. */
   #forgotten = 0;
   #version = 0;
+  #hasSymlinks = false;
 
   /** An empty disk, or what a crash left of one. */
   constructor(nowMs: number, image?: DiskImage) {
     this.#tree = new Tree(nowMs, image);
+    for (const { kind } of this.#tree.inodes.values()) this.#hasSymlinks ||= kind === "symlink";
   }
 
   /** Goes up with every change. */
@@ -121,6 +123,11 @@ export class SimDisk {
         yield new DiskImage(snapshot, this.#tree.bytes, cut);
       }
     }
+  }
+
+  /** The path without symlinks in the place of folders; those below `within` stay. */
+  through(path: string, within?: string): string {
+    return this.#hasSymlinks ? this.#tree.through(path, within) : path;
   }
 
   /** As `lstat`. */
@@ -267,8 +274,8 @@ export class SimDisk {
   }
 
   /**
-   * Put something on the disk, `text` for a file; it and all before it count as durable. For tests
-   * that prepare.
+   * Put something on the disk, `text` for a file, where it leads for a symlink; it and all before
+   * it count as durable. For tests that prepare.
    */
   plant(
     path: string,
@@ -277,7 +284,8 @@ export class SimDisk {
     const kind = what.kind ?? "file";
     const nowMs = what.mtimeMs ?? 0;
     const ino = this.#tree.make(path, kind, what.mode ?? 0o600, nowMs);
-    if (kind === "file") {
+    if (kind === "symlink") this.#hasSymlinks = true;
+    if (kind === "file" || kind === "symlink") {
       this.#tree.bytes.set(ino, new TextEncoder().encode(what.text ?? ""));
     }
     this.#changed();

@@ -6,14 +6,18 @@
  * any verb, and as much for thirty verbs as for one. Few are served in place. The thread is started
  * by the first burst, or the first large folder; a consumer that has little to do never has it.
  * Should it die, what it was working on fails with `EIO` (whether it was done is not known, as with
- * a disk that doesn't answer), and everything is served in place from then on.
+ * a disk that doesn't answer), and everything is served in place from then on. Should the disk
+ * answer nothing for longer than it may (`limitWait`), it is given up: nothing is asked of it any
+ * more, for in place it would stop this thread as well.
  *
  * @module
  */
 
-import { asyncDisk, blockingDisk } from "../deno.ts";
+import { asyncDisk, blockingDisk, THREAD_VERBS } from "../deno.ts";
 import type { DirEntry, Disk, FileContent, Move, Stat, Taken } from "../runtime.ts";
-import { startThread } from "./program.ts";
+import { clock } from "../web.ts";
+import { guarded } from "../within.ts";
+import { programOf, startThread } from "./program.ts";
 import {
   type Answers,
   type Failure,
@@ -52,6 +56,9 @@ const MOST_BURSTS = 2;
 const SLOW_REMOVAL_MS = 0.05;
 
 const DIED: Failure = { code: "EIO", name: "Error", message: "the disk's thread has died" };
+
+/** What the disk fails with once it is given up. */
+const GIVEN_UP: Failure = { code: "EIO", name: "Error", message: "the disk has not answered" };
 
 /** When a {@linkcode WorkerDisk} does what. */
 export interface WorkerDiskOptions {
@@ -94,17 +101,46 @@ export interface WorkerDisk extends Disk {
  * ```
  */
 export function workerDisk(options: WorkerDiskOptions = {}): WorkerDisk {
-  const thread = new DiskThread(options);
+  return threadedDisk(options, startThread);
+}
+
+/** As {@linkcode workerDisk}, with a thread that is started by `start`. */
+export function threadedDisk(
+  options: WorkerDiskOptions,
+  start: typeof startThread,
+): WorkerDisk {
+  const thread = new DiskThread(options, start);
+  const inPlace = unless(() => thread.isGivenUp, blockingDisk);
+  const verbs = {
+    list: (dir: string) => thread.list(dir),
+    rename: (from: string, to: string) => thread.rename(from, to),
+    read: (path: string, maxBytes: number) => thread.read(path, maxBytes),
+    remove: (path: string) => thread.remove(path),
+    take: (moves: readonly Move[], maxBytes: number) => thread.take(moves, maxBytes),
+    limitWait: (ms: number, onGivenUp: () => void) => thread.limitWait(ms, onGivenUp),
+  };
   return {
-    ...blockingDisk,
-    list: (dir) => thread.list(dir),
-    rename: (from, to) => thread.rename(from, to),
-    read: (path, maxBytes) => thread.read(path, maxBytes),
-    remove: (path) => thread.remove(path),
-    take: (moves, maxBytes) => thread.take(moves, maxBytes),
+    ...inPlace,
+    ...verbs,
+    within(root) {
+      thread.keepWithin(root);
+      return { ...guarded(inPlace, root), ...verbs };
+    },
     start: () => thread.start(),
     close: () => thread.close(),
   };
+}
+
+/** A disk all of whose verbs fail once it is given up. */
+function unless(isGivenUp: () => boolean, disk: Disk): Disk {
+  const verbs = Object.entries(disk).map(([name, verb]) => [
+    name,
+    (...given: unknown[]) => {
+      if (isGivenUp()) throw errorOf(GIVEN_UP);
+      return verb(...given);
+    },
+  ]);
+  return Object.fromEntries(verbs);
 }
 
 class DiskThread {
@@ -117,17 +153,64 @@ class DiskThread {
   #lastNumber = 0;
   readonly #leastBurst: number;
   readonly #slowRemovalMs: number;
+  readonly #startThread: typeof startThread;
+  readonly #roots = new Set<string>();
+  /** Few verbs are served here; removals in Deno's pool. */
+  #here: Disk = { ...blockingDisk, remove: asyncDisk.remove };
+  /** As `#here`, to read what was renamed here. */
+  #own: Disk = { ...this.#here, read: THREAD_VERBS.readOwn };
   #thread: Worker | undefined;
   readonly #onReady: (() => void)[] = [];
-  #state: "none" | "starting" | "ready" | "dead" = "none";
+  #state: "none" | "starting" | "ready" | "dead" | "given up" = "none";
+  /** How often the thread has answered. */
+  #answers = 0;
 
-  constructor({ leastBurst = LEAST_BURST, slowRemovalMs = SLOW_REMOVAL_MS }: WorkerDiskOptions) {
+  constructor(
+    { leastBurst = LEAST_BURST, slowRemovalMs = SLOW_REMOVAL_MS }: WorkerDiskOptions,
+    start: typeof startThread,
+  ) {
     this.#leastBurst = leastBurst;
     this.#slowRemovalMs = slowRemovalMs;
+    this.#startThread = start;
+  }
+
+  get isGivenUp(): boolean {
+    return this.#state === "given up";
   }
 
   get #isReady(): boolean {
     return this.#state === "ready";
+  }
+
+  /** Whether an answer is waited for. */
+  get #isBusy(): boolean {
+    return this.#calls.size + this.#removals.size + this.#listings.size + this.#onReady.length > 0;
+  }
+
+  /** From now on follow no symlink below `root`. */
+  keepWithin(root: string): void {
+    if (this.#roots.has(root)) return;
+    this.#roots.add(root);
+    this.#here = guarded(this.#here, root);
+    this.#own = guarded(this.#own, root);
+    this.#thread?.postMessage({ root });
+  }
+
+  limitWait(ms: number, onGivenUp: () => void): () => void {
+    const lifted = new AbortController();
+    const watch = async () => {
+      while (!lifted.signal.aborted && !this.isGivenUp) {
+        const [answers, wasBusy] = [this.#answers, this.#isBusy];
+        await clock.sleep(ms, lifted.signal);
+        if (lifted.signal.aborted || !wasBusy || !this.#isBusy) continue;
+        if (answers !== this.#answers) continue;
+        this.#thread?.terminate();
+        this.#end("given up", GIVEN_UP);
+        onGivenUp();
+      }
+    };
+    void watch();
+    return () => lifted.abort();
   }
 
   async start(): Promise<void> {
@@ -186,7 +269,7 @@ class DiskThread {
   close(): void {
     this.#thread?.terminate();
     this.#thread = undefined;
-    this.#become("none");
+    if (!this.isGivenUp) this.#become("none");
   }
 
   #one(
@@ -225,12 +308,14 @@ class DiskThread {
     const removals = this.#removals.size < MOST_BURSTS ? this.#nextRemovals.splice(0) : [];
     const count = calls.length + removals.length;
     if (count === 0) return;
+    if (this.isGivenUp) return fail([...calls, ...removals], GIVEN_UP);
     if (this.#state === "none" && count >= this.#leastBurst) this.#start();
     const isBusy = this.#calls.size + this.#removals.size > 0;
     if (this.#state === "ready" && (isBusy || count >= this.#leastBurst)) {
       this.#handOver(calls, removals);
     } else {
-      for (const call of [...calls, ...removals]) serveHere(call);
+      for (const call of calls) serveCall(call, this.#own, this.#here);
+      for (const removal of removals) serveRemoval(removal, this.#here);
     }
   }
 
@@ -248,9 +333,12 @@ class DiskThread {
   }
 
   #start(): void {
-    const thread = this.#thread = startThread(this.#slowRemovalMs);
+    const thread = this.#thread = this.#startThread(
+      programOf(this.#slowRemovalMs, [...this.#roots]),
+    );
     this.#state = "starting";
     thread.onmessage = ({ data }: MessageEvent<"ready" | Answers | Removed | Names>) => {
+      this.#answers++;
       if (data === "ready") this.#become("ready");
       else if ("answers" in data) this.#answered(data);
       else if ("removed" in data) this.#removed(data);
@@ -259,24 +347,24 @@ class DiskThread {
     thread.onerror = (event) => {
       event.preventDefault();
       thread.terminate();
-      this.#died();
+      this.#end("dead", DIED);
     };
   }
 
-  #become(state: "none" | "ready" | "dead"): void {
+  #become(state: "none" | "ready" | "dead" | "given up"): void {
     this.#state = state;
     for (const resolve of this.#onReady.splice(0)) resolve();
   }
 
-  #died(): void {
-    this.#become("dead");
-    for (const calls of [...this.#calls.values(), ...this.#removals.values()]) {
-      for (const { done } of calls) done({ refused: errorOf(DIED) });
-    }
+  /** The thread is no more: what it was working on has failed. */
+  #end(state: "dead" | "given up", failure: Failure): void {
+    this.#become(state);
+    const underWay = [...this.#calls.values(), ...this.#removals.values()].flat();
     this.#calls.clear();
     this.#removals.clear();
+    fail(underWay, failure);
     for (const names of this.#listings.keys()) {
-      this.#named({ names, entries: "", isLast: true, failure: DIED });
+      this.#named({ names, entries: "", isLast: true, failure });
     }
     this.#flush();
   }
@@ -315,13 +403,15 @@ class DiskThread {
 
   /** A folder that turns out to be large is listed anew by the thread, before any of it is told. */
   async *#lists(dir: string): AsyncIterable<readonly DirEntry[]> {
+    if (this.isGivenUp) throw errorOf(GIVEN_UP);
     if (this.#isReady) return yield* this.#listsOfThread(dir);
     let some: DirEntry[] = [];
     let isTried = false;
-    for await (const entry of blockingDisk.list(dir)) {
+    for await (const entry of this.#here.list(dir)) {
       some.push(entry);
       if (some.length < SETTINGS.names) continue;
       if (!isTried) await this.start();
+      if (this.isGivenUp) throw errorOf(GIVEN_UP);
       if (!isTried && this.#isReady) return yield* this.#listsOfThread(dir);
       isTried = true;
       yield some;
@@ -379,19 +469,26 @@ function statOf(numbers: Float64Array): Stat {
   };
 }
 
-function serveHere({ verb, path, to, maxBytes, done }: Call): void {
-  if (verb === "remove") {
-    Promise.resolve(asyncDisk.remove(path)).then(() => done({}), (refused) => done({ refused }));
-    return;
-  }
+function fail(calls: readonly Call[], failure: Failure): void {
+  for (const { done } of calls) done({ refused: errorOf(failure) });
+}
+
+function serveRemoval({ path, done }: Call, disk: Disk): void {
+  const removing = (async () => await disk.remove(path))();
+  removing.then(() => done({}), (refused) => done({ refused }));
+}
+
+/** @param own As `disk`, for what it has renamed itself. */
+function serveCall({ verb, path, to, maxBytes, done }: Call, own: Disk, disk: Disk): void {
   try {
-    if (verb !== "read") blockingDisk.rename(path, to);
+    if (verb !== "read") disk.rename(path, to);
   } catch (refused) {
     return done({ refused });
   }
   if (verb === "rename") return done({});
   try {
-    done({ content: blockingDisk.read(verb === "read" ? path : to, maxBytes) as FileContent });
+    const content = verb === "read" ? disk.read(path, maxBytes) : own.read(to, maxBytes);
+    done({ content: content as FileContent });
   } catch (unread) {
     done({ unread });
   }

@@ -29,6 +29,12 @@ export interface More {
   readonly isOver?: boolean;
 }
 
+/** A folder below which no verb is to follow a symlink. */
+export interface Root {
+  /** Its path. */
+  readonly root: string;
+}
+
 /** An error, as it travels. */
 export interface Failure {
   /** The POSIX name. */
@@ -100,16 +106,21 @@ export interface Settings {
   readonly removals: number;
   /** How many these are. */
   readonly timed: number;
+  /** Verbs between two looks at their folders. */
+  readonly look: number;
   /** From how many ms on a removal is slow. */
   readonly slowRemovalMs: number;
+  /** Folders below which no symlink is followed; see {@linkcode Root}. */
+  readonly roots: readonly string[];
 }
 
 /** The settings that are no options. */
-export const SETTINGS: Omit<Settings, "slowRemovalMs"> = {
+export const SETTINGS: Omit<Settings, "slowRemovalMs" | "roots"> = {
   separator: SEPARATOR,
   numbers: NUMBERS,
   kinds: KINDS,
   names: 512,
   removals: 4_096,
   timed: 8,
+  look: 16,
 };
