@@ -42,6 +42,7 @@
 
 import { encodeEvent, type EventInput } from "../event/encode.ts";
 import { errorCode, type Move, type Runtime, take, type Taken } from "../runtime/runtime.ts";
+import { within } from "../runtime/within.ts";
 import { Buckets } from "./buckets.ts";
 import { MOST_DESTINATION_FOLDERS } from "./constants.ts";
 import { enqueue, enqueueMany, type EnqueueOptions } from "./enqueue.ts";
@@ -213,7 +214,9 @@ export class Queue {
 
   static *#open(baseDir: string, runtime: Runtime, options: OpenOptions): Steps<Queue> {
     const base = baseDir.replace(/(?<=.)\/+$/, "");
-    return new Queue({ base, runtime, modes: yield* openLayout(runtime.disk, base, options) });
+    const disk = within(runtime.disk, base);
+    const modes = yield* openLayout(disk, base, options);
+    return new Queue({ base, runtime: { ...runtime, disk }, modes });
   }
 
   /**

@@ -303,16 +303,31 @@ function syncDir(path: string): void {
   closing(Deno.openSync(path), (dir) => dir.syncSync());
 }
 
-/** What was seen at a path that is to be locked. */
-function asLockable(path: string, seen: Stat): Stat {
+/** What was seen at a path that must be a file's. */
+function asFile(path: string, seen: Stat): Stat {
   if (seen.kind === "file") return seen;
-  throw refusal(seen.kind === "directory" ? "EISDIR" : "ELOOP", `lock '${path}', no file`);
+  throw refusal(seen.kind === "directory" ? "EISDIR" : "ELOOP", `'${path}' is no file`);
+}
+
+function syncFile(path: string): void {
+  const seen = asFile(path, lstat(path));
+  const { openSync, fstatSync, fsyncSync, closeSync, constants } = node();
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = openSync(path, O_RDONLY | O_NOFOLLOW! | O_NONBLOCK!);
+  try {
+    if (!isSame(seen, statOfNode(fstatSync(file)))) {
+      throw refusal("ELOOP", `'${path}' was exchanged`);
+    }
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** The lock, when what is open is what was seen, and nobody has it. */
 function lockIf(isOurs: boolean, file: Deno.FsFile, path: string, isSeen: boolean) {
   if (!isOurs || !isSeen) file.close();
-  if (!isSeen) throw refusal("ELOOP", `lock '${path}', it was exchanged`);
+  if (!isSeen) throw refusal("ELOOP", `'${path}' was exchanged`);
   return isOurs ? lockOf(file) : undefined;
 }
 
@@ -357,8 +372,9 @@ export const blockingDisk: Disk = {
   touch,
   chmod,
   syncDir,
+  syncFile,
   tryLock(path) {
-    const seen = asLockable(path, lstat(path));
+    const seen = asFile(path, lstat(path));
     const file = Deno.openSync(path, { read: true, write: true });
     let isTried = false;
     try {
@@ -430,8 +446,9 @@ export const asyncDisk: Disk = {
     if (isShared(asFolder(path, statOf(await Deno.lstat(path))))) return syncShared(path);
     await closingLater(Deno.open(path), (dir) => dir.sync());
   },
+  syncFile: async (path) => await Promise.resolve(syncFile(path)),
   async tryLock(path) {
-    const seen = asLockable(path, statOf(await Deno.lstat(path)));
+    const seen = asFile(path, statOf(await Deno.lstat(path)));
     const file = await Deno.open(path, { read: true, write: true });
     let isTried = false;
     try {

@@ -104,6 +104,12 @@ function codedError(code: string, message: string): Error {
   return Object.assign(new Error(`${code}: ${message}`), { code });
 }
 
+function mustBeFile(path: string): void {
+  const kind = kindOf(lstatSync(path));
+  if (kind === "directory") throw codedError("EISDIR", `'${path}' is no file`);
+  if (kind !== "file") throw codedError("ELOOP", `'${path}' is no file`);
+}
+
 /** A disk whose verbs block this thread for one system call each. */
 export const nodeDisk: Disk = {
   async *list(dir) {
@@ -145,10 +151,12 @@ export const nodeDisk: Disk = {
   },
   chmod: (path, mode) => usingFolder(path, (folder) => fchmodSync(folder, mode)),
   syncDir: (path) => usingFolder(path, (folder) => fsyncSync(folder)),
+  syncFile(path) {
+    mustBeFile(path);
+    using(path, READING, 0, (file) => fsyncSync(file));
+  },
   tryLock(path) {
-    const kind = kindOf(lstatSync(path));
-    if (kind === "directory") throw codedError("EISDIR", `lock '${path}'`);
-    if (kind !== "file") throw codedError("ELOOP", `lock '${path}', no file`);
+    mustBeFile(path);
     throw codedError("ENOTSUP", `Node has no file locks, lock '${path}'`);
   },
   watch(dir, onChange) {

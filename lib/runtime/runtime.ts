@@ -147,6 +147,11 @@ export interface Disk {
   /** Put the names in a folder on stable storage (`ENOTDIR` if it is anything else). */
   syncDir(path: string): Awaitable<void>;
   /**
+   * Put a file on stable storage, its bytes and, on ext4, xfs and btrfs, the names it has got: for
+   * those who may not open the folder (`ELOOP` if it is no file).
+   */
+  syncFile(path: string): Awaitable<void>;
+  /**
    * Lock an existing file for this process until released or dead; `undefined` while somebody else
    * holds it. The lock follows renames. `EISDIR` for a folder, `ELOOP` for what is no file either.
    */

@@ -152,6 +152,7 @@ export function guarded(disk: Disk, root: string): Disk {
     touch: (path, mtimeMs) => before([path], () => disk.touch(path, mtimeMs)),
     chmod: (path, mode) => before([path], () => disk.chmod(path, mode)),
     syncDir: (path) => before([path], () => disk.syncDir(path)),
+    syncFile: (path) => before([path], () => disk.syncFile(path)),
     tryLock: (path) => around([path], () => disk.tryLock(path), (lock) => lock?.release()),
     watch: (dir, onChange) => disk.watch(dir, onChange),
     ...limitWait && { limitWait },

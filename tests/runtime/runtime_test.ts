@@ -309,6 +309,16 @@ holds("tryLock() locks nothing through a symlink, and waits for no FIFO", async 
   assertEquals(await codeOf(() => disk.tryLock(`${dir}/p`)), "ELOOP");
 });
 
+holds("syncFile() syncs a file and nothing else", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
+  await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
+  await disk.syncFile(`${dir}/a`);
+  await bench.symlink(`${dir}/a`, `${dir}/s`);
+  await bench.fifo(`${dir}/p`);
+  const codes = ["s", "p", ""].map((name) => codeOf(() => disk.syncFile(`${dir}/${name}`)));
+  assertEquals(await Promise.all(codes), ["ELOOP", "ELOOP", "EISDIR"]);
+});
+
 holds("what isn't there is ENOENT, for each verb", async ({ runtime: { disk }, dir }) => {
   const none = `${dir}/none`;
   await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
@@ -328,6 +338,7 @@ holds("what isn't there is ENOENT, for each verb", async ({ runtime: { disk }, d
     touch: () => disk.touch(none, 0),
     chmod: () => disk.chmod(none, 0o600),
     syncDir: () => disk.syncDir(none),
+    syncFile: () => disk.syncFile(none),
     tryLock: () => disk.tryLock(none),
   };
   for (const [name, verb] of Object.entries(verbs)) {
@@ -477,6 +488,7 @@ holds("within() a folder no verb goes through a symlink, at no depth", async (be
       touch: () => inside.touch(`${way}/a`, 0),
       chmod: () => inside.chmod(`${way}/d`, 0o777),
       syncDir: () => inside.syncDir(way),
+      syncFile: () => inside.syncFile(`${way}/a`),
       tryLock: () => inside.tryLock(`${way}/a`),
     };
     for (const [name, verb] of Object.entries(verbs)) {

@@ -18,6 +18,8 @@
  *   log up to it. Both often make more durable: that is a longer prefix, and those images are taken
  *   too. btrfs's log tree can bring a synced folder's changes ahead of earlier ones elsewhere; such
  *   images are not in the model.)
+ * - `syncFile(f)` makes durable the bytes of `f` and the prefix up to the last change that touched
+ *   it: of one of its names too (so ext4, xfs and btrfs, whatever POSIX leaves open).
  * - `create` with `durable` makes the file's *bytes* durable, not its name. (So btrfs; ext4 and xfs
  *   make the name durable as well, which is among the images.)
  * - The bytes of a file that was not synced are, whatever became of its name, absent (size 0), half
@@ -37,7 +39,7 @@
 
 import type { DirEntry, Stat } from "../../lib/runtime/runtime.ts";
 import { DiskImage, type Snapshot } from "./image.ts";
-import { canonical, Tree } from "./tree.ts";
+import { canonical, PosixError, Tree } from "./tree.ts";
 
 /** The two kinds of crash. */
 export type CrashModel = "kill" | "power";
@@ -179,7 +181,18 @@ export class SimDisk {
 
   /** Put the names in a folder on stable storage. */
   syncDir(path: string): void {
-    const { ino } = this.#tree.folder(path);
+    this.#syncNames(this.#tree.folder(path).ino);
+  }
+
+  /** Put a file's bytes and the names it has got on stable storage. */
+  syncFile(path: string): void {
+    const { ino, kind } = this.stat(path);
+    if (kind !== "file") throw new PosixError(kind === "directory" ? "EISDIR" : "ELOOP", path);
+    this.sync(ino);
+    this.#syncNames(ino);
+  }
+
+  #syncNames(ino: number): void {
     const upTo = this.#lastChange.get(ino) ?? 0;
     if (upTo <= this.#forgotten) return;
     this.#history.splice(0, upTo - this.#forgotten);

@@ -81,15 +81,15 @@ export async function mutantOf(
 }
 
 const TAKE_OVER = "if (tag && this.#inherited.has(tag.owner)) return true;";
-const SYNC_NEW = "if (durable) yield* step(place.runtime.disk.syncDir(`${place.base}/new`));";
+const SYNC_NEW = "if (durable) yield* syncNew(place);";
 
 /** The wrong queues. */
 export const MUTATIONS: readonly Mutation[] = [
   {
     name: "no fsync of the file",
     file: "queue/enqueue.ts",
-    from: "yield* createFile(place.runtime.disk, tmp, bytes, place.modes, durable);",
-    to: "yield* createFile(place.runtime.disk, tmp, bytes, place.modes, false);",
+    from: "yield* createEvent(place.runtime.disk, tmp, bytes, place.modes, durable);",
+    to: "yield* createEvent(place.runtime.disk, tmp, bytes, place.modes, false);",
     scenarios: ["producers"],
     by: "power",
   },
@@ -104,7 +104,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "no fsync of new/ for many events",
     file: "queue/enqueue.ts",
-    from: "if (published.length > 0) yield* step(place.runtime.disk.syncDir(`${place.base}/new`));",
+    from: "if (published.length > 0) yield* syncNew(place);",
     to: "",
     scenarios: ["producers"],
     by: "power",

@@ -215,6 +215,10 @@ export class ProcessDisk implements Disk {
     return this.#verb("syncDir", path, () => this.#world.disk.syncDir(this.#at(path)));
   }
 
+  syncFile(path: string): Awaitable<void> {
+    return this.#verb("syncFile", path, () => this.#world.disk.syncFile(this.#at(path)));
+  }
+
   tryLock(path: string): Awaitable<Lock | undefined> {
     const { disk } = this.#world;
     return this.#verb("tryLock", path, () => {
