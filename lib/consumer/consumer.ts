@@ -63,6 +63,9 @@ const BUSY_CLAIMS = 64;
  */
 const EXPIRE_AT_ONCE = 64;
 
+/** A stop waits at least so long for the disk to answer, whatever the grace time. */
+const LEAST_WAIT_MS = 1_000;
+
 /** Delivers the events of a queue. Several on one queue need no configuration. */
 export class Consumer {
   readonly #queue: Queue;
@@ -96,6 +99,7 @@ export class Consumer {
   #nap: AbortController | undefined;
   #woken = false;
   #unwatch: (() => void) | undefined;
+  #liftLimit: (() => void) | undefined;
   #claimsSinceRest = 0;
   #lookAtMs = 0;
   #bug: { error: unknown } | undefined;
@@ -245,7 +249,7 @@ export class Consumer {
       this.#beginStop();
       await this.#drain();
       await sweeping;
-      await this.#close(owner);
+      await this.#close(owner).finally(() => this.#liftLimit?.());
       signal?.removeEventListener("abort", stop);
     }
   }
@@ -268,7 +272,19 @@ export class Consumer {
     }
   }
 
+  /** A disk that answers no more must not keep the process from ending. */
+  #limitWait(): () => void {
+    const { graceMs, trace } = this.#options;
+    const ms = Math.max(graceMs, LEAST_WAIT_MS);
+    const reason =
+      `the disk has not answered for ${ms / 1_000} s and is given up; what was claimed ` +
+      "stays so until another consumer takes it over";
+    const givenUp = () => trace({ type: "disk-trouble", verb: "stop", code: "EIO", reason });
+    return this.#queue.place.runtime.disk.limitWait?.(ms, givenUp) ?? (() => {});
+  }
+
   #beginStop(): void {
+    this.#liftLimit ??= this.#limitWait();
     this.#delivery.stop();
     this.#stop.abort();
     this.#gate.wake();

@@ -270,7 +270,9 @@ export class WaitingEvents {
     const [nowMs, monotonicMs] = [clock.now(), clock.monotonic()];
     let mtimeMs: number;
     try {
-      mtimeMs = (await disk.lstat(`${this.#queue.place.base}/${folder}`)).mtimeMs;
+      const stat = await disk.lstat(`${this.#queue.place.base}/${folder}`);
+      if (stat.kind !== "directory") return undefined; // somebody put it in the folder's place
+      mtimeMs = stat.mtimeMs;
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;

@@ -133,8 +133,8 @@ export class AbandonedClaims implements Source {
   async #inherit(): Promise<Set<string>> {
     const alive = new Set<string>();
     this.#strangers = 0;
-    for await (const { name } of this.#names()) {
-      const file = parseOwnerFile(name);
+    for await (const { name, kind } of this.#names()) {
+      const file = kind === "file" ? parseOwnerFile(name) : undefined;
       if (!file || file.owner === this.#queue.owner || this.#inherited.has(file.owner)) continue;
       const heir = await inheritOwner(this.#queue, name);
       if (heir === "alive") alive.add(file.owner);
