@@ -50,8 +50,8 @@ export interface ConsumeOptions {
   readonly onStatus: ReadonlyMap<number, Outcome>;
   /** Time between two looks at the folders when nothing tells of a change. @default 1 s */
   readonly pollMs: number;
-  /** Whether the group may work on the queue as well. @default false */
-  readonly group: boolean;
+  /** Whether the group may work on the queue as well, or only drop events. @default false */
+  readonly group: boolean | "drop";
   /** How events are logged. @default "text" */
   readonly logFormat: "text" | "json";
   /** How several events become one request; `undefined` for each on its own. @default undefined */
@@ -318,7 +318,7 @@ export function readConsumeOptions(given: Given): ConsumeOptions {
     maxBytes: readMaxBytes(given),
     onStatus: readOnStatus(given),
     pollMs: readDuration(given, "poll", 10, HOUR_MS) ?? 1_000,
-    group: given.has("group"),
+    group: given.get("group")?.[0] === "drop" ? "drop" : given.has("group"),
     logFormat: readLogFormat(given),
     merge: readMerge(given),
     accept: readAccept(given),

@@ -82,7 +82,8 @@ Options:
                        other 4xx are refused)
   --poll DURATION      time between two looks at the queue when nothing tells
                        of a change (default: 1s)
-  --group              a queue that is created is the group's as well
+  --group[=drop]       the queue is the group's as well; with drop its members
+                       may only add events, not see or remove any
   --log-format FORMAT  text or json (default: text)
   --merge optimizely   send several events in one request, where all but their
                        visitors is equal (default: no)

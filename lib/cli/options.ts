@@ -156,7 +156,7 @@ export const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
   ["max-bytes", { takes: "value", of: ["consume", "client"] }],
   ["on-status", consumeValue],
   ["poll", consumeValue],
-  ["group", consumeFlag],
+  ["group", { ...consumeFlag, mayBe: ["drop"] }],
   ["log-format", consumeValue],
   ["merge", consumeValue],
   ["merge-wait", consumeValue],
