@@ -96,13 +96,48 @@ function entries(dir: string): DirEntry[] {
   return Array.from(Deno.readDirSync(dir), (entry) => ({ name: entry.name, kind: kindOf(entry) }));
 }
 
+/**
+ * Deno opens whatever comes up in a folder that it watches, following symlinks, and stands still,
+ * this thread with it, when that is a FIFO. So where others write as well the folder is looked at.
+ */
 function watch(dir: string, onChange: () => void): () => void {
-  let watcher: Deno.FsWatcher;
   try {
-    watcher = Deno.watchFs(dir, { recursive: false });
+    return isShared(lstat(dir)) ? watchByLooks(dir, onChange) : watchByEvents(dir, onChange);
   } catch {
     return () => {}; // only a hint: no watches left, or a file system without them
   }
+}
+
+/** The time between two looks at a folder, soon after a change and long after. */
+const SHORTEST_LOOK_MS = 10;
+const LONGEST_LOOK_MS = 100;
+
+/** Within this time another change may leave the mtime as it is. */
+const MTIME_TICK_MS = 20;
+
+function watchByLooks(dir: string, onChange: () => void): () => void {
+  let seenMs = lstat(dir).mtimeMs;
+  let pauseMs = SHORTEST_LOOK_MS;
+  let timer = setTimeout(look, pauseMs);
+  function look() {
+    let mtimeMs = NaN;
+    try {
+      mtimeMs = lstat(dir).mtimeMs;
+    } catch {
+      // the folder went away: polling goes on
+    }
+    const isChanged = mtimeMs !== seenMs && !Number.isNaN(mtimeMs);
+    // a fresh one is told again at the next look, for what came in the same tick
+    seenMs = Date.now() - mtimeMs < MTIME_TICK_MS ? NaN : mtimeMs;
+    pauseMs = isChanged ? SHORTEST_LOOK_MS : Math.min(pauseMs * 1.5, LONGEST_LOOK_MS);
+    timer = setTimeout(look, pauseMs);
+    if (isChanged) onChange();
+  }
+  return () => clearTimeout(timer);
+}
+
+function watchByEvents(dir: string, onChange: () => void): () => void {
+  const watcher = Deno.watchFs(dir, { recursive: false });
   (async () => {
     try {
       for await (const _ of watcher) onChange();

@@ -136,6 +136,34 @@ Deno.test("chmod() and syncDir() of a shared folder do nothing to what it become
   }
 });
 
+/** Watch a folder that others write into, be told of a name, and once more after a FIFO came. */
+async function watchShared(dir: string): Promise<void> {
+  for (const kind of ["file", "fifo", "file"]) {
+    const told = Promise.withResolvers<void>();
+    const stop = blockingDisk.watch(dir, told.resolve);
+    const path = `${dir}/${crypto.randomUUID()}`;
+    if (kind === "file") Deno.writeTextFileSync(path, "");
+    else await new Deno.Command("mkfifo", { args: [path] }).output();
+    await told.promise;
+    stop();
+  }
+}
+
+if (import.meta.main) {
+  await watchShared(Deno.args[0]!);
+  Deno.exit(7);
+}
+
+Deno.test("a FIFO that comes up in a shared folder doesn't stop who watches it", async () => {
+  await using dir = await tempDir();
+  Deno.chmodSync(dir.path, 0o2770);
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-prompt", "--frozen", new URL(import.meta.url).pathname, dir.path],
+    signal: AbortSignal.timeout(10_000),
+  }).output();
+  assertEquals(code, 7);
+});
+
 /**
  * A disk kept within `q`, whose folder `way` becomes a symlink out of it after the look of every
  * verb and before its effect, and stays one.
