@@ -65,9 +65,9 @@ export class Neighbour {
 
   /** One deed: something is put out of its place, or back. */
   step(): void {
-    if (this.#displaced.length > 2 || this.#displaced.length > 0 && this.#random() < 0.5) {
-      return this.#putBack(this.#displaced.splice(this.#below(this.#displaced.length), 1)[0]!);
-    }
+    const out = this.#displaced.length;
+    // the last first, so that its place is as it left it
+    if (out > 2 || out > 0 && this.#random() < 0.5) return this.#putBack(this.#displaced.pop()!);
     const deeds = [
       () => this.#replace("folder by symlink", this.#someFolder(), "symlink"),
       () => this.#replace("folder by FIFO", this.#someFolder(), "fifo"),
