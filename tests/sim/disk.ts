@@ -249,6 +249,14 @@ export class SimDisk {
     this.#changed();
   }
 
+  /** As `symlink`. */
+  symlink(target: string, path: string, nowMs: number): void {
+    const ino = this.#tree.make(path, "symlink", 0o777, nowMs);
+    this.#tree.bytes.set(ino, new TextEncoder().encode(target));
+    this.#hasSymlinks = true;
+    this.#changed();
+  }
+
   /** Take the lock of a file, among those who share `scope`; false when it is held. */
   lock(ino: number, scope: string, holder: unknown): boolean {
     const key = `${scope}/${ino}`;

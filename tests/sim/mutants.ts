@@ -10,9 +10,9 @@ import type { Product } from "./workload.ts";
 
 /**
  * How a mutant is found out: in a run in which nothing goes wrong, of one process or several, by a
- * crash, or by a fault.
+ * crash, by a fault, or by a bad neighbour.
  */
-export type Model = "run" | "race" | CrashModel | "fault";
+export type Model = "run" | "race" | CrashModel | "fault" | "neighbour";
 
 /** A change of one place. */
 export interface Mutation {
@@ -319,6 +319,14 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "if (name !== `.open~${this.#queue.owner}`) continue;",
     scenarios: ["a destination that is down"],
     by: "kill",
+  },
+  {
+    name: "a symlinked folder is followed",
+    file: "queue/queue.ts",
+    from: "const disk = within(runtime.disk, base);",
+    to: "const disk = runtime.disk;",
+    scenarios: ["a first event"],
+    by: "neighbour",
   },
   {
     name: "deferred events sent before their time",
