@@ -110,6 +110,14 @@ export const MUTATIONS: readonly Mutation[] = [
     by: "power",
   },
   {
+    name: "no second fsync of an event that is dropped",
+    file: "queue/enqueue.ts",
+    from: "if (place.modes.isDrop) yield* step(place.runtime.disk.syncFile(event.tmp));",
+    to: "",
+    scenarios: ["a producer that may only drop"],
+    by: "power",
+  },
+  {
     name: "an error of the fsync of new/ ignored",
     file: "queue/enqueue.ts",
     from: SYNC_NEW,
