@@ -7,7 +7,7 @@
 import type { Io, Output } from "./lib/cli/io.ts";
 import { describeFailure, main } from "./lib/cli/main.ts";
 import { denoRuntime } from "./lib/runtime/deno.ts";
-import { workerDisk } from "./lib/runtime/deno_worker.ts";
+import { workerDisk } from "./lib/runtime/disk_thread/client.ts";
 
 const encoder = new TextEncoder();
 

@@ -15,8 +15,8 @@ import { readGiven, type Texts } from "./given.ts";
 export interface ConsumeOptions {
   /** When to end. @default "forever" */
   readonly mode: Mode;
-  /** Whether the group may work on the queue as well. @default false */
-  readonly group: boolean;
+  /** Whether the group may work on the queue as well, or only drop events. @default false */
+  readonly group: boolean | "drop";
   /** What this host is called in place of its host name. @default the host name */
   readonly ownerName: string | undefined;
   /** How events are logged. @default "text" */

@@ -127,7 +127,7 @@ export type Invocation =
   | VersionInvocation;
 
 const SPELLINGS: ReadonlyMap<string, Spelling> = new Map(
-  OPTIONS.map(({ name, aliases, kind: { takes } }) => [name, { takes, aliases }]),
+  OPTIONS.map(({ name, aliases, kind: { takes, mayBe } }) => [name, { takes, aliases, mayBe }]),
 );
 
 function readCommand(name: string | undefined): Command {

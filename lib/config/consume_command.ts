@@ -21,8 +21,8 @@ export interface ConsumeCommandOptions {
   readonly once: boolean;
   /** Whether to end when nothing is left. */
   readonly untilEmpty: boolean;
-  /** Whether the group may work on the queue as well. */
-  readonly group: boolean;
+  /** Whether the group may work on the queue as well, or only drop events. */
+  readonly group: boolean | "drop";
   /** What this host is called in place of its host name; `undefined` for that. */
   readonly ownerName: string | undefined;
   /** How events are logged. */
@@ -52,6 +52,18 @@ function listenAddress(): Kind<ListenAddress | undefined> {
     read: parseAddress,
     accepts: (address) => address !== undefined,
     print: (address) => address === undefined ? "" : originOf(address).slice("http://".length),
+  };
+}
+
+function group(): Kind<boolean | "drop"> {
+  const shared = flag();
+  return {
+    ...shared,
+    mayBe: ["drop"],
+    textMust: "true, false or drop",
+    valueMust: "true, false or drop",
+    read: (text) => text === "drop" ? text : shared.read(text),
+    accepts: (value) => value === "drop" || shared.accepts(value),
   };
 }
 
@@ -115,9 +127,10 @@ export const CONSUME_COMMAND_OPTIONS: OptionsOf<ConsumeCommandOptions> = {
     ...CONSUME,
     section: "consume",
     name: "group",
-    kind: flag(),
+    kind: group(),
     default: false,
-    help: "a queue that is created is the group's as well",
+    help: "the queue is the group's as well; with drop its members may only add events, not see " +
+      "or remove any",
   },
   ownerName: {
     ...CONSUME,

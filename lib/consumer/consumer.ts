@@ -40,6 +40,9 @@ export interface Summary extends Counts {
   readonly traceFailure?: { readonly error: unknown };
 }
 
+/** A stop waits at least so long for the store to answer, whatever the grace time. */
+const LEAST_WAIT_MS = 1_000;
+
 /** As good as for ever, for a wait that something else ends. */
 const HOUR_MS = 60 * 60_000;
 
@@ -163,7 +166,9 @@ class Run {
     }
   }
 
+  /** A store that answers no more must not keep the process from ending. */
   #beginStop(): void {
+    this.#store.limitWait(Math.max(this.#options.current.graceMs, LEAST_WAIT_MS));
     this.#stop.abort();
     this.#semaphore.wake();
   }

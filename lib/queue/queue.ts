@@ -53,6 +53,7 @@
 import { encodeEvent, type EventInput } from "../event/encode.ts";
 import type { Candidate, Reason } from "../store/store.ts";
 import { errorCode, type Move, type Runtime, take, type Taken } from "../runtime/runtime.ts";
+import { within } from "../runtime/within.ts";
 import { Buckets } from "./buckets.ts";
 import { MOST_DESTINATION_FOLDERS } from "./constants.ts";
 import { enqueue, enqueueMany, type EnqueueOptions } from "./enqueue.ts";
@@ -231,8 +232,10 @@ export class Queue {
     if (ownerName === "") {
       throw new RangeError("Cannot open the queue: ownerName must not be empty");
     }
-    const modes = yield* openLayout(runtime.disk, base, options);
-    return new Queue({ base, runtime, modes }, yield* hostOf(base, runtime, ownerName), ownerName);
+    const disk = within(runtime.disk, base);
+    const modes = yield* openLayout(disk, base, options);
+    const place = { base, runtime: { ...runtime, disk }, modes };
+    return new Queue(place, yield* hostOf(base, place.runtime, ownerName), ownerName);
   }
 
   /**

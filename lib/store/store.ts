@@ -218,6 +218,8 @@ export interface Store {
    * @throws The store's error, when it isn't fit to be used.
    */
   open(): Promise<void>;
+  /** The consumer stops: nothing is waited for longer than this any more, while it is silent. */
+  limitWait(ms: number): void;
   /** Take leave of the peers. Nothing may be claimed any more. */
   close(): Promise<void>;
 

@@ -20,6 +20,7 @@ import type {
   World,
 } from "../../store/store.ts";
 import { Reporter } from "../../telemetry/reporter.ts";
+import type { Trace } from "../../telemetry/trace.ts";
 import { isDiskFull } from "../place.ts";
 import type { Queue } from "../queue.ts";
 import { isEmpty } from "../status.ts";
@@ -70,7 +71,9 @@ export class MaildirStore implements Store {
   readonly #claims: Claims;
   readonly #delivered = new Set<MaildirClaim>();
   #owner: OwnerFile | undefined;
+  readonly #trace: Trace;
   #unwatch: (() => void) | undefined;
+  #liftLimit: (() => void) | undefined;
   #claimsSinceRest = 0;
 
   /** Nothing is done yet. */
@@ -79,6 +82,7 @@ export class MaildirStore implements Store {
     const { clock } = queue.place.runtime;
     const held = new Set<string>();
     this.#queue = queue;
+    this.#trace = trace;
     const reporter = this.#reporter = new Reporter(trace, clock);
     this.#backoff = new ListingBackoff(clock, reporter);
     const deferred = this.#deferred = new DeferredEvents(
@@ -132,7 +136,24 @@ export class MaildirStore implements Store {
     }
   }
 
+  limitWait(ms: number): void {
+    const { disk } = this.#queue.place.runtime;
+    this.#liftLimit ??= disk.limitWait?.(ms, () => {
+      const reason = `the disk has not answered for ${ms / 1_000} s and is given up; what was ` +
+        "claimed stays so until another consumer takes it over";
+      this.#trace({ type: "disk-trouble", verb: "stop", code: "EIO", reason });
+    });
+  }
+
   async close(): Promise<void> {
+    try {
+      await this.#takeLeave();
+    } finally {
+      this.#liftLimit?.();
+    }
+  }
+
+  async #takeLeave(): Promise<void> {
     this.#stopWatching();
     // The last chance: whoever takes these claims over sends their events again.
     await this.#removeDelivered();
