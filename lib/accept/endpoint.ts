@@ -7,8 +7,10 @@
  *     400           the body isn't a JSON object in UTF-8, or is shorter than announced
  *     404, 405      another path, another method
  *     413           the event would be larger than the consumer takes
- *     415           not `application/json`, or compressed: a web page can't make a visitor's browser post JSON unasked
- *     503           the disk refuses, or the program is about to end; `Retry-After` says when to come again
+ *     415           not `application/json`, or compressed: a web page can't make a visitor's
+ *                   browser post JSON unasked
+ *     503           the disk refuses, or the program is about to end; `Retry-After` says when to
+ *                   come again
  *
  * @module
  */

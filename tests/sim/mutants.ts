@@ -138,7 +138,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "removed before the 2xx",
-    file: "consumer/dispatcher.ts",
+    file: "consumer/outgoing.ts",
     from: "if (events.length === 1) {",
     to: "if (events.length === 1) { await event.claim.complete();",
     scenarios: ["events delivered", "a consumer that dies in the middle"],
