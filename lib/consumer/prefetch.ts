@@ -292,8 +292,8 @@ export class Prefetch {
   }
 
   /**
-   * An event that was taken over is looked at as one that is being sent: a consumer may have died of
-   * no more than that.
+   * An event that was taken over is looked at as one that is being sent: a consumer may have died
+   * of no more than that.
    */
   async #prepareWarily(claim: Claim, events: Prepared[]): Promise<void> {
     if (!await this.#isOurs(claim, claim.begin())) return;

@@ -271,7 +271,9 @@ export interface Runtime {
    * kernel have it in common. `undefined` where there is none, or it may not be read.
    */
   readonly bootId: string | undefined;
-  /** Of the machine, also after a restart; `undefined` where there is none, or it may not be read. */
+  /**
+   * Of the machine, also after a restart; `undefined` where there is none, or it may not be read.
+   */
   readonly machineId: string | undefined;
   /**
    * Whether what is on a device ({@linkcode Stat.dev}) is reached through this kernel only, as on a

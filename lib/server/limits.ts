@@ -8,7 +8,9 @@
 export interface Limits {
   /** Connections at most; who comes then waits in the system's queue. @default {256} */
   readonly connections: number;
-  /** Longest a head takes from its first byte, or a new connection's first byte. @default {10_000} */
+  /**
+   * Longest a head takes from its first byte, or a new connection's first byte. @default {10_000}
+   */
   readonly headMs: number;
   /** Longest a body takes. @default {30_000} */
   readonly bodyMs: number;
@@ -18,7 +20,9 @@ export interface Limits {
   readonly idleMs: number;
   /** Longest that a peer takes nothing of its answer. @default {30_000} */
   readonly answerMs: number;
-  /** How long a peer that is sent away may go on sending until it sees its answer. @default {1_000} */
+  /**
+   * How long a peer that is sent away may go on sending until it sees its answer. @default {1_000}
+   */
   readonly lingerMs: number;
   /**
    * When there are too many connections: how long one must have been silent to be ended in favour

@@ -48,7 +48,9 @@ export interface ServerOptions {
   readonly names?: readonly string[];
   /** How an operator adds a name, as the answer to a wrong `Host` says it. */
   readonly namesHint: string;
-  /** Told when connections can't be taken, at most once a minute, and of what the handler throws. */
+  /**
+   * Told when connections can't be taken, at most once a minute, and of what the handler throws.
+   */
   readonly onTrouble: (error: unknown) => void;
 }
 

@@ -7,9 +7,9 @@
  *                   may open 256 files
  *     unfinished    510 posts of 4.19 MB without their last bytes
  *
- * While they last events are put into `new/` and posted; told is what came of those, how the program
- * ended and what memory it took at most. Ends with 1 when it did not hold. The suite has the same in
- * small: `tests/accept/attack_test.ts`.
+ * While they last events are put into `new/` and posted; told is what came of those, how the
+ * program ended and what memory it took at most. Ends with 1 when it did not hold. The suite has
+ * the same in small: `tests/accept/attack_test.ts`.
  *
  * @module
  */

@@ -81,7 +81,7 @@ export async function releaseOwner(queue: Queue, held: OwnerFile): Promise<void>
  *
  * @returns The file, held, when its owner is dead; `"alive"` or `"unknown"` otherwise.
  */
-export async function inheritOwner(
+export async function lockDeadOwner(
   queue: Queue,
   name: string,
 ): Promise<OwnerFile | "alive" | "unknown"> {
