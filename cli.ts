@@ -7,7 +7,7 @@
 import type { Io, Output } from "./lib/cli/io.ts";
 import { describeFailure, main } from "./lib/cli/main.ts";
 import { denoRuntime } from "./lib/runtime/deno.ts";
-import { workerDisk } from "./lib/runtime/deno_worker.ts";
+import { workerDisk } from "./lib/runtime/disk_thread/client.ts";
 
 const encoder = new TextEncoder();
 
@@ -70,7 +70,7 @@ function onSignal(handler: () => void): () => void {
   };
 }
 
-/** When to close an inspector that SIGUSR1 has opened or is about to open, in ms from the signal. */
+/** When to close an inspector that SIGUSR1 has opened or is about to, in ms from the signal. */
 const CLOSE_INSPECTOR_AT_MS = [0, 10, 100, 1000] as const;
 
 /**

@@ -109,17 +109,22 @@ export {
   type StatusProgress,
 } from "./lib/queue/status.ts";
 export { asyncDisk, blockingDisk, denoRuntime } from "./lib/runtime/deno.ts";
-export { type WorkerDisk, workerDisk, type WorkerDiskOptions } from "./lib/runtime/deno_worker.ts";
+export {
+  type WorkerDisk,
+  workerDisk,
+  type WorkerDiskOptions,
+} from "./lib/runtime/disk_thread/client.ts";
 export { nodeDisk, nodeRuntime } from "./lib/runtime/node.ts";
 export type {
   Awaitable,
   Clock,
+  Connection,
   CreateOptions,
   DirEntry,
   Disk,
   FileContent,
-  HttpServer,
   Kind,
+  Listener,
   Lock,
   Move,
   Runtime,

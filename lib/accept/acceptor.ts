@@ -1,39 +1,80 @@
 /**
  * The running endpoint of one consumer.
  *
+ * Whatever peers do, the consumer beside it goes on: files for the queue and for requests in flight
+ * are set aside before connections are counted, and the events being taken share a budget of bytes.
+ *
  * @module
  */
 
 import type { Queue } from "../queue/queue.ts";
-import type { HttpServer } from "../runtime/runtime.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { DEFAULT_LIMITS, type Limits } from "../server/limits.ts";
+import { Server } from "../server/server.ts";
 import { type ListenAddress, originOf } from "./address.ts";
+import { type Budget, ByteBudget } from "../store/budget.ts";
 import { comeAgain, endpoint, type EndpointOptions, EVENTS_PATH } from "./endpoint.ts";
 import { GroupCommit } from "./group_commit.ts";
+
+/** Bytes of events being taken, unless told otherwise; more where the largest would not fit. */
+const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024;
+
+/** Connections there may be even where files are short. */
+const LEAST_CONNECTIONS = 8;
+
+/** A shortage is told of at most so often. */
+const TELL_EVERY_MS = 60_000;
+
+/** How to take events. */
+export interface AcceptorOptions
+  extends Pick<EndpointOptions, "forwardTo" | "maxBytes" | "onRefused"> {
+  /** Where the bytes of events come from until they are on the queue. @default 64 MiB of its own */
+  readonly memory?: Budget;
+  /** Names and addresses, without ports, that `Host` may be besides the address. @default {[]} */
+  readonly names?: readonly string[];
+  /** What peers may take. @default {DEFAULT_LIMITS} */
+  readonly limits?: Partial<Limits>;
+  /** Files and connections that others in this process need to be able to open. @default {64} */
+  readonly reservedFiles?: number;
+  /** Told when connections can't be taken or memory is short, each at most once a minute. */
+  readonly onTrouble: (error: unknown) => void;
+}
 
 /** Takes events over HTTP until it is stopped. */
 export class Acceptor {
   /** What to give an SDK as its endpoint. */
   readonly url: string;
-  readonly #server: HttpServer;
-  readonly #queue: Queue;
+  readonly #server: Server;
+  readonly #runtime: Runtime;
+  readonly #onTrouble: (error: unknown) => void;
   readonly #idle = new AbortController();
   #active = 0;
   #isStopping = false;
+  #toldMs = -Infinity;
 
   /**
    * Starts to accept.
    *
-   * @throws {TypeError} If this runtime has no HTTP server.
+   * @throws {TypeError} If this runtime can't listen.
    * @throws The network's error, when the address can't be had.
    */
-  constructor(queue: Queue, address: ListenAddress, options: EndpointOptions) {
-    const { serve } = queue.place.runtime;
-    if (serve === undefined) {
-      throw new TypeError("Cannot accept events: this runtime has no HTTP server, Deno has one");
-    }
-    const handler = endpoint(new GroupCommit(queue), options);
-    this.#queue = queue;
-    this.#server = serve(address, (request) => this.#answer(request, handler));
+  constructor(queue: Queue, address: ListenAddress, options: AcceptorOptions) {
+    const { forwardTo, maxBytes, onRefused, names, onTrouble } = options;
+    this.#runtime = queue.place.runtime;
+    this.#onTrouble = onTrouble;
+    const handler = endpoint(new GroupCommit(queue), {
+      forwardTo,
+      maxBytes,
+      onRefused,
+      memory: options.memory ?? new ByteBudget(() => Math.max(DEFAULT_MEMORY_BYTES, 2 * maxBytes)),
+      onShortage: () => this.#tellShortage(),
+    });
+    this.#server = new Server(this.#runtime, address, (request) => this.#answer(request, handler), {
+      limits: { ...options.limits, connections: connectionsFor(queue, options) },
+      ...(names === undefined ? {} : { names }),
+      namesHint: "--accept-host adds one",
+      onTrouble,
+    });
     this.url = originOf(this.#server) + EVENTS_PATH;
   }
 
@@ -50,7 +91,7 @@ export class Acceptor {
     const end = () => this.#idle.abort();
     signal.addEventListener("abort", end);
     if (signal.aborted) end();
-    await this.#queue.place.runtime.clock.sleep(graceMs, this.#idle.signal);
+    await this.#runtime.clock.sleep(graceMs, this.#idle.signal);
     signal.removeEventListener("abort", end);
     await this.#server.stop(this.#active === 0 ? "answer" : "cut");
   }
@@ -59,7 +100,7 @@ export class Acceptor {
     request: Request,
     handler: (request: Request) => Promise<Response>,
   ): Promise<Response> {
-    if (this.#isStopping) return comeAgain();
+    if (this.#isStopping) return comeAgain({ connection: "close" });
     this.#active++;
     try {
       return await handler(request);
@@ -68,4 +109,22 @@ export class Acceptor {
       if (this.#isStopping && this.#active === 0) this.#idle.abort();
     }
   }
+
+  #tellShortage(): void {
+    const nowMs = this.#runtime.clock.monotonic();
+    if (nowMs < this.#toldMs + TELL_EVERY_MS) return;
+    this.#toldMs = nowMs;
+    const message = "no memory for all events that are being sent";
+    this.#onTrouble(Object.assign(new Error(message), { code: "ENOMEM" }));
+  }
+}
+
+/** As many connections as wished for, or as the system leaves to us. */
+function connectionsFor(
+  { place: { base, runtime } }: Queue,
+  { limits = {}, reservedFiles = 64 }: AcceptorOptions,
+): number {
+  const most = limits.connections ?? DEFAULT_LIMITS.connections;
+  const spare = runtime.spareFiles?.(base, most + reservedFiles) ?? Infinity;
+  return Math.min(most, Math.max(spare - reservedFiles, LEAST_CONNECTIONS));
 }

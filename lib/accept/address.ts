@@ -4,6 +4,8 @@
  * @module
  */
 
+import { hostName } from "../server/host.ts";
+
 /** A place to listen. */
 export interface ListenAddress {
   /** Without brackets. */
@@ -27,6 +29,11 @@ export function parseAddress(text: string): ListenAddress | undefined {
 export function isLoopback({ hostname }: ListenAddress): boolean {
   return hostname === "localhost" || hostname.startsWith("127.") ||
     hostname.includes(":") && new URL(`http://[${hostname}]/`).hostname === "[::1]";
+}
+
+/** Whether clients can call a server by it: a name or an address, without a port. */
+export function isHostName(text: string): boolean {
+  return hostName(text) !== undefined;
 }
 
 /** The start of a URL at which it is reached. */

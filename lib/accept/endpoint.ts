@@ -6,21 +6,28 @@
  *     204           the event is on stable storage
  *     400           the body isn't a JSON object in UTF-8, or is shorter than announced
  *     404, 405      another path, another method
+ *     408           it came too slowly
  *     413           the event would be larger than the consumer takes
- *     415           not `application/json`, or compressed: a web page can't make a visitor's browser post JSON unasked
- *     503           the disk refuses, or the program is about to end; `Retry-After` says when to come again
+ *     415           not `application/json`, or compressed: a web page can't make a visitor's
+ *                   browser post JSON unasked
+ *     421           the host is neither the address listened on nor a name that is known
+ *     503           the disk refuses, there is no memory for it now, or the program is about to
+ *                   end; `Retry-After` says when to come again
  *
  * @module
  */
 
 import { encodeEventText } from "../event/encode.ts";
 import { errorCode } from "../runtime/runtime.ts";
+import { BadRequestError } from "../server/head.ts";
+import { Body } from "./body.ts";
+import type { Budget } from "../store/budget.ts";
 import type { GroupCommit } from "./group_commit.ts";
 
 /** The path that is served: the real endpoint's. */
 export const EVENTS_PATH = "/v1/events";
 
-/** When to come again after the disk has refused, in seconds. */
+/** When to come again after the disk has refused or memory was short, in seconds. */
 const RETRY_AFTER_S = 5;
 
 /** How an endpoint works. */
@@ -29,8 +36,12 @@ export interface EndpointOptions {
   readonly forwardTo: string;
   /** Largest event file. */
   readonly maxBytes: number;
+  /** Where the bytes of events come from until they are on the queue. */
+  readonly memory: Budget;
   /** Told when an event could not be put on the queue. */
   readonly onRefused: (error: unknown) => void;
+  /** Told when there was no memory for an event. */
+  readonly onShortage: () => void;
 }
 
 /** An answer that isn't 204. */
@@ -58,9 +69,10 @@ export function endpoint(
   options: EndpointOptions,
 ): (request: Request) => Promise<Response> {
   return async (request) => {
+    const body = new Body(options.memory);
     try {
       checkHead(request);
-      const bytes = eventFile(await readBody(request, options.maxBytes), options);
+      const bytes = eventFile(await readBody(body, request, options), options);
       await commit.enqueue(bytes);
       return new Response(null, { status: 204 });
     } catch (error) {
@@ -70,14 +82,20 @@ export function endpoint(
       }
       options.onRefused(error);
       return comeAgain();
+    } finally {
+      body.release();
     }
   };
 }
 
 /** The answer to an event that can't be taken now. */
-export function comeAgain(): Response {
-  const headers = { "retry-after": `${RETRY_AFTER_S}` };
-  return new Refusal(503, "the event can't be put on the queue now", headers).toResponse();
+export function comeAgain(headers: Readonly<Record<string, string>> = {}): Response {
+  return notNow(headers).toResponse();
+}
+
+function notNow(headers: Readonly<Record<string, string>> = {}): Refusal {
+  const message = "the event can't be put on the queue now";
+  return new Refusal(503, message, { "retry-after": `${RETRY_AFTER_S}`, ...headers });
 }
 
 function checkHead({ url, method, headers }: Request): void {
@@ -101,21 +119,30 @@ function tooLarge(maxBytes: number): Refusal {
   });
 }
 
-async function readBody(request: Request, maxBytes: number): Promise<string> {
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let text = "";
-  let size = 0;
+async function readBody(
+  body: Body,
+  request: Request,
+  { maxBytes, onShortage }: EndpointOptions,
+): Promise<string> {
+  const why = await collected(body, request, maxBytes);
+  if (why === "too large") throw tooLarge(maxBytes);
+  if (why === "no memory") {
+    onShortage();
+    throw notNow();
+  }
   try {
-    for await (const chunk of request.body ?? []) {
-      size += chunk.length;
-      if (size > maxBytes) throw tooLarge(maxBytes);
-      text += decoder.decode(chunk, { stream: true });
-    }
-    return text + decoder.decode();
+    return body.takeText();
+  } catch {
+    throw new Refusal(400, "the body must be UTF-8 text");
+  }
+}
+
+async function collected(body: Body, request: Request, maxBytes: number) {
+  try {
+    return await body.collect(request, maxBytes);
   } catch (error) {
-    if (error instanceof Refusal) throw error;
-    throw new Refusal(400, "the body must be whole, and UTF-8 text");
+    if (error instanceof BadRequestError) throw new Refusal(error.status, error.message);
+    throw new Refusal(400, "the body must be whole");
   }
 }
 

@@ -29,6 +29,8 @@ export interface Spelling {
   readonly takes: "flag" | "value" | "values";
   /** Other ways to write it, dashes included, such as the original's `-threads`. */
   readonly aliases?: readonly string[] | undefined;
+  /** What a flag may say after `=`. */
+  readonly mayBe?: readonly string[] | undefined;
 }
 
 /** A command line taken apart. */
@@ -55,9 +57,16 @@ const NEGATED = /^--no-/;
  */
 function closeFlag(arg: string, spellings: ReadonlyMap<string, Spelling>): string {
   const [name] = arg.slice(2).split("=", 1);
-  if (!arg.startsWith("--") || spellings.get(name!)?.takes !== "flag") return arg;
-  if (arg.includes("=")) throw new UsageError(`--${name} takes no value`);
-  return `${arg}=`;
+  const spelling = arg.startsWith("--") ? spellings.get(name!) : undefined;
+  if (spelling?.takes !== "flag") return arg;
+  if (!arg.includes("=")) return `${arg}=`;
+  const { mayBe = [] } = spelling;
+  if (mayBe.includes(arg.slice(name!.length + 3))) return arg;
+  throw new UsageError(
+    mayBe.length === 0
+      ? `--${name} takes no value`
+      : `--${name} takes no value but ${mayBe.join(" or ")}`,
+  );
 }
 
 /** The one of `names` that was probably meant. */

@@ -5,10 +5,12 @@
  */
 
 import { Acceptor } from "../accept/acceptor.ts";
-import { Settings } from "../config/settings.ts";
+import type { Settings } from "../config/settings.ts";
+import type { ConsumerOptions } from "../config/consumer.ts";
 import { Consumer, type Summary } from "../consumer/consumer.ts";
 import type { TraceEvent } from "../telemetry/trace.ts";
 import { Queue } from "../queue/queue.ts";
+import { memoryFor } from "../store/budget.ts";
 import { Maildir } from "../queue/store/maildir_store.ts";
 import { type Clock, errorCode, type Runtime } from "../runtime/runtime.ts";
 import { UsageError } from "./args.ts";
@@ -29,6 +31,9 @@ import { formatCount, Progress } from "./progress.ts";
 
 /** How long the end waits for a reader of the log that stalls. */
 const LINGER_MS = 5_000;
+
+/** Files that the queue's own work needs at a time, with room. */
+const OWN_FILES = 32;
 
 /** Shows what happens. */
 interface Report {
@@ -156,23 +161,33 @@ function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
 /** Begin to take events over HTTP, if asked to. */
 function startAccepting(
   { options: { accept } }: ConsumeInvocation,
-  maxBytes: number,
   queue: Queue,
+  { settings, memory }: Consumer,
   report: Report,
 ): Acceptor | undefined {
+  const { maxBytes, concurrency } = settings.current;
   if (accept === undefined) return undefined;
-  const { address, forwardTo } = accept;
-  const onRefused = (error: unknown) => {
+  const { address, forwardTo, names } = accept;
+  const trouble = (error: unknown, reason: string) => {
     const code = errorCode(error) ?? errorCode((error as Error).cause) ?? "unknown";
-    report.trace({
-      type: "disk-trouble",
-      verb: "accept",
-      code,
-      reason: "the event is not on the queue, its sender was told to come again",
-    });
+    report.trace({ type: "disk-trouble", verb: "accept", code, reason });
   };
   try {
-    const acceptor = new Acceptor(queue, address, { forwardTo, maxBytes, onRefused });
+    const acceptor = new Acceptor(queue, address, {
+      forwardTo,
+      maxBytes,
+      names,
+      // each request in flight, and for each a connection kept for the next one
+      reservedFiles: 2 * concurrency + OWN_FILES,
+      memory: {
+        take: (bytes) => memory.take(memoryFor(bytes)),
+        give: (bytes) => memory.give(memoryFor(bytes)),
+      },
+      onRefused: (error) =>
+        trouble(error, "the event is not on the queue, its sender was told to come again"),
+      onTrouble: (error) =>
+        trouble(error, `${(error as Error).message}: those who send events have to wait`),
+    });
     report.accepting(acceptor.url, forwardTo);
     return acceptor;
   } catch (cause) {
@@ -212,13 +227,17 @@ export async function consume(
   io: Io,
 ): Promise<ExitCode> {
   const { mode, group, ownerName, logFormat, consumer: given } = invocation.options;
-  const settings = new Settings(given);
   const queue = await Queue.open(baseDir, runtime, { create: true, group, ownerName });
-  const report = mode === "until-empty" && logFormat === "text" && io.stderr.isTerminal
+  const consumer = new Consumer(new Maildir(queue), {
+    ...given as ConsumerOptions, // it holds just what was given
+    trace: (event) => report.trace(event),
+  });
+  const { settings } = consumer;
+  const report: Report = mode === "until-empty" && logFormat === "text" && io.stderr.isTerminal
     ? progressReport(queue, runtime, io)
     : logReport(invocation, settings, baseDir, runtime, io);
 
-  const acceptor = startAccepting(invocation, settings.current.maxBytes, queue, report);
+  const acceptor = startAccepting(invocation, queue, consumer, report);
   const stop = new AbortController();
   const atOnce = new AbortController();
   const cutShort = new Promise<undefined>((resolve) => {
@@ -234,7 +253,6 @@ export async function consume(
   });
   let summary: Summary | undefined;
   try {
-    const consumer = new Consumer(new Maildir(queue), { ...settings.current, trace: report.trace });
     summary = await Promise.race([consumer.run(mode, stop.signal), cutShort]);
   } finally {
     await stopAccepting(); // what it still takes is durable, and the next consumer's

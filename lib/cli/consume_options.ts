@@ -15,8 +15,8 @@ import { readGiven, type Texts } from "./given.ts";
 export interface ConsumeOptions {
   /** When to end. @default "forever" */
   readonly mode: Mode;
-  /** Whether the group may work on the queue as well. @default false */
-  readonly group: boolean;
+  /** Whether the group may work on the queue as well, or only drop events. @default false */
+  readonly group: boolean | "drop";
   /** What this host is called in place of its host name. @default the host name */
   readonly ownerName: string | undefined;
   /** How events are logged. @default "text" */
@@ -33,6 +33,8 @@ export interface AcceptOptions {
   readonly address: ListenAddress;
   /** Where events go from the queue. */
   readonly forwardTo: string;
+  /** Names and addresses that clients may call it by, besides the address. @default none */
+  readonly names: readonly string[];
 }
 
 /**
@@ -43,7 +45,7 @@ export interface AcceptOptions {
  */
 export function readConsumeOptions(texts: Texts): ConsumeOptions {
   const consumer = readGiven(CONSUMER_OPTIONS, texts);
-  const { once, untilEmpty, group, ownerName, logFormat, accept, forwardTo } = resolve(
+  const { once, untilEmpty, group, ownerName, logFormat, accept, acceptHosts, forwardTo } = resolve(
     CONSUME_COMMAND_OPTIONS,
     readGiven(CONSUME_COMMAND_OPTIONS, texts),
   );
@@ -52,7 +54,7 @@ export function readConsumeOptions(texts: Texts): ConsumeOptions {
     group,
     ownerName,
     logFormat,
-    accept: accept && { address: accept, forwardTo },
+    accept: accept && { address: accept, forwardTo, names: acceptHosts },
     consumer,
   };
 }

@@ -15,7 +15,7 @@ import { resolve } from "../config/resolve.ts";
 import { OPTIONS } from "../config/schema.ts";
 import { type ConsumeOptions, readConsumeOptions } from "./consume_options.ts";
 import { readDestination } from "../queue/hold.ts";
-import { checkCompany, readGiven, type Texts } from "./given.ts";
+import { checkTogether, readGiven, type Texts } from "./given.ts";
 import { printable, quoted } from "./printable.ts";
 
 /** Deliver events. */
@@ -127,7 +127,7 @@ export type Invocation =
   | VersionInvocation;
 
 const SPELLINGS: ReadonlyMap<string, Spelling> = new Map(
-  OPTIONS.map(({ name, aliases, kind: { takes } }) => [name, { takes, aliases }]),
+  OPTIONS.map(({ name, aliases, kind: { takes, mayBe } }) => [name, { takes, aliases, mayBe }]),
 );
 
 function readCommand(name: string | undefined): Command {
@@ -241,7 +241,7 @@ export function parseCommandLine(args: readonly string[]): Invocation {
   for (const option of OPTIONS) {
     if (texts.has(option.name)) refuseMisplaced(option, command, name === undefined);
   }
-  checkCompany(OPTIONS, texts);
+  checkTogether(OPTIONS, texts);
 
   const options = resolve(COMMAND_OPTIONS, readGiven(COMMAND_OPTIONS, texts));
   const { baseDir } = options;

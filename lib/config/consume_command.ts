@@ -4,7 +4,13 @@
  * @module
  */
 
-import { isLoopback, type ListenAddress, originOf, parseAddress } from "../accept/address.ts";
+import {
+  isHostName,
+  isLoopback,
+  type ListenAddress,
+  originOf,
+  parseAddress,
+} from "../accept/address.ts";
 import { checkEvent } from "../event/encode.ts";
 import { choice, flag, text } from "./kinds.ts";
 import type { Kind, OptionsOf } from "./option.ts";
@@ -15,8 +21,8 @@ export interface ConsumeCommandOptions {
   readonly once: boolean;
   /** Whether to end when nothing is left. */
   readonly untilEmpty: boolean;
-  /** Whether the group may work on the queue as well. */
-  readonly group: boolean;
+  /** Whether the group may work on the queue as well, or only drop events. */
+  readonly group: boolean | "drop";
   /** What this host is called in place of its host name; `undefined` for that. */
   readonly ownerName: string | undefined;
   /** How events are logged. */
@@ -25,6 +31,8 @@ export interface ConsumeCommandOptions {
   readonly accept: ListenAddress | undefined;
   /** Whether that may be reached from other hosts. */
   readonly acceptFromAnywhere: boolean;
+  /** Names and addresses that clients may call it by, besides the address. */
+  readonly acceptHosts: readonly string[];
   /** Where events taken over HTTP go from the queue. */
   readonly forwardTo: string;
 }
@@ -47,12 +55,39 @@ function listenAddress(): Kind<ListenAddress | undefined> {
   };
 }
 
+function group(): Kind<boolean | "drop"> {
+  const shared = flag();
+  return {
+    ...shared,
+    mayBe: ["drop"],
+    textMust: "true, false or drop",
+    valueMust: "true, false or drop",
+    read: (text) => text === "drop" ? text : shared.read(text),
+    accepts: (value) => value === "drop" || shared.accepts(value),
+  };
+}
+
 function ownerName(): Kind<string | undefined> {
   const named = text("NAME");
   return {
     ...named,
     accepts: (name) => name !== undefined && named.accepts(name),
     print: (name) => name ?? "",
+  };
+}
+
+const MUST_BE_HOST =
+  "a host name or an address without a port, such as events.example or [2001:db8::1]";
+
+function hostNames(): Kind<readonly string[]> {
+  return {
+    takes: "values",
+    placeholder: "NAME",
+    textMust: MUST_BE_HOST,
+    valueMust: MUST_BE_HOST,
+    read: (...lists) => lists.flatMap((list) => list.split(",")),
+    accepts: (names) => names.every(isHostName),
+    print: (names) => names.join(),
   };
 }
 
@@ -92,9 +127,10 @@ export const CONSUME_COMMAND_OPTIONS: OptionsOf<ConsumeCommandOptions> = {
     ...CONSUME,
     section: "consume",
     name: "group",
-    kind: flag(),
+    kind: group(),
     default: false,
-    help: "a queue that is created is the group's as well",
+    help: "the queue is the group's as well; with drop its members may only add events, not see " +
+      "or remove any",
   },
   ownerName: {
     ...CONSUME,
@@ -133,6 +169,17 @@ export const CONSUME_COMMAND_OPTIONS: OptionsOf<ConsumeCommandOptions> = {
     kind: flag(),
     default: false,
     help: "let --accept be reachable from other hosts",
+    needs: "accept",
+  },
+  acceptHosts: {
+    ...CONSUME,
+    section: "consume",
+    name: "accept-host",
+    kind: hostNames(),
+    default: [],
+    defaultText: "none",
+    help: "a name or an address, besides the one of --accept, that clients may call it by, with " +
+      "any port; may be repeated, also A,B",
     needs: "accept",
   },
   forwardTo: {

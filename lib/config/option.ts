@@ -17,6 +17,8 @@ export type Command = typeof COMMANDS[number];
 export interface Kind<T> {
   /** `flag` takes no value, `value` takes one, `values` takes one and may be repeated. */
   readonly takes: "flag" | "value" | "values";
+  /** What a flag may say after `=`. */
+  readonly mayBe?: readonly string[];
   /** What stands for a value in the help, such as `DURATION`; empty for a flag. */
   readonly placeholder: string;
   /** What a text must be, as in "--poll must be a duration from 10ms to 1h". */
@@ -82,7 +84,8 @@ export interface Option<T, All> {
   /**
    * What the value must be beside being of its kind, given all others, if it isn't.
    *
-   * @returns As in "--lease must be `at least --timeout + 10s (40s)`"; `undefined` when all is well.
+   * @returns As in "--lease must be `at least --timeout + 10s (40s)`"; `undefined` when all is
+   * well.
    */
   check?(value: T, all: All, say: Say<T, All>): string | undefined;
 }

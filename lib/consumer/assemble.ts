@@ -7,16 +7,16 @@
 import { Sender } from "../http/sender.ts";
 import type { LaneLimits } from "../lanes/lane.ts";
 import { Lanes } from "../lanes/lanes.ts";
-import { ByteBudget, defaultBudgetBytes } from "../store/budget.ts";
+import type { ByteBudget } from "../store/budget.ts";
 import type { Store, World } from "../store/store.ts";
 import type { Trace } from "../telemetry/trace.ts";
 import { Batcher } from "./batcher.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { LaneSync } from "./lane_sync.ts";
-import { Leases } from "./leases.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
 import type { Live } from "../config/settings.ts";
+import { Outgoing } from "./outgoing.ts";
 import { Prefetch } from "./prefetch.ts";
 import { type Prepared, Preparer } from "./prepare.ts";
 import type { Semaphore } from "./semaphore.ts";
@@ -33,6 +33,8 @@ export interface ConsumerParts {
   readonly options: Live<ConsumerSettings>;
   /** Counts what is in flight. */
   readonly semaphore: Semaphore;
+  /** The memory that event bodies may take. */
+  readonly budget: ByteBudget;
   /** Told of everything that happens. */
   readonly trace: Trace;
   /** Aborts when it stops. */
@@ -43,16 +45,13 @@ export interface ConsumerParts {
 
 /** Put a consumer's parts together. */
 export function assemble(
-  { store, world, options, semaphore, trace, stop, once }: ConsumerParts,
+  { store, world, options, semaphore, budget, trace, stop, once }: ConsumerParts,
 ): { readonly dispatcher: Dispatcher; readonly maintenance: Maintenance } {
   const { clock } = world;
   const batcher = options.current.merge && new Batcher(options, world, once);
   const limits = liveLimits(options);
   const lanes = new Lanes<Prepared>(limits, batcher?.mostOfLane);
   const sender = new Sender(world, options);
-  const budget = new ByteBudget(() => {
-    return options.current.memoryBytes || defaultBudgetBytes(world.memoryBytes);
-  });
   const settler = new Settler(options, world, trace, budget);
   const preparer = new Preparer(options, sender, world);
   const sync = new LaneSync({ store, lanes, settler, world, trace });
@@ -62,7 +61,7 @@ export function assemble(
     stop,
   );
   const wakeUps = new WakeUps({ clock, lanes, store, batcher }, once);
-  const outgoing = { sender, leases: new Leases(options, world, settler), settler };
+  const outgoing = new Outgoing({ sender, settler, batcher, world }, options, stop);
   const dispatcher = new Dispatcher(
     { prefetch, lanes, sync, semaphore, outgoing, batcher, wakeUps },
     options,

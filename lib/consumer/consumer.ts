@@ -10,6 +10,7 @@
  */
 
 import type { Clock } from "../runtime/runtime.ts";
+import { ByteBudget, defaultBudgetBytes } from "../store/budget.ts";
 import type { Storage, Store } from "../store/store.ts";
 import { GuardedTrace } from "../telemetry/guard.ts";
 import { type Counts, Tally } from "../telemetry/summary.ts";
@@ -39,6 +40,9 @@ export interface Summary extends Counts {
   readonly traceFailure?: { readonly error: unknown };
 }
 
+/** A stop waits at least so long for the store to answer, whatever the grace time. */
+const LEAST_WAIT_MS = 1_000;
+
 /** As good as for ever, for a wait that something else ends. */
 const HOUR_MS = 60 * 60_000;
 
@@ -46,6 +50,8 @@ const HOUR_MS = 60 * 60_000;
 export class Consumer {
   /** What it was told; may change while it works. */
   readonly settings: Settings;
+  /** The memory that event bodies may take, of this consumer and whoever shares it. */
+  readonly memory: ByteBudget;
   readonly #storage: Storage;
   readonly #trace: GuardedTrace;
   readonly #semaphore: Semaphore;
@@ -57,6 +63,9 @@ export class Consumer {
    */
   constructor(storage: Storage, options: ConsumerOptions = {}) {
     this.settings = settingsOf(options);
+    this.memory = new ByteBudget(() =>
+      this.settings.current.memoryBytes || defaultBudgetBytes(storage.world.memoryBytes)
+    );
     this.#storage = storage;
     this.#trace = new GuardedTrace(options.trace ?? (() => {}));
     this.#semaphore = new Semaphore(this.settings.current.concurrency);
@@ -84,6 +93,7 @@ export class Consumer {
       options,
       trace: this.#trace,
       semaphore: this.#semaphore,
+      budget: this.memory,
     };
     return await new Run(parts, mode).toEnd(signal);
   }
@@ -95,6 +105,7 @@ interface RunParts {
   readonly options: Live<ConsumerSettings>;
   readonly trace: GuardedTrace;
   readonly semaphore: Semaphore;
+  readonly budget: ByteBudget;
 }
 
 /** One run of a consumer. */
@@ -110,7 +121,7 @@ class Run {
   readonly #dispatcher: Dispatcher;
   readonly #maintenance: Maintenance;
 
-  constructor({ storage, options, trace: guarded, semaphore }: RunParts, mode: Mode) {
+  constructor({ storage, options, trace: guarded, semaphore, budget }: RunParts, mode: Mode) {
     const { world } = storage;
     const once = mode === "once";
     this.#mode = mode;
@@ -124,7 +135,7 @@ class Run {
     };
     const store = this.#store = storage.connect({ limits: options, trace, once });
     const { signal: stop } = this.#stop;
-    const parts = assemble({ store, world, options, semaphore, trace, stop, once });
+    const parts = assemble({ store, world, options, semaphore, budget, trace, stop, once });
     this.#dispatcher = parts.dispatcher;
     this.#maintenance = parts.maintenance;
   }
@@ -155,7 +166,9 @@ class Run {
     }
   }
 
+  /** A store that answers no more must not keep the process from ending. */
   #beginStop(): void {
+    this.#store.limitWait(Math.max(this.#options.current.graceMs, LEAST_WAIT_MS));
     this.#stop.abort();
     this.#semaphore.wake();
   }

@@ -2,7 +2,7 @@
  * The way of an event, from the store to its end:
  *
  *     candidate ─► claim ─► prepare ─► lane ─► send ─► settle
- *     prefetch     prefetch  prefetch   route   start   sendAndSettle
+ *     prefetch     prefetch  prefetch   route   start   outgoing
  *
  * Events are taken in, handed to their lanes, and sent as soon as these allow it: one by one, or,
  * where a batcher picks them, several in one request. Nothing an event, its endpoint or the store
@@ -11,31 +11,18 @@
  * @module
  */
 
-import type { Attempt, Sender } from "../http/sender.ts";
-import type { Flight, Lanes, Station } from "../lanes/lanes.ts";
+import type { Flight, LaneEntry, Lanes } from "../lanes/lanes.ts";
 import type { Clock } from "../runtime/runtime.ts";
-import type { AnswerWriter } from "../store/store.ts";
 import type { Batcher } from "./batcher.ts";
 import type { LaneSync } from "./lane_sync.ts";
-import type { Leases } from "./leases.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
 import type { Live } from "../config/settings.ts";
+import type { Outgoing } from "./outgoing.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Semaphore } from "./semaphore.ts";
-import type { Settler } from "./settle.ts";
 import { Suspects } from "./suspects.ts";
 import type { WakeUps } from "./wakeups.ts";
-
-/** Requests go out through this. */
-export interface Outgoing {
-  /** Sends. */
-  readonly sender: Sender;
-  /** Renews leases that would not outlive a request. */
-  readonly leases: Leases;
-  /** Settles what came of it. */
-  readonly settler: Settler;
-}
 
 /** What is dispatched with. */
 export interface DispatcherParts {
@@ -47,7 +34,7 @@ export interface DispatcherParts {
   readonly sync: LaneSync;
   /** What is in flight. */
   readonly semaphore: Semaphore;
-  /** Where they go. */
+  /** Sends and settles them. */
   readonly outgoing: Outgoing;
   /** Picks events that go together, where they do. */
   readonly batcher: Batcher | undefined;
@@ -61,7 +48,7 @@ export class Dispatcher {
   readonly #lanes: Lanes<Prepared>;
   readonly #sync: LaneSync;
   readonly #semaphore: Semaphore;
-  readonly #out: Outgoing;
+  readonly #outgoing: Outgoing;
   readonly #batcher: Batcher | undefined;
   readonly #wakeUps: WakeUps;
   readonly #options: Live<ConsumerSettings>;
@@ -85,7 +72,7 @@ export class Dispatcher {
     this.#lanes = parts.lanes;
     this.#sync = parts.sync;
     this.#semaphore = parts.semaphore;
-    this.#out = parts.outgoing;
+    this.#outgoing = parts.outgoing;
     this.#batcher = parts.batcher;
     this.#wakeUps = parts.wakeUps;
     this.#options = options;
@@ -125,9 +112,9 @@ export class Dispatcher {
     if (this.#semaphore.inside > 0) return await this.#semaphore.change();
     const event = this.#suspects.take()!;
     const startMs = this.#clock.monotonic();
-    const station = this.#lanes.of(event.destination, startMs);
-    if (this.#lanes.admits(station, startMs)) await this.#start(station, [event], true);
-    else await this.#sync.park(station, event);
+    const entry = this.#lanes.of(event.destination, startMs);
+    if (this.#lanes.admits(entry, startMs)) await this.#start(entry, [event], true);
+    else await this.#sync.park(entry, event);
     this.#suspects.tried(startMs, this.#clock.monotonic());
   }
 
@@ -185,7 +172,7 @@ export class Dispatcher {
     const claimed = await this.#prefetch.next();
     const routing: Promise<void>[] = [];
     for (const event of claimed.events) {
-      const routed = this.#stop.aborted ? this.#out.settler.release(event) : this.#route(event);
+      const routed = this.#stop.aborted ? this.#outgoing.release(event) : this.#route(event);
       if (this.#sync.hasPeers) await routed; // they are asked before each
       else if (routed) routing.push(routed);
     }
@@ -203,13 +190,13 @@ export class Dispatcher {
       return undefined;
     }
     const nowMs = this.#clock.monotonic();
-    const station = this.#lanes.of(event.destination, nowMs);
-    const maySend = !this.#batcher && this.#semaphore.hasRoom && station.queue.length === 0;
-    if (maySend && this.#lanes.admits(station, nowMs)) return this.#start(station, [event]);
-    const mayKeep = !station.lane.isClosedOff(nowMs) &&
-      (!this.#lanes.isFull(station) || this.#once);
-    if (!mayKeep) return this.#sync.park(station, event);
-    this.#lanes.enqueue(station, event);
+    const entry = this.#lanes.of(event.destination, nowMs);
+    const maySend = !this.#batcher && this.#semaphore.hasRoom && entry.queue.length === 0;
+    if (maySend && this.#lanes.admits(entry, nowMs)) return this.#start(entry, [event]);
+    const mayKeep = !entry.lane.isClosedOff(nowMs) &&
+      (!this.#lanes.isFull(entry) || this.#once);
+    if (!mayKeep) return this.#sync.park(entry, event);
+    this.#lanes.enqueue(entry, event);
     return undefined;
   }
 
@@ -219,13 +206,13 @@ export class Dispatcher {
    * @param isDry Whether no more can be taken in right now: nothing is waited for.
    */
   async #sendNext(isDry: boolean): Promise<boolean> {
-    for (let station; (station = this.#lanes.next(this.#clock.monotonic()));) {
+    for (let entry; (entry = this.#lanes.next(this.#clock.monotonic()));) {
       const picked = this.#batcher
-        ? await this.#pickBatch(station, this.#batcher, isDry)
-        : await this.#pickOne(station);
+        ? await this.#pickBatch(entry, this.#batcher, isDry)
+        : await this.#pickOne(entry);
       if (picked === "another's") return true;
       if (picked.length === 0) continue;
-      const started = this.#start(station, picked);
+      const started = this.#start(entry, picked);
       if (started) await started;
       return true;
     }
@@ -233,40 +220,40 @@ export class Dispatcher {
   }
 
   /** One event of a lane, from memory and from its backlog alternately. */
-  async #pickOne(station: Station<Prepared>): Promise<readonly Prepared[] | "another's"> {
-    const hasDue = this.#prefetch.hasDue(station.destination);
-    const isFromMemory = station.queue.length > 0 && (station.fromMemory || !hasDue);
-    station.fromMemory = !isFromMemory;
+  async #pickOne(entry: LaneEntry<Prepared>): Promise<readonly Prepared[] | "another's"> {
+    const hasDue = this.#prefetch.hasDue(entry.destination);
+    const isFromMemory = entry.queue.length > 0 && (entry.fromMemory || !hasDue);
+    entry.fromMemory = !isFromMemory;
     const event = isFromMemory
-      ? this.#lanes.dequeue(station)
+      ? this.#lanes.dequeue(entry)
       : hasDue
-      ? await this.#prefetch.nextDue(station.destination)
+      ? await this.#prefetch.nextDue(entry.destination)
       : undefined;
-    if (event || station.queue.length > 0) this.#lanes.wake(station);
+    if (event || entry.queue.length > 0) this.#lanes.wake(entry);
     if (!event) return [];
-    if (event.destination === station.destination) return [event];
+    if (event.destination === entry.destination) return [event];
     await this.#route(event);
     return "another's";
   }
 
   /** The events of a lane that go out together; none while they had better wait for others. */
   async #pickBatch(
-    station: Station<Prepared>,
+    entry: LaneEntry<Prepared>,
     batcher: Batcher,
     isDry: boolean,
   ): Promise<readonly Prepared[]> {
-    const mayBeMore = await this.#fill(station, batcher);
+    const mayBeMore = await this.#fill(entry, batcher);
     const nowMs = this.#clock.monotonic();
-    if (!this.#lanes.admits(station, nowMs)) {
-      if (station.lane.isClosedOff(nowMs)) await this.#sync.parkAll(station);
+    if (!this.#lanes.admits(entry, nowMs)) {
+      if (entry.lane.isClosedOff(nowMs)) await this.#sync.parkAll(entry);
       return [];
     }
-    const isWaitedFor = isDry && !mayBeMore || this.#lanes.isFull(station);
-    const events = station.lane.isDown
-      ? station.queue.slice(0, 1) // a probe
-      : batcher.pick(station.queue, isWaitedFor);
-    if (mayBeMore || events.length > 0) this.#lanes.wake(station);
-    this.#lanes.take(station, events);
+    const isWaitedFor = isDry && !mayBeMore || this.#lanes.isFull(entry);
+    const events = entry.lane.isDown
+      ? entry.queue.slice(0, 1) // a probe
+      : batcher.pick(entry.queue, isWaitedFor);
+    if (mayBeMore || events.length > 0) this.#lanes.wake(entry);
+    this.#lanes.take(entry, events);
     return events;
   }
 
@@ -274,15 +261,15 @@ export class Dispatcher {
    * Take what is due in a lane's backlog into its memory, a batch at most; whether there may be
    * more.
    */
-  async #fill(station: Station<Prepared>, { count }: Batcher): Promise<boolean> {
-    const { destination } = station;
-    const most = station.lane.isDown ? 1 - station.queue.length : count;
+  async #fill(entry: LaneEntry<Prepared>, { count }: Batcher): Promise<boolean> {
+    const { destination } = entry;
+    const most = entry.lane.isDown ? 1 - entry.queue.length : count;
     for (let n = 0; n < most; n++) {
       if (!this.#prefetch.hasDue(destination)) return false;
-      if (this.#lanes.isFull(station) || this.#isFull) return false;
+      if (this.#lanes.isFull(entry) || this.#isFull) return false;
       const event = await this.#prefetch.nextDue(destination);
       if (!event) return false;
-      if (event.destination === destination) this.#lanes.enqueue(station, event);
+      if (event.destination === destination) this.#lanes.enqueue(entry, event);
       else await this.#route(event);
     }
     return most > 0;
@@ -294,34 +281,34 @@ export class Dispatcher {
    * @param isAlone Whether to wait for its end.
    */
   #start(
-    station: Station<Prepared>,
+    entry: LaneEntry<Prepared>,
     events: readonly Prepared[],
     isAlone = false,
   ): Promise<void> | undefined {
-    if (this.#sync.hasPeers) return this.#startAmongPeers(station, events, isAlone);
-    const sent = this.#send(station, events);
+    if (this.#sync.hasPeers) return this.#startAmongPeers(entry, events, isAlone);
+    const sent = this.#send(entry, events);
     return isAlone ? sent : undefined;
   }
 
   async #startAmongPeers(
-    station: Station<Prepared>,
+    entry: LaneEntry<Prepared>,
     events: readonly Prepared[],
     isAlone: boolean,
   ): Promise<void> {
-    if (await this.#sync.isCalledOff(station)) {
-      await Promise.all(events.map((event) => this.#sync.park(station, event)));
+    if (await this.#sync.isCalledOff(entry)) {
+      await Promise.all(events.map((event) => this.#sync.park(entry, event)));
       return;
     }
-    const sent = this.#send(station, events);
+    const sent = this.#send(entry, events);
     if (isAlone) await sent;
   }
 
   /** Never rejects: a bug is the consumer's to throw. */
-  async #send(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> {
+  async #send(entry: LaneEntry<Prepared>, events: readonly Prepared[]): Promise<void> {
     this.#semaphore.enter();
     try {
-      const flight = this.#lanes.started(station, this.#clock.monotonic());
-      if (flight.change) this.#sync.changed(station, flight.change);
+      const flight = this.#lanes.started(entry, this.#clock.monotonic());
+      if (flight.change) this.#sync.changed(entry, flight.change);
       await this.#sendAndSettle(flight, events);
     } catch (error) {
       this.#semaphore.fail(error);
@@ -331,50 +318,21 @@ export class Dispatcher {
   }
 
   async #sendAndSettle(flight: Flight<Prepared>, events: readonly Prepared[]): Promise<void> {
-    const leased = this.#out.leases.ready(events);
-    const ready = leased instanceof Promise ? await leased : leased;
-    const answer = ready.length === 1 ? answerTo(ready[0]!) : undefined;
-    const attempt = await this.#attempt(ready, answer);
+    const { attempt, undecided } = await this.#outgoing.send(events);
     if (attempt?.outcome === "crowded") this.#semaphore.crowd();
-    const isDivided = attempt !== undefined && isRefusalOfSeveral(attempt, ready);
-    if (attempt && !isDivided) {
-      // Each on its own: none dies for another's sake.
-      const settled = ready.map((event) =>
-        this.#out.settler.settle(event, attempt, ready.length, answer)
-      );
-      await (settled.length === 1 ? settled[0] : Promise.all(settled));
-    }
     const concluded = this.#sync.conclude(flight, events[0]!.claim.id, attempt);
     // Without going back to the event loop: the lane must not be forgotten meanwhile, nor a stop
     // miss them.
-    if (isDivided) await this.#divide(flight.station, ready);
+    if (undecided.length > 0) await this.#divide(flight.entry, undecided);
     if (concluded) await concluded;
   }
 
-  /** What came of sending events in one request; `undefined` when nothing was sent. */
-  async #attempt(
-    events: readonly Prepared[],
-    answer: AnswerWriter | undefined,
-  ): Promise<Attempt | undefined> {
-    const [event] = events;
-    if (!event) return undefined;
-    if (this.#stop.aborted) {
-      await Promise.all(events.map((event) => this.#out.settler.release(event)));
-      return undefined;
-    }
-    if (events.length === 1) {
-      return await this.#out.sender.send(event.request, event.claim.id, answer);
-    }
-    const { request, key } = await this.#batcher!.batchOf(events);
-    return await this.#out.sender.send(request, key);
-  }
-
   /** Which of the events of a request was refused is found out by halving them. */
-  async #divide(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> {
+  async #divide(entry: LaneEntry<Prepared>, events: readonly Prepared[]): Promise<void> {
     const released: Promise<void>[] = [];
     for (const event of this.#batcher!.split(events)) {
-      if (this.#stop.aborted) released.push(this.#out.settler.release(event));
-      else this.#lanes.enqueue(station, event);
+      if (this.#stop.aborted) released.push(this.#outgoing.release(event));
+      else this.#lanes.enqueue(entry, event);
     }
     await Promise.all(released);
   }
@@ -393,8 +351,8 @@ export class Dispatcher {
     if (!this.isAtRest || !this.#prefetch.hasOfferedAll) return false;
     const nowMs = this.#clock.monotonic();
     for (const destination of this.#prefetch.destinationsWithDue) {
-      const station = this.#lanes.get(destination);
-      if (station && !station.lane.isClosedOff(nowMs)) return false;
+      const entry = this.#lanes.get(destination);
+      if (entry && !entry.lane.isClosedOff(nowMs)) return false;
     }
     return true;
   }
@@ -420,30 +378,20 @@ export class Dispatcher {
     this.#prefetch.turnAway();
     while (this.#prefetch.underWay > 0) await this.#routeClaimed();
     for (let suspect; (suspect = this.#suspects.take());) {
-      await this.#out.settler.release(suspect);
+      await this.#outgoing.release(suspect);
     }
-    for (const station of this.#lanes.stations) {
-      for (const event of this.#lanes.empty(station)) await this.#out.settler.release(event);
+    for (const entry of this.#lanes.entries) {
+      for (const event of this.#lanes.empty(entry)) await this.#outgoing.release(event);
     }
   }
 
   /** Call off what is in flight; it goes back too. */
   abort(): void {
-    this.#out.sender.abortAll();
+    this.#outgoing.abort();
   }
 
   /** Let go of what is held of the runtime. Nothing may be in flight. */
   close(): void {
-    this.#out.sender.close();
+    this.#outgoing.close();
   }
-}
-
-/** Where the answer to an event is kept, when it is one that asks for something. */
-function answerTo({ claim, request }: Prepared): AnswerWriter | undefined {
-  return request.method === "GET" ? claim.answer() : undefined;
-}
-
-/** A refusal of several events settles none of them: it says nothing of each. */
-function isRefusalOfSeveral({ outcome, status }: Attempt, events: readonly Prepared[]): boolean {
-  return outcome === "refused" && status !== undefined && events.length > 1;
 }

@@ -7,7 +7,7 @@
  */
 
 import type { LaneChange } from "../lanes/lane.ts";
-import type { Flight, Lanes, Station } from "../lanes/lanes.ts";
+import type { Flight, LaneEntry, Lanes } from "../lanes/lanes.ts";
 import { verdictOf } from "../lanes/verdict.ts";
 import type { Attempt } from "../http/sender.ts";
 import type { Deferred, Store, World } from "../store/store.ts";
@@ -59,7 +59,7 @@ export class LaneSync {
   }
 
   /** Do what a destination's marks say. */
-  async heed(deferred: Deferred): Promise<void> {
+  async apply(deferred: Deferred): Promise<void> {
     const { clock } = this.#world;
     const { destination, isHeld, afterMs, isMarkedOpen } = deferred;
     if (this.#lanes.isHeld(destination) !== isHeld) {
@@ -68,12 +68,12 @@ export class LaneSync {
     }
     if (isHeld && !this.#lanes.get(destination)) return;
     const nowMs = clock.monotonic();
-    const station = this.#lanes.of(destination, nowMs);
-    const { lane } = station;
+    const entry = this.#lanes.of(destination, nowMs);
+    const { lane } = entry;
     if (afterMs > clock.now()) lane.holdUntil(nowMs + afterMs - clock.now());
-    if (lane.isClosedOff(nowMs)) await this.parkAll(station);
+    if (lane.isClosedOff(nowMs)) await this.parkAll(entry);
     if (isMarkedOpen && lane.isProven && !lane.isDown) await this.#store.unmarkOpen(destination);
-    this.#lanes.wake(station);
+    this.#lanes.wake(entry);
   }
 
   /** A destination that was held has no marks any more, and with them the hold is gone. */
@@ -89,11 +89,11 @@ export class LaneSync {
    * Whether something may be sent to a destination as far as others are concerned: where there are
    * peers, they and operators are listened to just before.
    */
-  async isCalledOff(station: Station<Prepared>): Promise<boolean> {
-    const deferred = await this.#store.look(station.destination);
-    if (deferred) await this.heed(deferred);
+  async isCalledOff(entry: LaneEntry<Prepared>): Promise<boolean> {
+    const deferred = await this.#store.look(entry.destination);
+    if (deferred) await this.apply(deferred);
     const nowMs = this.#world.clock.monotonic();
-    return station.lane.readyMs(nowMs) > nowMs;
+    return entry.lane.readyMs(nowMs) > nowMs;
   }
 
   /**
@@ -104,7 +104,7 @@ export class LaneSync {
     id: string,
     attempt: Attempt | undefined,
   ): Promise<void> | undefined {
-    const { station } = flight;
+    const { entry } = flight;
     const verdict = verdictOf(attempt);
     const change = this.#lanes.ended(
       flight,
@@ -114,46 +114,44 @@ export class LaneSync {
       this.#world.random(),
       id,
     );
-    if (verdict === "failure" || verdict === "overload") station.lastError = attempt!.reason;
+    if (verdict === "failure" || verdict === "overload") entry.lastError = attempt!.reason;
     const pauseMs = verdict === "success" ? undefined : attempt?.pauseMs;
     const isMarked = verdict === "success" &&
-      this.#store.deferredOf(station.destination)?.isMarkedOpen === true;
-    return change || pauseMs || isMarked
-      ? this.#tell(station, change, pauseMs, isMarked)
-      : undefined;
+      this.#store.deferredOf(entry.destination)?.isMarkedOpen === true;
+    return change || pauseMs || isMarked ? this.#tell(entry, change, pauseMs, isMarked) : undefined;
   }
 
   /** Leave word of what an attempt said. */
   async #tell(
-    station: Station<Prepared>,
+    entry: LaneEntry<Prepared>,
     change: LaneChange | undefined,
     pauseMs: number | undefined,
     isMarked: boolean,
   ): Promise<void> {
-    if (pauseMs) await this.#throttle(station, pauseMs);
-    if (change) this.changed(station, change);
+    if (pauseMs) await this.#throttle(entry, pauseMs);
+    if (change) this.changed(entry, change);
     if (change === "opened") {
-      await this.#store.markOpen(station.destination, station.lastError);
-      await this.parkAll(station);
+      await this.#store.markOpen(entry.destination, entry.lastError);
+      await this.parkAll(entry);
     } else if (change || isMarked) {
-      await this.#store.unmarkOpen(station.destination);
+      await this.#store.unmarkOpen(entry.destination);
     }
   }
 
   /** The endpoint asked to be left alone: nobody sends there before. */
-  async #throttle(station: Station<Prepared>, pauseMs: number): Promise<void> {
+  async #throttle(entry: LaneEntry<Prepared>, pauseMs: number): Promise<void> {
     const { clock } = this.#world;
-    const { destination, lane, lastError: reason } = station;
+    const { destination, lane, lastError: reason } = entry;
     const untilMs = clock.now() + pauseMs;
     const isNews = !lane.isClosedOff(clock.monotonic()) || lane.isDown;
     lane.holdUntil(clock.monotonic() + pauseMs);
     if (isNews) this.#trace({ type: "lane", destination, change: "throttled", reason, untilMs });
     await this.#store.markAfter(destination, untilMs);
-    await this.parkAll(station);
+    await this.parkAll(entry);
   }
 
   /** Tell that a lane has changed. */
-  changed({ destination, lastError, lane }: Station<Prepared>, change: LaneChange): void {
+  changed({ destination, lastError, lane }: LaneEntry<Prepared>, change: LaneChange): void {
     const { clock } = this.#world;
     const nowMs = clock.monotonic();
     const readyMs = lane.readyMs(nowMs);
@@ -168,15 +166,15 @@ export class LaneSync {
   }
 
   /** Let all that waits in memory for a lane wait in the store. */
-  async parkAll(station: Station<Prepared>): Promise<void> {
-    await Promise.all(this.#lanes.empty(station).map((event) => this.park(station, event)));
+  async parkAll(entry: LaneEntry<Prepared>): Promise<void> {
+    await Promise.all(this.#lanes.empty(entry).map((event) => this.park(entry, event)));
   }
 
   /** Let an event wait in the store until its lane can send it. */
-  async park(station: Station<Prepared>, event: Prepared): Promise<void> {
+  async park(entry: LaneEntry<Prepared>, event: Prepared): Promise<void> {
     const nowMs = this.#world.clock.monotonic();
-    await this.#settler.park(event, station.lane.readyMs(nowMs) - nowMs);
-    this.#lanes.wake(station);
+    await this.#settler.park(event, entry.lane.readyMs(nowMs) - nowMs);
+    this.#lanes.wake(entry);
     if (++this.#parkedAtOnce < PARKED_AT_ONCE) return;
     this.#parkedAtOnce = 0;
     await this.#world.clock.sleep(0);

@@ -68,7 +68,7 @@ export class Maintenance {
     await store.refresh();
     semaphore.limit = Math.min(concurrency, semaphore.limit + 1);
     for (const deferred of [...store.deferred]) {
-      await sync.heed(deferred);
+      await sync.apply(deferred);
       await this.#expire(deferred);
     }
     sync.resumeUnmarked();
@@ -78,13 +78,13 @@ export class Maintenance {
   /** Give up what has waited too long for a destination that is down. */
   async #expire(deferred: Deferred): Promise<void> {
     const { lanes, sync, prefetch, settler } = this.#parts;
-    const station = lanes.get(deferred.destination);
-    if (!station?.lane.isDown || station.lane.isHeld) return;
+    const entry = lanes.get(deferred.destination);
+    if (!entry?.lane.isDown || entry.lane.isHeld) return;
     for (let n = 0; n < EXPIRE_AT_ONCE; n++) {
       if (deferred.oldestMs + this.#options.current.maxAgeMs > this.#clock.now()) return;
       const event = await prefetch.nextDue(deferred.destination);
       if (!event) return;
-      if (!await settler.expire(event, station.lastError)) await sync.park(station, event);
+      if (!await settler.expire(event, entry.lastError)) await sync.park(entry, event);
     }
   }
 

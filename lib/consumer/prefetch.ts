@@ -6,13 +6,13 @@
  */
 
 import type { Lanes } from "../lanes/lanes.ts";
-import type { ByteBudget } from "../store/budget.ts";
+import { type ByteBudget, memoryFor } from "../store/budget.ts";
 import type { DiskFailure } from "../store/failure.ts";
 import { MOST_TAKEOVERS } from "../store/limits.ts";
 import type { Candidate, Claim, Claimed, Store } from "../store/store.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
 import type { Live } from "../config/settings.ts";
-import { memoryFor, type Prepared, type Preparer, type Rejection } from "./prepare.ts";
+import type { Prepared, Preparer, Rejection } from "./prepare.ts";
 import type { Semaphore } from "./semaphore.ts";
 import type { Settler } from "./settle.ts";
 
@@ -293,8 +293,8 @@ export class Prefetch {
   }
 
   /**
-   * An event that was taken over is looked at as one that is being sent: a consumer may have died of
-   * no more than that.
+   * An event that was taken over is looked at as one that is being sent: a consumer may have died
+   * of no more than that.
    */
   async #prepareWarily(claim: Claim, events: Prepared[]): Promise<void> {
     if (!await this.#isOurs(claim, claim.begin())) return;

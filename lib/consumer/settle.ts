@@ -8,12 +8,12 @@
 import { givesUp, retryDelayMs } from "../http/schedule.ts";
 import type { Attempt } from "../http/sender.ts";
 import { errorCode } from "../runtime/runtime.ts";
-import type { ByteBudget } from "../store/budget.ts";
+import { type Budget, memoryFor } from "../store/budget.ts";
 import type { AnswerWriter, Claim, Reason, Settled, World } from "../store/store.ts";
 import type { LeaseLost, Trace } from "../telemetry/trace.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
 import type { Live } from "../config/settings.ts";
-import { memoryFor, type Prepared, type Rejection } from "./prepare.ts";
+import type { Prepared, Rejection } from "./prepare.ts";
 
 /** What events are said to wait for whose own destination isn't known. */
 const NO_DESTINATION = "others";
@@ -26,13 +26,13 @@ export class Settler {
   readonly #options: Live<ConsumerSettings>;
   readonly #world: World;
   readonly #trace: Trace;
-  readonly #budget: ByteBudget;
+  readonly #budget: Budget;
 
   /**
    * @param trace Told how each event ends.
    * @param budget Gets back the memory of each prepared event.
    */
-  constructor(options: Live<ConsumerSettings>, world: World, trace: Trace, budget: ByteBudget) {
+  constructor(options: Live<ConsumerSettings>, world: World, trace: Trace, budget: Budget) {
     this.#options = options;
     this.#world = world;
     this.#trace = trace;
@@ -105,7 +105,7 @@ export class Settler {
     return this.#release(event.claim, reason, 0, false);
   }
 
-  /** Let a prepared event wait, unsent, for its destination, which is ready in `pauseMs` at best. */
+  /** Let a prepared event wait, unsent, for its destination: ready in `pauseMs` at best. */
   async park(event: Prepared, pauseMs: number): Promise<void> {
     this.#forget(event);
     const { claim, destination } = event;

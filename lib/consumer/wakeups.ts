@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Lanes, Station } from "../lanes/lanes.ts";
+import type { LaneEntry, Lanes } from "../lanes/lanes.ts";
 import { type Waiting, Wakeups } from "../lanes/wakeups.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";
@@ -28,7 +28,7 @@ export interface WakeUpsParts {
 export class WakeUps {
   readonly #parts: WakeUpsParts;
   readonly #once: boolean;
-  readonly #wakeups: Wakeups<Station<Prepared>>;
+  readonly #wakeups: Wakeups<LaneEntry<Prepared>>;
 
   /** @param once Whether only what was due at the start matters. */
   constructor(parts: WakeUpsParts, once: boolean) {
@@ -53,18 +53,18 @@ export class WakeUps {
   }
 
   /** Lanes with something to send, in memory or in the store. */
-  *#waiting(): Iterable<Waiting<Station<Prepared>>> {
+  *#waiting(): Iterable<Waiting<LaneEntry<Prepared>>> {
     const { clock, lanes, store, batcher } = this.#parts;
     const aheadMs = clock.monotonic() - clock.now();
-    for (const station of lanes.stations) {
-      if (station.queue.length === 0) continue;
-      yield { station, dueMs: batcher?.dueMs(station.queue) ?? 0 };
+    for (const entry of lanes.entries) {
+      if (entry.queue.length === 0) continue;
+      yield { entry, dueMs: batcher?.dueMs(entry.queue) ?? 0 };
     }
     for (const deferred of store.deferred) {
-      const station = lanes.get(deferred.destination);
+      const entry = lanes.get(deferred.destination);
       const dueMs = deferred.nextDueMs;
       const isForLater = dueMs === Infinity || this.#once && !store.hasDue(deferred);
-      if (station && !isForLater) yield { station, dueMs: aheadMs + dueMs };
+      if (entry && !isForLater) yield { entry, dueMs: aheadMs + dueMs };
     }
   }
 }

@@ -1,8 +1,8 @@
 /**
  * A destination: what events have in common that go to the same scheme, host and port.
  *
- * Its label is what people see in `defer/` and in the log. A label only: where an event goes is read
- * from the event, never from the name of a folder.
+ * Its label is what people see in `defer/` and in the log. A label only: where an event goes is
+ * read from the event, never from the name of a folder.
  *
  * @module
  */
@@ -11,7 +11,10 @@
 export interface Destination {
   /** Scheme, host and port, as `URL.origin` has them. */
   readonly origin: string;
-  /** The name of its folder in `defer/`, by which the log calls it; see {@linkcode destinationFolder}. */
+  /**
+   * The name of its folder in `defer/`, by which the log calls it; see {@linkcode
+   * destinationFolder}.
+   */
   readonly label: string;
 }
 
@@ -32,8 +35,8 @@ export class Destinations {
   }
 
   /**
-   * The destination of a URL. A promise only when it is a stranger whose label needs a hash, and
-   * `sha256` answers with one.
+   * The destination of a URL. A promise only when it is not known yet and its label needs a hash,
+   * and `sha256` answers with one.
    */
   of(url: URL): Destination | Promise<Destination> {
     const { origin } = url;

@@ -15,19 +15,19 @@ import type { LaneChange, LaneLimits } from "./lane.ts";
 import { Memory } from "./memory.ts";
 import { Registry, type RegistryLimits } from "./registry.ts";
 import { Shares, type Suspect, SUSPECTS } from "./shares.ts";
-import type { Flight, Station } from "./station.ts";
+import type { Flight, LaneEntry } from "./lane_entry.ts";
 import { type Refusal, Turns } from "./turns.ts";
 import type { Verdict } from "./verdict.ts";
 
-export type { Flight, Station } from "./station.ts";
+export type { Flight, LaneEntry } from "./lane_entry.ts";
 
 /** All lanes; `T` is an event that waits in memory, with the size that it has there. */
 export class Lanes<T extends { readonly bytes: number }> {
-  readonly #busy = new Set<Station<T>>();
+  readonly #busy = new Set<LaneEntry<T>>();
   readonly #registry: Registry<T>;
   readonly #memory: Memory<T>;
   readonly #shares: Shares<T>;
-  readonly #turns = new Turns<Station<T>, Suspect>(SUSPECTS);
+  readonly #turns = new Turns<LaneEntry<T>, Suspect>(SUSPECTS);
 
   /**
    * No lane yet.
@@ -39,8 +39,8 @@ export class Lanes<T extends { readonly bytes: number }> {
     this.#shares = new Shares(limits.most, this.#busy);
     this.#registry = new Registry(
       limits,
-      (station) => this.#busy.has(station),
-      (station) => this.#turns.forget(station),
+      (entry) => this.#busy.has(entry),
+      (entry) => this.#turns.forget(entry),
       remembered,
     );
   }
@@ -56,8 +56,8 @@ export class Lanes<T extends { readonly bytes: number }> {
   }
 
   /** All of them, but idle ones of which only is remembered why they are closed off. */
-  get stations(): Iterable<Station<T>> {
-    return this.#registry.stations;
+  get entries(): Iterable<LaneEntry<T>> {
+    return this.#registry.entries;
   }
 
   /** Destinations that are held. */
@@ -76,12 +76,12 @@ export class Lanes<T extends { readonly bytes: number }> {
    */
   setHeld(destination: string, isHeld: boolean): void {
     this.#registry.setHeld(destination, isHeld);
-    const station = this.#registry.get(destination);
-    if (station && !isHeld) this.#turns.wake(station);
+    const entry = this.#registry.get(destination);
+    if (entry && !isHeld) this.#turns.wake(entry);
   }
 
-  /** A destination's, if it is among {@linkcode Lanes.stations}. */
-  get(destination: string): Station<T> | undefined {
+  /** A destination's, if it is among {@linkcode Lanes.entries}. */
+  get(destination: string): LaneEntry<T> | undefined {
     return this.#registry.get(destination);
   }
 
@@ -89,29 +89,29 @@ export class Lanes<T extends { readonly bytes: number }> {
    * A destination's, made when there is none. What is closed off stays so, however many others come
    * in between.
    */
-  of(destination: string, nowMs: number): Station<T> {
+  of(destination: string, nowMs: number): LaneEntry<T> {
     return this.#registry.of(destination, nowMs);
   }
 
   /** Whether one more request may go out on a lane right now. */
-  admits(station: Station<T>, nowMs: number): boolean {
-    return this.readyMs(station, nowMs) <= nowMs;
+  admits(entry: LaneEntry<T>, nowMs: number): boolean {
+    return this.readyMs(entry, nowMs) <= nowMs;
   }
 
   /**
    * When one more request may go out on a lane as far as time goes: `nowMs` for now, `Infinity`
    * while only an answer, of this lane or another, or an operator can change that.
    */
-  readyMs(station: Station<T>, nowMs: number): number {
-    return this.#shares.allow(station, nowMs) ? station.lane.readyMs(nowMs) : Infinity;
+  readyMs(entry: LaneEntry<T>, nowMs: number): number {
+    return this.#shares.allow(entry, nowMs) ? entry.lane.readyMs(nowMs) : Infinity;
   }
 
   /**
    * Whether a lane takes no more events into memory: one that isn't proven takes few while others
    * have work.
    */
-  isFull(station: Station<T>): boolean {
-    return this.#memory.isFull(station);
+  isFull(entry: LaneEntry<T>): boolean {
+    return this.#memory.isFull(entry);
   }
 
   /** How many more events may be claimed at once, besides those that are being claimed. */
@@ -121,81 +121,81 @@ export class Lanes<T extends { readonly bytes: number }> {
 
   /** When more events may be claimed, monotonic ms; the past for now. */
   claimsFromMs(nowMs: number): number {
-    return this.#memory.claimsFromMs(nowMs, (station) => this.readyMs(station, nowMs));
+    return this.#memory.claimsFromMs(nowMs, (entry) => this.readyMs(entry, nowMs));
   }
 
   /**
    * The lane that has been silent for longest, while events wait for it in memory, if that is long.
    */
-  mostSilent(nowMs: number): Station<T> | undefined {
+  mostSilent(nowMs: number): LaneEntry<T> | undefined {
     return this.#memory.mostSilent(nowMs);
   }
 
   /** Keep a claimed event in memory until its lane may send it. */
-  enqueue(station: Station<T>, event: T): void {
-    station.queue.push(event);
-    this.#memory.added(station, [event]);
-    this.#busy.add(station);
-    this.#turns.wake(station);
+  enqueue(entry: LaneEntry<T>, event: T): void {
+    entry.queue.push(event);
+    this.#memory.added(entry, [event]);
+    this.#busy.add(entry);
+    this.#turns.wake(entry);
   }
 
   /** The oldest event in memory of a lane. */
-  dequeue(station: Station<T>): T | undefined {
-    const event = station.queue.shift();
-    if (event) this.#removed(station, [event]);
+  dequeue(entry: LaneEntry<T>): T | undefined {
+    const event = entry.queue.shift();
+    if (event) this.#removed(entry, [event]);
     return event;
   }
 
   /** Some of the events in memory of a lane. */
-  take(station: Station<T>, events: readonly T[]): void {
+  take(entry: LaneEntry<T>, events: readonly T[]): void {
     const taken = new Set(events);
     let kept = 0;
-    for (const event of station.queue) if (!taken.has(event)) station.queue[kept++] = event;
-    station.queue.length = kept;
-    this.#removed(station, events);
+    for (const event of entry.queue) if (!taken.has(event)) entry.queue[kept++] = event;
+    entry.queue.length = kept;
+    this.#removed(entry, events);
   }
 
   /** All events in memory of a lane. */
-  empty(station: Station<T>): T[] {
-    const events = station.queue.splice(0);
-    this.#removed(station, events);
+  empty(entry: LaneEntry<T>): T[] {
+    const events = entry.queue.splice(0);
+    this.#removed(entry, events);
     return events;
   }
 
-  #removed(station: Station<T>, events: readonly T[]): void {
-    this.#memory.removed(station, events);
-    this.#rest(station);
+  #removed(entry: LaneEntry<T>, events: readonly T[]): void {
+    this.#memory.removed(entry, events);
+    this.#rest(entry);
   }
 
   /** A lane may have something to send. */
-  wake(station: Station<T>): void {
-    this.#turns.wake(station);
+  wake(entry: LaneEntry<T>): void {
+    this.#turns.wake(entry);
   }
 
   /**
    * The next lane, in turn, that may send something. It has to be woken again for its next turn.
    */
-  next(nowMs: number): Station<T> | undefined {
+  next(nowMs: number): LaneEntry<T> | undefined {
     return this.#turns.next(
-      (station) => this.#refusal(station, nowMs),
+      (entry) => this.#refusal(entry, nowMs),
       (standing) => this.#shares.room(standing, nowMs),
     );
   }
 
-  #refusal(station: Station<T>, nowMs: number): Refusal<Suspect> | undefined {
-    if (station.lane.readyMs(nowMs) > nowMs) return "other";
-    if (this.#shares.allow(station, nowMs)) return undefined;
-    const standing = this.#shares.standing(station);
+  #refusal(entry: LaneEntry<T>, nowMs: number): Refusal<Suspect> | undefined {
+    if (entry.lane.readyMs(nowMs) > nowMs) return "other";
+    if (this.#shares.allow(entry, nowMs)) return undefined;
+    const standing = this.#shares.standing(entry);
     return standing !== "trusted" && this.#shares.room(standing, nowMs) <= 0 ? standing : "other";
   }
 
   /** A request begins. */
-  started(station: Station<T>, nowMs: number): Flight<T> {
-    this.#before(station, nowMs);
-    const flight: Flight<T> = { station, startMs: nowMs, change: station.lane.start(nowMs) };
-    station.flights.add(flight);
-    this.#busy.add(station);
-    this.#after(station, nowMs);
+  started(entry: LaneEntry<T>, nowMs: number): Flight<T> {
+    this.#before(entry, nowMs);
+    const flight: Flight<T> = { entry, startMs: nowMs, change: entry.lane.start(nowMs) };
+    entry.flights.add(flight);
+    this.#busy.add(entry);
+    this.#after(entry, nowMs);
     return flight;
   }
 
@@ -214,30 +214,30 @@ export class Lanes<T extends { readonly bytes: number }> {
     random: number,
     event: string,
   ): LaneChange | undefined {
-    const { station } = flight;
-    this.#memory.ending(station, nowMs);
-    this.#before(station, nowMs);
-    station.flights.delete(flight);
-    const change = station.lane.end(verdict, ms, nowMs, random, event);
-    station.lastEndMs = nowMs;
-    this.#after(station, nowMs);
-    this.#rest(station);
-    this.#turns.wake(station);
+    const { entry } = flight;
+    this.#memory.ending(entry, nowMs);
+    this.#before(entry, nowMs);
+    entry.flights.delete(flight);
+    const change = entry.lane.end(verdict, ms, nowMs, random, event);
+    entry.lastEndMs = nowMs;
+    this.#after(entry, nowMs);
+    this.#rest(entry);
+    this.#turns.wake(entry);
     this.#turns.unblock((standing) => this.#shares.room(standing, nowMs));
     return change;
   }
 
-  #before(station: Station<T>, nowMs: number): void {
-    this.#shares.before(station, nowMs);
-    this.#memory.before(station);
+  #before(entry: LaneEntry<T>, nowMs: number): void {
+    this.#shares.before(entry, nowMs);
+    this.#memory.before(entry);
   }
 
-  #after(station: Station<T>, nowMs: number): void {
-    this.#shares.after(station, nowMs);
-    this.#memory.after(station);
+  #after(entry: LaneEntry<T>, nowMs: number): void {
+    this.#shares.after(entry, nowMs);
+    this.#memory.after(entry);
   }
 
-  #rest(station: Station<T>): void {
-    if (station.queue.length === 0 && station.flights.size === 0) this.#busy.delete(station);
+  #rest(entry: LaneEntry<T>): void {
+    if (entry.queue.length === 0 && entry.flights.size === 0) this.#busy.delete(entry);
   }
 }

@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { Station } from "./station.ts";
+import type { LaneEntry } from "./lane_entry.ts";
 
 /** Events in memory for one lane; half of the concurrency when that is less. */
 const LONGEST_QUEUE = 32;
@@ -30,7 +30,7 @@ export class Memory<T extends { readonly bytes: number }> {
   readonly #longestQueue: number;
   readonly #mostUnproven: number;
   /** Lanes with events in memory or requests in flight. */
-  readonly #busy: ReadonlySet<Station<T>>;
+  readonly #busy: ReadonlySet<LaneEntry<T>>;
   #events = 0;
   #bytes = 0;
   /** Of the events, those for lanes that are not proven. */
@@ -47,7 +47,7 @@ export class Memory<T extends { readonly bytes: number }> {
    */
   constructor(
     most: number,
-    busy: ReadonlySet<Station<T>>,
+    busy: ReadonlySet<LaneEntry<T>>,
     longestQueue: number = Math.min(LONGEST_QUEUE, Math.ceil(most / 2)),
   ) {
     this.#longestQueue = longestQueue;
@@ -66,41 +66,41 @@ export class Memory<T extends { readonly bytes: number }> {
   }
 
   /** Events have come into a lane's memory. */
-  added(station: Station<T>, events: readonly T[]): void {
-    this.#count(station, events, 1);
+  added(entry: LaneEntry<T>, events: readonly T[]): void {
+    this.#count(entry, events, 1);
   }
 
   /** Events have left a lane's memory. */
-  removed(station: Station<T>, events: readonly T[]): void {
-    this.#count(station, events, -1);
+  removed(entry: LaneEntry<T>, events: readonly T[]): void {
+    this.#count(entry, events, -1);
   }
 
-  #count({ lane }: Station<T>, events: readonly T[], sign: 1 | -1): void {
+  #count({ lane }: LaneEntry<T>, events: readonly T[], sign: 1 | -1): void {
     this.#events += sign * events.length;
     for (const { bytes } of events) this.#bytes += sign * bytes;
     if (!lane.isProven) this.#unproven += sign * events.length;
   }
 
   /** A request begins or ends: count a lane's no more, until {@linkcode Memory.after}. */
-  before({ lane, queue }: Station<T>): void {
+  before({ lane, queue }: LaneEntry<T>): void {
     if (!lane.isProven) this.#unproven -= queue.length;
   }
 
   /** A request has begun or ended. */
-  after({ lane, queue }: Station<T>): void {
+  after({ lane, queue }: LaneEntry<T>): void {
     if (!lane.isProven) this.#unproven += queue.length;
   }
 
   /** A request ends, now. */
-  ending({ lane }: Station<T>, nowMs: number): void {
+  ending({ lane }: LaneEntry<T>, nowMs: number): void {
     if (!lane.isProven) this.#unprovenEndMs = nowMs;
   }
 
   /** Whether a lane takes no more events. */
-  isFull(station: Station<T>): boolean {
-    const { lane, queue } = station;
+  isFull(entry: LaneEntry<T>): boolean {
+    const { lane, queue } = entry;
     if (queue.length >= this.#longestQueue) return true;
-    const isAlone = this.#busy.size <= (this.#busy.has(station) ? 1 : 0);
+    const isAlone = this.#busy.size <= (this.#busy.has(entry) ? 1 : 0);
     if (lane.isProven || isAlone) return false;
     return queue.length > 0 || this.#isFullOfUnproven;
   }
@@ -115,10 +115,10 @@ export class Memory<T extends { readonly bytes: number }> {
    * not count: its events are parked.
    */
   mostClaims(claiming: number): number {
-    const [station] = this.#busy;
-    if (!station) return claiming > 0 ? 0 : Infinity;
-    if (this.#busy.size > 1 || this.isFull(station)) return Infinity;
-    return Math.max(0, this.#longestQueue - station.queue.length - claiming);
+    const [entry] = this.#busy;
+    if (!entry) return claiming > 0 ? 0 : Infinity;
+    if (this.#busy.size > 1 || this.isFull(entry)) return Infinity;
+    return Math.max(0, this.#longestQueue - entry.queue.length - claiming);
   }
 
   /**
@@ -129,30 +129,30 @@ export class Memory<T extends { readonly bytes: number }> {
    *
    * @param readyMs When a lane may send, `Infinity` while time alone doesn't change that.
    */
-  claimsFromMs(nowMs: number, readyMs: (station: Station<T>) => number): number {
+  claimsFromMs(nowMs: number, readyMs: (entry: LaneEntry<T>) => number): number {
     if (this.#busy.size !== 1) {
       return this.#isFullOfUnproven ? this.#unprovenEndMs + STALLED_MS : 0;
     }
-    const [station] = this.#busy as Set<Station<T>>;
-    const { lane, lastEndMs } = station!;
-    if (!this.#isHalfFull(station!) || lane.isClosedOff(nowMs)) return 0;
-    const atMs = readyMs(station!);
+    const [entry] = this.#busy as Set<LaneEntry<T>>;
+    const { lane, lastEndMs } = entry!;
+    if (!this.#isHalfFull(entry!) || lane.isClosedOff(nowMs)) return 0;
+    const atMs = readyMs(entry!);
     if (atMs <= nowMs) return nowMs + 1; // it has enough to send right now
     return atMs === Infinity ? lastEndMs + STALLED_MS : 0;
   }
 
-  #isHalfFull(station: Station<T>): boolean {
-    return station.queue.length >= this.#longestQueue / 2 || this.isFull(station);
+  #isHalfFull(entry: LaneEntry<T>): boolean {
+    return entry.queue.length >= this.#longestQueue / 2 || this.isFull(entry);
   }
 
   /**
    * The lane that has been silent for longest, while events wait for it in memory, if that is long.
    */
-  mostSilent(nowMs: number): Station<T> | undefined {
-    let found: Station<T> | undefined;
-    for (const station of this.#busy) {
-      if (station.queue.length === 0 || nowMs - station.lastEndMs < SILENT_MS) continue;
-      if (found === undefined || station.lastEndMs < found.lastEndMs) found = station;
+  mostSilent(nowMs: number): LaneEntry<T> | undefined {
+    let found: LaneEntry<T> | undefined;
+    for (const entry of this.#busy) {
+      if (entry.queue.length === 0 || nowMs - entry.lastEndMs < SILENT_MS) continue;
+      if (found === undefined || entry.lastEndMs < found.lastEndMs) found = entry;
     }
     return found;
   }

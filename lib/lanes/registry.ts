@@ -16,7 +16,7 @@
  */
 
 import { type ClosedOff, Lane, type LaneLimits } from "./lane.ts";
-import type { Station } from "./station.ts";
+import type { LaneEntry } from "./lane_entry.ts";
 
 /** How much is remembered. */
 export interface RegistryLimits {
@@ -40,11 +40,11 @@ const NOTHING: Kept = { why: { isHeld: false, untilMs: 0, open: undefined }, las
 /** The lanes of all destinations. */
 export class Registry<T> {
   readonly #limits: LaneLimits;
-  readonly #isBusy: (station: Station<T>) => boolean;
-  readonly #onForgotten: (station: Station<T>) => void;
+  readonly #isBusy: (entry: LaneEntry<T>) => boolean;
+  readonly #onForgotten: (entry: LaneEntry<T>) => void;
   readonly #most: RegistryLimits;
   /** The one used least lately first. */
-  readonly #stations = new Map<string, Station<T>>();
+  readonly #entries = new Map<string, LaneEntry<T>>();
   /** Those that are closed off and not held, the longest time first. */
   readonly #closedOff = new Map<string, Kept>();
   /** Those that are held. */
@@ -58,8 +58,8 @@ export class Registry<T> {
    */
   constructor(
     limits: LaneLimits,
-    isBusy: (station: Station<T>) => boolean,
-    onForgotten: (station: Station<T>) => void,
+    isBusy: (entry: LaneEntry<T>) => boolean,
+    onForgotten: (entry: LaneEntry<T>) => void,
     most: RegistryLimits = { lanes: 2_000, closedOff: 100_000 },
   ) {
     this.#limits = limits;
@@ -69,8 +69,8 @@ export class Registry<T> {
   }
 
   /** All lanes, but those of which only is known why they are closed off. */
-  get stations(): Iterable<Station<T>> {
-    return this.#stations.values();
+  get entries(): Iterable<LaneEntry<T>> {
+    return this.#entries.values();
   }
 
   /** Destinations of which only is known why they are closed off. */
@@ -80,18 +80,18 @@ export class Registry<T> {
 
   /** Destinations that are held. */
   *held(): Iterable<string> {
-    for (const { destination, lane } of this.#stations.values()) if (lane.isHeld) yield destination;
+    for (const { destination, lane } of this.#entries.values()) if (lane.isHeld) yield destination;
     yield* this.#held.keys();
   }
 
   /** Whether a destination is held. */
   isHeld(destination: string): boolean {
-    return this.#stations.get(destination)?.lane.isHeld ?? this.#held.has(destination);
+    return this.#entries.get(destination)?.lane.isHeld ?? this.#held.has(destination);
   }
 
   /** Hold a destination or hold it no more, without making it a lane. */
   setHeld(destination: string, isHeld: boolean): void {
-    const lane = this.#stations.get(destination)?.lane;
+    const lane = this.#entries.get(destination)?.lane;
     if (lane) lane.isHeld = isHeld;
     else if (this.#held.has(destination) !== isHeld) {
       const { why, lastError } = this.#forgetKept(destination) ?? NOTHING;
@@ -114,21 +114,21 @@ export class Registry<T> {
   }
 
   /** A destination's lane, if there is one. */
-  get(destination: string): Station<T> | undefined {
-    return this.#stations.get(destination);
+  get(destination: string): LaneEntry<T> | undefined {
+    return this.#entries.get(destination);
   }
 
   /** A destination's lane, made when there is none. */
-  of(destination: string, nowMs: number): Station<T> {
-    const known = this.#stations.get(destination);
+  of(destination: string, nowMs: number): LaneEntry<T> {
+    const known = this.#entries.get(destination);
     if (known) {
-      this.#stations.delete(destination);
-      this.#stations.set(destination, known);
+      this.#entries.delete(destination);
+      this.#entries.set(destination, known);
       return known;
     }
-    if (this.#stations.size >= this.#most.lanes) this.#forget(nowMs);
+    if (this.#entries.size >= this.#most.lanes) this.#forget(nowMs);
     const kept = this.#forgetKept(destination);
-    const station: Station<T> = {
+    const entry: LaneEntry<T> = {
       destination,
       lane: new Lane(this.#limits, nowMs, kept?.why),
       queue: [],
@@ -137,25 +137,25 @@ export class Registry<T> {
       lastError: kept?.lastError ?? "",
       fromMemory: true,
     };
-    this.#stations.set(destination, station);
-    return station;
+    this.#entries.set(destination, entry);
+    return entry;
   }
 
   #forget(nowMs: number): void {
     let left = Math.ceil(this.#most.lanes * FORGOTTEN_SHARE);
     for (const areProven of [false, true]) {
-      for (const station of this.#stations.values()) {
+      for (const entry of this.#entries.values()) {
         if (left === 0) break;
-        if (station.lane.isProven !== areProven || this.#isBusy(station)) continue;
-        this.#keepClosedOff(station, nowMs);
-        this.#stations.delete(station.destination);
-        this.#onForgotten(station);
+        if (entry.lane.isProven !== areProven || this.#isBusy(entry)) continue;
+        this.#keepClosedOff(entry, nowMs);
+        this.#entries.delete(entry.destination);
+        this.#onForgotten(entry);
         left--;
       }
     }
   }
 
-  #keepClosedOff({ destination, lane, lastError }: Station<T>, nowMs: number): void {
+  #keepClosedOff({ destination, lane, lastError }: LaneEntry<T>, nowMs: number): void {
     const why = lane.closedOff(nowMs);
     if (!why) return;
     const isFull = this.#closedOff.size >= this.#most.closedOff;

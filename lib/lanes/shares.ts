@@ -21,7 +21,7 @@
  * @module
  */
 
-import { hangsAtMs, type Station } from "./station.ts";
+import { hangsAtMs, type LaneEntry } from "./lane_entry.ts";
 
 /** What is thought of a lane. */
 export type Standing = "trusted" | "hanging" | "untried" | "failing";
@@ -44,9 +44,9 @@ export class Shares<T> {
   readonly #half: number;
   readonly #quarter: number;
   /** Lanes with events in memory or requests in flight. */
-  readonly #busy: ReadonlySet<Station<T>>;
+  readonly #busy: ReadonlySet<LaneEntry<T>>;
   readonly #inFlight: Record<Standing, number> = { trusted: 0, hanging: 0, untried: 0, failing: 0 };
-  readonly #hanging = new Set<Station<T>>();
+  readonly #hanging = new Set<LaneEntry<T>>();
   /** No trusted lane begins to hang before that. */
   #nextHangMs = Infinity;
 
@@ -56,7 +56,7 @@ export class Shares<T> {
    * @param most Requests in flight at most.
    * @param busy Lanes with events in memory or requests in flight, kept by the caller.
    */
-  constructor(most: number, busy: ReadonlySet<Station<T>>) {
+  constructor(most: number, busy: ReadonlySet<LaneEntry<T>>) {
     this.#most = most;
     this.#half = Math.ceil(most / 2);
     this.#quarter = Math.ceil(this.#half / 2);
@@ -64,23 +64,23 @@ export class Shares<T> {
   }
 
   /** What is thought of a lane, as of the last look at the clock. */
-  standing(station: Station<T>): Standing {
-    const { lane } = station;
-    if (lane.isProven) return this.#hanging.has(station) ? "hanging" : "trusted";
+  standing(entry: LaneEntry<T>): Standing {
+    const { lane } = entry;
+    if (lane.isProven) return this.#hanging.has(entry) ? "hanging" : "trusted";
     return lane.isFailing ? "failing" : "untried";
   }
 
   /** Whether others have events in memory or requests in flight. */
-  areOthersBusy(station: Station<T>): boolean {
-    return this.#busy.size > (this.#busy.has(station) ? 1 : 0);
+  areOthersBusy(entry: LaneEntry<T>): boolean {
+    return this.#busy.size > (this.#busy.has(entry) ? 1 : 0);
   }
 
   /** Whether a lane may have one more request in flight. */
-  allow(station: Station<T>, nowMs: number): boolean {
+  allow(entry: LaneEntry<T>, nowMs: number): boolean {
     this.#look(nowMs);
-    const standing = this.standing(station);
-    const { inFlight } = station.lane;
-    if (this.areOthersBusy(station)) {
+    const standing = this.standing(entry);
+    const { inFlight } = entry.lane;
+    if (this.areOthersBusy(entry)) {
       if (standing === "trusted") return inFlight < this.#half;
       return (standing === "hanging" || inFlight === 0) && this.room(standing, nowMs) > 0;
     }
@@ -104,34 +104,34 @@ export class Shares<T> {
   }
 
   /** A request begins or ends: count a lane's no more, until {@linkcode Shares.after}. */
-  before(station: Station<T>, nowMs: number): void {
+  before(entry: LaneEntry<T>, nowMs: number): void {
     this.#look(nowMs);
-    this.#inFlight[this.standing(station)] -= station.flights.size;
+    this.#inFlight[this.standing(entry)] -= entry.flights.size;
   }
 
   /** A request has begun or ended. */
-  after(station: Station<T>, nowMs: number): void {
-    const atMs = hangsAtMs(station);
-    if (atMs <= nowMs) this.#hanging.add(station);
+  after(entry: LaneEntry<T>, nowMs: number): void {
+    const atMs = hangsAtMs(entry);
+    if (atMs <= nowMs) this.#hanging.add(entry);
     else {
-      this.#hanging.delete(station);
+      this.#hanging.delete(entry);
       this.#nextHangMs = Math.min(this.#nextHangMs, atMs);
     }
-    this.#inFlight[this.standing(station)] += station.flights.size;
+    this.#inFlight[this.standing(entry)] += entry.flights.size;
   }
 
   /** Notice which lanes have begun to hang. */
   #look(nowMs: number): void {
     if (nowMs < this.#nextHangMs) return;
     this.#nextHangMs = Infinity;
-    for (const station of this.#busy) {
-      if (this.#hanging.has(station)) continue;
-      const atMs = hangsAtMs(station);
+    for (const entry of this.#busy) {
+      if (this.#hanging.has(entry)) continue;
+      const atMs = hangsAtMs(entry);
       if (atMs > nowMs) this.#nextHangMs = Math.min(this.#nextHangMs, atMs);
       else {
-        this.#inFlight[this.standing(station)] -= station.flights.size;
-        this.#hanging.add(station);
-        this.#inFlight[this.standing(station)] += station.flights.size;
+        this.#inFlight[this.standing(entry)] -= entry.flights.size;
+        this.#hanging.add(entry);
+        this.#inFlight[this.standing(entry)] += entry.flights.size;
       }
     }
   }

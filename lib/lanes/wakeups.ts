@@ -26,7 +26,7 @@ const LOOK_MS = 10;
 /** A lane with something to send. */
 export interface Waiting<S> {
   /** Which. */
-  readonly station: S;
+  readonly entry: S;
   /** When the first of it is due. */
   readonly dueMs: number;
 }
@@ -34,9 +34,9 @@ export interface Waiting<S> {
 /** Lanes that can be woken. */
 export interface Wakeable<S> {
   /** When a lane may send, `Infinity` while time alone doesn't change that. */
-  readyMs(station: S, nowMs: number): number;
+  readyMs(entry: S, nowMs: number): number;
   /** A lane may have something to send. */
-  wake(station: S): void;
+  wake(entry: S): void;
 }
 
 /** The wake-ups of some lanes. */
@@ -82,10 +82,10 @@ export class Wakeups<S> {
     if (nowMs < againMs && nowMs < this.#firstMs) return Math.min(againMs, this.#firstMs);
     this.#lookedAtMs = nowMs;
     this.#firstMs = Infinity;
-    for (const { station, dueMs } of waiting) {
-      const atMs = Math.max(this.#lanes.readyMs(station, nowMs), dueMs);
+    for (const { entry, dueMs } of waiting) {
+      const atMs = Math.max(this.#lanes.readyMs(entry, nowMs), dueMs);
       this.#firstMs = Math.min(this.#firstMs, atMs);
-      if (atMs <= nowMs) this.#lanes.wake(station);
+      if (atMs <= nowMs) this.#lanes.wake(entry);
     }
     return this.#firstMs;
   }

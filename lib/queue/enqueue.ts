@@ -12,7 +12,7 @@
  */
 
 import { errorCode } from "../runtime/runtime.ts";
-import { createFile, FOLDERS, makeFolder } from "./layout.ts";
+import { createEvent, FOLDERS, makeFolder } from "./layout.ts";
 import { isChoosableId } from "./name.ts";
 import { isMissing, type Place } from "./place.ts";
 import { step, type Steps } from "./steps.ts";
@@ -85,18 +85,18 @@ function draft(place: Place, id: string | undefined): Draft {
 function* makeFolders(place: Place): Steps<void> {
   const { disk } = place.runtime;
   for (const folder of FOLDERS) {
-    yield* makeFolder(disk, `${place.base}/${folder}`, place.modes);
+    yield* makeFolder(disk, place.base, folder, place.modes);
   }
   yield* step(disk.syncDir(place.base));
 }
 
 function* write(place: Place, { tmp }: Draft, bytes: Uint8Array, durable: boolean): Steps<void> {
   try {
-    yield* createFile(place.runtime.disk, tmp, bytes, place.modes, durable);
+    yield* createEvent(place.runtime.disk, tmp, bytes, place.modes, durable);
   } catch (error) {
     if (!isMissing(error)) throw error;
     yield* makeFolders(place);
-    yield* createFile(place.runtime.disk, tmp, bytes, place.modes, durable);
+    yield* createEvent(place.runtime.disk, tmp, bytes, place.modes, durable);
   }
 }
 
@@ -133,6 +133,18 @@ function* publish(place: Place, event: Draft): Steps<void> {
     yield* makeFolders(place);
     yield* step(disk.link(event.tmp, event.target));
   }
+}
+
+/**
+ * After the link: who may only drop events can't open `new/`, so the event's file is what is synced
+ * a second time, now with its name there.
+ */
+function* syncName(place: Place, event: Draft): Steps<void> {
+  if (place.modes.isDrop) yield* step(place.runtime.disk.syncFile(event.tmp));
+}
+
+function* syncNew(place: Place): Steps<void> {
+  if (!place.modes.isDrop) yield* step(place.runtime.disk.syncDir(`${place.base}/new`));
 }
 
 /** Without hard links: only an id of ours is sure not to overwrite somebody's event. */
@@ -181,10 +193,11 @@ export function* enqueue(
   try {
     yield* write(place, event, bytes, durable);
     yield* publish(place, event);
+    if (durable) yield* syncName(place, event);
   } finally {
     yield* discard(place, event);
   }
-  if (durable) yield* step(place.runtime.disk.syncDir(`${place.base}/new`));
+  if (durable) yield* syncNew(place);
   return event.id;
 }
 
@@ -208,19 +221,20 @@ export function* enqueueMany(place: Place, events: readonly Uint8Array[]): Steps
     }
     for (const event of drafts) {
       yield* publish(place, event);
+      yield* syncName(place, event);
       published.push(event.id);
       yield* discard(place, event);
       unfinished++;
     }
   } catch (cause) {
     if (published.length === 0) throw cause;
-    yield* step(place.runtime.disk.syncDir(`${place.base}/new`));
+    yield* syncNew(place);
     const message =
       `Cannot enqueue: the disk gave out after ${published.length} of ${events.length} events`;
     throw new EnqueueError(message, published, { cause });
   } finally {
     for (const event of drafts.slice(unfinished)) yield* discard(place, event);
   }
-  if (published.length > 0) yield* step(place.runtime.disk.syncDir(`${place.base}/new`));
+  if (published.length > 0) yield* syncNew(place);
   return published;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Disk, errorCode } from "../runtime/runtime.ts";
+import { type DirEntry, type Disk, errorCode, type Kind } from "../runtime/runtime.ts";
 import { step, type Steps } from "./steps.ts";
 
 /** The six folders; all but `defer` are the original's. */
@@ -14,16 +14,72 @@ const ORIGINAL_FOLDERS = FOLDERS.filter((name) => name !== "defer");
 
 /** Permission bits of folders and files. */
 export interface Modes {
-  /** Of every folder in the queue. */
+  /** Of the base directory, if it is made. */
+  readonly base: number;
+  /** Of the folders above it, if they are made. */
+  readonly above: number;
+  /** Of `tmp/` and `new/`, which producers write into. */
+  readonly entrance: number;
+  /** Of every other folder. */
   readonly dir: number;
-  /** Of every file we make. */
+  /** Of an event that is put on the queue. */
+  readonly event: number;
+  /** Of every other file we make. */
   readonly file: number;
   /** Whether the bits must hold against the umask. */
   readonly exact: boolean;
+  /** Whether producers may add events, but neither see nor remove what is there. */
+  readonly isDrop: boolean;
 }
 
-const PRIVATE: Modes = { dir: 0o700, file: 0o600, exact: false };
-const SHARED: Modes = { dir: 0o2770, file: 0o660, exact: true };
+const PRIVATE: Modes = {
+  base: 0o700,
+  above: 0o700,
+  entrance: 0o700,
+  dir: 0o700,
+  event: 0o600,
+  file: 0o600,
+  exact: false,
+  isDrop: false,
+};
+
+const SHARED: Modes = {
+  base: 0o2770,
+  above: 0o2750,
+  entrance: 0o2770,
+  dir: 0o2770,
+  event: 0o660,
+  file: 0o660,
+  exact: true,
+  isDrop: false,
+};
+
+const DROP: Modes = {
+  base: 0o710,
+  above: 0o710,
+  entrance: 0o1733,
+  dir: 0o700,
+  event: 0o644, // the consumer is another user; nobody else can get to its name
+  file: 0o600,
+  exact: true,
+  isDrop: true,
+};
+
+function isDropsEntrance(mode: number): boolean {
+  return (mode & 0o1777) === DROP.entrance;
+}
+
+function modesOf(group: OpenOptions["group"], entrance: number | undefined): Modes {
+  if (group === "drop") return DROP;
+  if (group) return SHARED;
+  if (entrance === undefined) return PRIVATE;
+  if (isDropsEntrance(entrance)) return DROP;
+  return (entrance & 0o020) === 0 ? PRIVATE : SHARED;
+}
+
+function modeOf(folder: string, modes: Modes): number {
+  return folder === "tmp" || folder === "new" ? modes.entrance : modes.dir;
+}
 
 /** The directory is not a queue, and this command doesn't make it one. */
 export class NotAQueueError extends Error {
@@ -36,10 +92,12 @@ export interface OpenOptions {
   /** Make the queue where the directory is missing or empty. @default {false} */
   readonly create?: boolean;
   /**
-   * Share it with the directory's group: folders 2770, files 0660. What an existing queue has is
-   * kept without it. @default {false}
+   * Share it with the directory's group: folders 2770, files 0660, for those who trust each other.
+   * `"drop"` for those who don't: they may add events but neither see nor remove what is there;
+   * `tmp/` and `new/` 1733, the rest 0700. What an existing queue has is kept without it.
+   * @default {false}
    */
-  readonly group?: boolean;
+  readonly group?: boolean | "drop";
   /**
    * What this host is called in place of its host name, for containers that come back under other
    * names. No other machine may have that name. @default {the host name}
@@ -52,14 +110,14 @@ function parentOf(path: string): string {
   return parent === path ? "." : parent || "/";
 }
 
-function* makeBase(disk: Disk, base: string): Steps<void> {
+function* makeBase(disk: Disk, base: string, mode: number, modes: Modes): Steps<void> {
   try {
-    yield* step(disk.makeDir(base, 0o700));
+    yield* step(disk.makeDir(base, mode, modes.exact));
   } catch (error) {
     if (errorCode(error) === "EEXIST") return;
     if (errorCode(error) !== "ENOENT") throw error;
-    yield* makeBase(disk, parentOf(base));
-    return yield* makeBase(disk, base);
+    yield* makeBase(disk, parentOf(base), modes.above, modes);
+    return yield* makeBase(disk, base, mode, modes);
   }
   try {
     yield* step(disk.syncDir(parentOf(base)));
@@ -70,8 +128,51 @@ function* makeBase(disk: Disk, base: string): Steps<void> {
   }
 }
 
+function mustBeFolder(path: string, kind: Kind): NotAQueueError {
+  const is = kind === "symlink"
+    ? "a symlink, which is not followed"
+    : kind === "other"
+    ? "a socket, FIFO or device"
+    : `a ${kind}`;
+  return new NotAQueueError(`Cannot open the queue: ${path} must be a folder, it is ${is}`);
+}
+
+function isOurs(name: string): boolean {
+  return (FOLDERS as readonly string[]).includes(name);
+}
+
+/**
+ * The six names, of a directory whose names may not be listed: one where events are only dropped.
+ */
+function* lookUp(disk: Disk, base: string): Steps<DirEntry[] | undefined> {
+  const found: DirEntry[] = [];
+  let isDrop = false;
+  for (const name of FOLDERS) {
+    try {
+      const { kind, mode } = yield* step(disk.lstat(`${base}/${name}`));
+      found.push({ name, kind });
+      if (name === "new") isDrop = isDropsEntrance(mode);
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error;
+    }
+  }
+  return isDrop ? found : undefined;
+}
+
+function* entriesOf(disk: Disk, base: string): Steps<readonly DirEntry[]> {
+  try {
+    return yield* step(disk.entries(base));
+  } catch (error) {
+    const found = errorCode(error) === "EACCES" ? yield* lookUp(disk, base) : undefined;
+    if (found) return found;
+    throw error;
+  }
+}
+
 /**
  * The names that decide whether a directory is a queue, or `undefined` when there is no directory.
+ *
+ * @throws {NotAQueueError} If one of ours is no folder.
  */
 function* survey(
   disk: Disk,
@@ -80,10 +181,11 @@ function* survey(
   const folders = new Set<string>();
   const foreign: string[] = [];
   try {
-    for (const { name, kind } of yield* step(disk.entries(base))) {
+    for (const { name, kind } of yield* entriesOf(disk, base)) {
       if (name.startsWith(".") || name === "lost+found") continue;
-      if (kind === "directory" && (FOLDERS as readonly string[]).includes(name)) folders.add(name);
-      else if (foreign.length < 3) foreign.push(name);
+      if (!isOurs(name)) foreign.push(name);
+      else if (kind !== "directory") throw mustBeFolder(`${base}/${name}`, kind);
+      else folders.add(name);
     }
   } catch (error) {
     if (errorCode(error) === "ENOENT") return undefined;
@@ -92,7 +194,7 @@ function* survey(
       cause: error,
     });
   }
-  return { folders, foreign };
+  return { folders, foreign: foreign.slice(0, 3) };
 }
 
 /**
@@ -122,51 +224,89 @@ export function* openLayout(disk: Disk, base: string, options: OpenOptions): Ste
       );
     }
   }
-  if (!found) yield* makeBase(disk, base);
-  const isGroups = options.group ||
-    folders.has("new") && isShared((yield* step(disk.lstat(`${base}/new`))).mode);
-  const modes = isGroups ? SHARED : PRIVATE;
+  const entrance = folders.has("new") ? (yield* step(disk.lstat(`${base}/new`))).mode : undefined;
+  const modes = modesOf(options.group, entrance);
+  if (!found) yield* makeBase(disk, base, modes.base, modes);
   if (options.create) {
     let made = 0;
     for (const name of FOLDERS) {
-      if (!folders.has(name)) made += Number(yield* makeFolder(disk, `${base}/${name}`, modes));
+      if (!folders.has(name)) made += Number(yield* makeFolder(disk, base, name, modes));
     }
     if (made > 0) yield* step(disk.syncDir(base));
   }
   if (options.group) {
     for (const name of folders) {
-      if ((yield* step(disk.lstat(`${base}/${name}`))).mode !== modes.dir) {
-        yield* step(disk.chmod(`${base}/${name}`, modes.dir));
+      const mode = modeOf(name, modes);
+      if ((yield* step(disk.lstat(`${base}/${name}`))).mode !== mode) {
+        yield* step(disk.chmod(`${base}/${name}`, mode));
       }
     }
   }
   return modes;
 }
 
-function isShared(mode: number): boolean {
-  return (mode & 0o020) !== 0;
+/**
+ * See to it that every folder below `defer/` is one, before anything is done there.
+ *
+ * @throws {NotAQueueError} If there is a symlink in the place of one.
+ */
+export function* checkDeferred(disk: Disk, base: string): Steps<void> {
+  for (const { name, kind } of yield* entriesIfThere(disk, `${base}/defer`)) {
+    const folder = `${base}/defer/${name}`;
+    if (kind === "symlink") throw mustBeFolder(folder, kind);
+    if (kind !== "directory") continue;
+    for (const bucket of yield* entriesIfThere(disk, folder)) {
+      if (bucket.kind === "symlink") throw mustBeFolder(`${folder}/${bucket.name}`, bucket.kind);
+    }
+  }
 }
 
-/** Make a folder with the queue's bits; false when it was there. */
-export function* makeFolder(disk: Disk, path: string, modes: Modes): Steps<boolean> {
+function* entriesIfThere(disk: Disk, folder: string): Steps<readonly DirEntry[]> {
   try {
-    yield* step(disk.makeDir(path, modes.dir));
+    return yield* step(disk.entries(folder));
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/**
+ * Make a folder with the queue's bits, given by its path below the base directory; false when it
+ * was there.
+ */
+export function* makeFolder(
+  disk: Disk,
+  base: string,
+  folder: string,
+  modes: Modes,
+): Steps<boolean> {
+  try {
+    yield* step(disk.makeDir(`${base}/${folder}`, modeOf(folder, modes), modes.exact));
   } catch (error) {
     if (errorCode(error) === "EEXIST") return false;
     throw error;
   }
-  if (modes.exact) yield* step(disk.chmod(path, modes.dir));
   return true;
 }
 
-/** Make a file with the queue's bits, on stable storage on return if durable. */
+/** Make an event's file with the queue's bits, on stable storage on return if durable. */
+export function* createEvent(
+  disk: Disk,
+  path: string,
+  bytes: Uint8Array,
+  { event, exact }: Modes,
+  durable: boolean,
+): Steps<void> {
+  yield* step(disk.create(path, bytes, { mode: event, exact, durable }));
+}
+
+/** Make any other file with the queue's bits, on stable storage on return if durable. */
 export function* createFile(
   disk: Disk,
   path: string,
   bytes: Uint8Array,
-  modes: Modes,
+  { file, exact }: Modes,
   durable: boolean,
 ): Steps<void> {
-  yield* step(disk.create(path, bytes, { mode: modes.file, durable }));
-  if (modes.exact) yield* step(disk.chmod(path, modes.file));
+  yield* step(disk.create(path, bytes, { mode: file, exact, durable }));
 }

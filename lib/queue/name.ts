@@ -2,12 +2,13 @@
  * The grammar of event file names: an event's whole state, so that every transition is one rename.
  *
  *     <id>[+<attempt>@<time>[~<tag>]][.json]
- *     0193c2a4-7b1e-7c3d-9a2f-5e6d7c8b9a0f+2@1795294104369~edge7-1k0f3mzt5wq8r2va-4242-k3x9p2a1-17.json
+ *     order-1001+2@1795294104369~edge7-1k0f3mzt5wq8r2va-4242-k3x9p2a1-17.json
  *
- * A tag is `<owner>-<n>[x<k>[s]]` and an owner `<host>-<pid>-<random>`: n counts the owner's claims,
- * k how many times in a row the event was taken over in flight, and `s` says that it is in flight
- * now. A host is `<readable>-<machine><kernel>`, of its name and two digests of eight characters:
- * equal hosts are one kernel under one name, and each digest can be compared on its own.
+ * A tag is `<owner>-<n>[x<k>[s]]` and an owner `<host>-<pid>-<random>`: n counts the owner's
+ * claims, k how many times in a row the event was taken over in flight, and `s` says that it is in
+ * flight now. A host is `<readable>-<machine><kernel>`, of its name and two digests of eight
+ * characters: equal hosts are one kernel under one name, and each digest can be compared on its
+ * own.
  *
  * Pure: names in, names out.
  *

@@ -35,10 +35,10 @@ export function isDiskFull(error: unknown): boolean {
  * Existing ones are left as they are.
  */
 export async function ensureFolder(place: Place, folder: string): Promise<void> {
-  let path = place.base;
-  for (const part of folder.split("/")) {
-    path += `/${part}`;
-    await run(makeFolder(place.runtime.disk, path, place.modes));
+  const parts = folder.split("/");
+  for (let depth = 1; depth <= parts.length; depth++) {
+    const below = parts.slice(0, depth).join("/");
+    await run(makeFolder(place.runtime.disk, place.base, below, place.modes));
   }
 }
 

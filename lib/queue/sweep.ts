@@ -23,11 +23,19 @@ const STRIDE = 256;
  *
  * @param signal Ends the sweep early.
  * @returns How many files were removed.
- * @throws The disk's error, when a folder can't be listed.
+ * @throws The disk's error, when a folder can't be listed; after the others were swept.
  */
 export async function sweep(queue: Queue, signal: AbortSignal): Promise<number> {
   let removed = 0;
-  for (const folder of WAY) removed += await sweepFolder(queue, folder, signal);
+  let failure: { readonly error: unknown } | undefined;
+  for (const folder of WAY) {
+    try {
+      removed += await sweepFolder(queue, folder, signal);
+    } catch (error) {
+      failure ??= { error };
+    }
+  }
+  if (failure) throw failure.error;
   return removed;
 }
 

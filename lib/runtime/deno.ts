@@ -4,21 +4,29 @@
  * The disk comes in three forms with the same promises: *blocking* (the default) serves each verb
  * with one system call on this thread, two to three times cheaper on a local disk; the second hands
  * it to Deno's thread pool, so that a slow network file system doesn't stop the requests in flight;
- * the third, in `deno_worker.ts`, is a consumer's.
+ * the third, in `disk_thread/`, is a consumer's.
+ *
+ * Somebody else may write into the folders, so a name may stand for another thing from one call to
+ * the next. What is opened is looked at by what is open. Deno can't open without following and
+ * without waiting, nor change the mode of what is open; `node:fs` can, and is loaded (16 ms) where
+ * that is needed. With permissions for some paths only, Deno follows symlinks even where `node:fs`
+ * is told not to, and cuts a slash at the end of a path; so nothing here relies on either alone.
  *
  * @module
  */
 
 import { hostIds } from "./host.ts";
-import type {
-  CreateOptions,
-  DirEntry,
-  Disk,
-  FileContent,
-  Kind,
-  Lock,
-  Runtime,
-  Stat,
+import {
+  type Connection,
+  type CreateOptions,
+  type DirEntry,
+  type Disk,
+  errorCode,
+  type FileContent,
+  type Kind,
+  type Lock,
+  type Runtime,
+  type Stat,
 } from "./runtime.ts";
 import { clock, random, sha256 } from "./web.ts";
 
@@ -43,12 +51,44 @@ function statOf(info: Deno.FileInfo): Stat {
 }
 
 /** What `lstat` saw is what was opened: the guard against a path exchanged between the two. */
-function isSameFile(a: Stat, b: Stat): boolean {
-  return b.kind === "file" && a.ino === b.ino && a.dev === b.dev;
+function isSame(a: Stat, b: Stat): boolean {
+  return a.kind === b.kind && a.ino === b.ino && a.dev === b.dev;
 }
 
 function isReadable(stat: Stat, maxBytes: number): boolean {
   return stat.kind === "file" && stat.size <= maxBytes;
+}
+
+/** Loaded by its name when it is first needed: an import would cost every start. */
+function node() {
+  // deno-lint-ignore no-process-global -- an import is what is to be avoided
+  return process.getBuiltinModule("node:fs");
+}
+
+/** What `node:fs` says of a file that is open. */
+interface NodeStats extends Omit<Stat, "kind"> {
+  isFile(): boolean;
+  isDirectory(): boolean;
+}
+
+function statOfNode(stats: NodeStats): Stat {
+  const { size, mtimeMs, ctimeMs, ino, dev, nlink, mode, uid, gid } = stats;
+  return {
+    kind: stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other",
+    size,
+    mtimeMs: Math.floor(mtimeMs),
+    ctimeMs: Math.floor(ctimeMs),
+    ino,
+    dev,
+    nlink,
+    mode: mode & 0o7777,
+    uid,
+    gid,
+  };
+}
+
+function refusal(code: string, message: string): Error {
+  return Object.assign(new Error(`${code}: ${message}`), { code });
 }
 
 async function* list(dir: string): AsyncIterable<DirEntry> {
@@ -59,13 +99,48 @@ function entries(dir: string): DirEntry[] {
   return Array.from(Deno.readDirSync(dir), (entry) => ({ name: entry.name, kind: kindOf(entry) }));
 }
 
+/**
+ * Deno opens whatever comes up in a folder that it watches, following symlinks, and stands still,
+ * this thread with it, when that is a FIFO. So where others write as well the folder is looked at.
+ */
 function watch(dir: string, onChange: () => void): () => void {
-  let watcher: Deno.FsWatcher;
   try {
-    watcher = Deno.watchFs(dir, { recursive: false });
+    return isShared(lstat(dir)) ? watchByLooks(dir, onChange) : watchByEvents(dir, onChange);
   } catch {
     return () => {}; // only a hint: no watches left, or a file system without them
   }
+}
+
+/** The time between two looks at a folder, soon after a change and long after. */
+const SHORTEST_LOOK_MS = 10;
+const LONGEST_LOOK_MS = 100;
+
+/** Within this time another change may leave the mtime as it is. */
+const MTIME_TICK_MS = 20;
+
+function watchByLooks(dir: string, onChange: () => void): () => void {
+  let seenMs = lstat(dir).mtimeMs;
+  let pauseMs = SHORTEST_LOOK_MS;
+  let timer = setTimeout(look, pauseMs);
+  function look() {
+    let mtimeMs = NaN;
+    try {
+      mtimeMs = lstat(dir).mtimeMs;
+    } catch {
+      // the folder went away: polling goes on
+    }
+    const isChanged = mtimeMs !== seenMs && !Number.isNaN(mtimeMs);
+    // a fresh one is told again at the next look, for what came in the same tick
+    seenMs = Date.now() - mtimeMs < MTIME_TICK_MS ? NaN : mtimeMs;
+    pauseMs = isChanged ? SHORTEST_LOOK_MS : Math.min(pauseMs * 1.5, LONGEST_LOOK_MS);
+    timer = setTimeout(look, pauseMs);
+    if (isChanged) onChange();
+  }
+  return () => clearTimeout(timer);
+}
+
+function watchByEvents(dir: string, onChange: () => void): () => void {
+  const watcher = Deno.watchFs(dir, { recursive: false });
   (async () => {
     try {
       for await (const _ of watcher) onChange();
@@ -113,29 +188,60 @@ async function closingLater<T>(
   }
 }
 
-/**
- * The path such that only a folder answers to it: `Deno.remove` alone would remove a file of that
- * name.
- */
-const folder = (path: string) => `${path}/`;
+/** What a file that was opened holds, unless it isn't the one that was seen or is too large. */
+function contentOf(
+  seen: Stat,
+  stat: Stat,
+  maxBytes: number,
+  readInto: (rest: Uint8Array) => number | null,
+): FileContent {
+  if (!isSame(seen, stat) || stat.size > maxBytes) return { stat, bytes: undefined };
+  const bytes = new Uint8Array(stat.size);
+  let filled = 0;
+  while (filled < bytes.length) {
+    const count = readInto(bytes.subarray(filled));
+    if (!count) break;
+    filled += count;
+  }
+  return { stat, bytes: bytes.subarray(0, filled) };
+}
 
-const asDate = (ms: number) => new Date(ms);
-
+/** Read, never waiting for the other end of a FIFO. */
 function read(path: string, maxBytes: number): FileContent {
-  const seen = statOf(Deno.lstatSync(path));
+  const seen = lstat(path);
   if (!isReadable(seen, maxBytes)) return { stat: seen, bytes: undefined };
-  return closing(Deno.openSync(path), (file) => {
+  const { openSync, fstatSync, readSync, closeSync, constants } = node();
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = openSync(path, O_RDONLY | O_NOFOLLOW! | O_NONBLOCK!);
+  try {
+    const stat = statOfNode(fstatSync(file));
+    return contentOf(seen, stat, maxBytes, (rest) => readSync(file, rest));
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * As `read`, for a file that was renamed here and therefore may be written to: 6 µs cheaper, the
+ * half of it. Opened for reading and writing, a FIFO has both its ends.
+ */
+function readOwn(path: string, maxBytes: number): FileContent {
+  const seen = lstat(path);
+  if (!isReadable(seen, maxBytes)) return { stat: seen, bytes: undefined };
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(path, { read: true, write: true });
+  } catch {
+    return read(path, maxBytes); // another's, which may be read only; or gone
+  }
+  return closing(file, () => {
     const stat = statOf(file.statSync());
-    if (!isSameFile(seen, stat) || stat.size > maxBytes) return { stat, bytes: undefined };
-    const bytes = new Uint8Array(stat.size);
-    let filled = 0;
-    while (filled < bytes.length) {
-      const count = file.readSync(bytes.subarray(filled));
-      if (count === null) break;
-      filled += count;
-    }
-    return { stat, bytes: bytes.subarray(0, filled) };
+    return contentOf(seen, stat, maxBytes, (rest) => file.readSync(rest));
   });
+}
+
+function lstat(path: string): Stat {
+  return statOf(Deno.lstatSync(path));
 }
 
 function rename(from: string, to: string): void {
@@ -154,45 +260,169 @@ function monotonicMs(): number {
   return performance.now();
 }
 
+/** Make a file with just these permission bits: given to what is open, whatever the umask. */
+function createExactly(path: string, bytes: Uint8Array, { mode, durable }: CreateOptions): void {
+  const { openSync, fchmodSync, writeSync, fsyncSync, closeSync, constants } = node();
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  const file = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW!, mode);
+  try {
+    fchmodSync(file, mode);
+    for (let written = 0; written < bytes.length;) {
+      written += writeSync(file, bytes, written, bytes.length - written);
+    }
+    if (durable) fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function create(path: string, bytes: Uint8Array, options: CreateOptions): void {
+  if (options.exact) return createExactly(path, bytes, options);
+  closing(Deno.openSync(path, { write: true, createNew: true, mode: options.mode }), (file) => {
+    for (let written = 0; written < bytes.length;) {
+      written += file.writeSync(bytes.subarray(written));
+    }
+    if (options.durable) file.syncSync();
+  });
+}
+
+/** What was seen at a path that must be a folder's. */
+function asFolder(path: string, seen: Stat): Stat {
+  if (seen.kind === "directory") return seen;
+  throw refusal("ENOTDIR", `'${path}' is not a folder`);
+}
+
+/** Open a folder, and only a folder, and use it. */
+function usingFolder<T>(path: string, use: (folder: number) => T): T {
+  const seen = asFolder(path, lstat(path));
+  const { openSync, fstatSync, closeSync, constants } = node();
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const folder = openSync(path, O_RDONLY | O_DIRECTORY! | O_NOFOLLOW! | O_NONBLOCK!);
+  try {
+    if (!isSame(seen, statOfNode(fstatSync(folder)))) {
+      throw refusal("ENOTDIR", `'${path}' was exchanged`);
+    }
+    return use(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+function chmod(path: string, mode: number): void {
+  usingFolder(path, (folder) => node().fchmodSync(folder, mode));
+}
+
+function makeDir(path: string, mode: number, exact = false): void {
+  Deno.mkdirSync(path, { mode });
+  if (exact) chmod(path, mode);
+}
+
+function removeDir(path: string): void {
+  // what removes a folder would remove a file of that name as well
+  asFolder(path, lstat(path));
+  Deno.removeSync(path);
+}
+
+function touch(path: string, ms: number): void {
+  node().lutimesSync(path, new Date(ms), new Date(ms));
+}
+
+/** Whether others write here as well, who may put a FIFO in the place of a folder. */
+function isShared({ mode }: Stat): boolean {
+  return (mode & 0o022) !== 0;
+}
+
+function syncShared(path: string): void {
+  usingFolder(path, (folder) => node().fsyncSync(folder));
+}
+
+function syncDir(path: string): void {
+  if (isShared(asFolder(path, lstat(path)))) return syncShared(path);
+  closing(Deno.openSync(path), (dir) => dir.syncSync());
+}
+
+/** What was seen at a path that must be a file's. */
+function asFile(path: string, seen: Stat): Stat {
+  if (seen.kind === "file") return seen;
+  throw refusal(seen.kind === "directory" ? "EISDIR" : "ELOOP", `'${path}' is no file`);
+}
+
+function syncFile(path: string): void {
+  const seen = asFile(path, lstat(path));
+  const { openSync, fstatSync, fsyncSync, closeSync, constants } = node();
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = openSync(path, O_RDONLY | O_NOFOLLOW! | O_NONBLOCK!);
+  try {
+    if (!isSame(seen, statOfNode(fstatSync(file)))) {
+      throw refusal("ELOOP", `'${path}' was exchanged`);
+    }
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The lock, when what is open is what was seen, and nobody has it. */
+function lockIf(isOurs: boolean, file: Deno.FsFile, path: string, isSeen: boolean) {
+  if (!isOurs || !isSeen) file.close();
+  if (!isSeen) throw refusal("ELOOP", `'${path}' was exchanged`);
+  return isOurs ? lockOf(file) : undefined;
+}
+
 /**
  * What a thread of its own may do to a disk, for one that is given its program as a text:
  * functions, and those they are made of.
  */
-export const THREAD_VERBS = { list, read, rename, remove, removeInPool, monotonicMs } as const;
-export const THREAD_PARTS = [kindOf, statOf, isSameFile, isReadable, closing] as const;
+export const THREAD_VERBS = {
+  list,
+  lstat,
+  read,
+  readOwn,
+  rename,
+  remove,
+  removeInPool,
+  monotonicMs,
+} as const;
+export const THREAD_PARTS = [
+  kindOf,
+  statOf,
+  statOfNode,
+  node,
+  isSame,
+  isReadable,
+  contentOf,
+  closing,
+] as const;
 
 /** A disk whose verbs block this thread for one system call each. */
 export const blockingDisk: Disk = {
   list,
   entries,
   watch,
-  lstat: (path) => statOf(Deno.lstatSync(path)),
+  lstat,
   read,
-  create(path, bytes, options: CreateOptions) {
-    closing(Deno.openSync(path, { write: true, createNew: true, mode: options.mode }), (file) => {
-      for (let written = 0; written < bytes.length;) {
-        written += file.writeSync(bytes.subarray(written));
-      }
-      if (options.durable) file.syncSync();
-    });
-  },
+  create,
   rename,
   link: (from, to) => Deno.linkSync(from, to),
   remove,
-  makeDir: (path, mode) => Deno.mkdirSync(path, { mode }),
-  removeDir: (path) => Deno.removeSync(folder(path)),
-  touch: (path, ms) => Deno.utimeSync(path, asDate(ms), asDate(ms)),
-  chmod: (path, mode) => Deno.chmodSync(path, mode),
-  syncDir: (path) => closing(Deno.openSync(path), (dir) => dir.syncSync()),
+  makeDir,
+  removeDir,
+  touch,
+  chmod,
+  syncDir,
+  syncFile,
   tryLock(path) {
+    const seen = asFile(path, lstat(path));
     const file = Deno.openSync(path, { read: true, write: true });
-    let isLocked = false;
+    let isTried = false;
     try {
-      isLocked = file.tryLockSync(true);
+      const isSeen = isSame(seen, statOf(file.statSync()));
+      const isOurs = isSeen && file.tryLockSync(true);
+      isTried = true;
+      return lockIf(isOurs, file, path, isSeen);
     } finally {
-      if (!isLocked) file.close();
+      if (!isTried) file.close();
     }
-    return isLocked ? lockOf(file) : undefined;
   },
 };
 
@@ -209,45 +439,64 @@ export const asyncDisk: Disk = {
   async read(path, maxBytes): Promise<FileContent> {
     const seen = statOf(await Deno.lstat(path));
     if (!isReadable(seen, maxBytes)) return { stat: seen, bytes: undefined };
-    return await closingLater(Deno.open(path), async (file) => {
-      const stat = statOf(await file.stat());
-      if (!isSameFile(seen, stat) || stat.size > maxBytes) return { stat, bytes: undefined };
+    const { promises, constants } = node();
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+    const file = await promises.open(path, O_RDONLY | O_NOFOLLOW! | O_NONBLOCK!);
+    try {
+      const stat = statOfNode(await file.stat());
+      if (!isSame(seen, stat) || stat.size > maxBytes) return { stat, bytes: undefined };
       const bytes = new Uint8Array(stat.size);
       let filled = 0;
       while (filled < bytes.length) {
-        const count = await file.read(bytes.subarray(filled));
-        if (count === null) break;
-        filled += count;
+        const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, null);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
       }
       return { stat, bytes: bytes.subarray(0, filled) };
-    });
+    } finally {
+      await file.close();
+    }
   },
-  create(path, bytes, { mode, durable }: CreateOptions) {
-    const opening = Deno.open(path, { write: true, createNew: true, mode });
-    return closingLater(opening, async (file) => {
+  async create(path, bytes, options: CreateOptions) {
+    if (options.exact) return createExactly(path, bytes, options);
+    const opening = Deno.open(path, { write: true, createNew: true, mode: options.mode });
+    await closingLater(opening, async (file) => {
       for (let written = 0; written < bytes.length;) {
         written += await file.write(bytes.subarray(written));
       }
-      if (durable) await file.sync();
+      if (options.durable) await file.sync();
     });
   },
   rename: (from, to) => Deno.rename(from, to),
   link: (from, to) => Deno.link(from, to),
   remove: removeInPool,
-  makeDir: (path, mode) => Deno.mkdir(path, { mode }),
-  removeDir: (path) => Deno.remove(folder(path)),
-  touch: (path, ms) => Deno.utime(path, asDate(ms), asDate(ms)),
-  chmod: (path, mode) => Deno.chmod(path, mode),
-  syncDir: (path) => closingLater(Deno.open(path), (dir) => dir.sync()),
+  async makeDir(path, mode, exact = false) {
+    await Deno.mkdir(path, { mode });
+    if (exact) chmod(path, mode);
+  },
+  async removeDir(path) {
+    asFolder(path, statOf(await Deno.lstat(path)));
+    await Deno.remove(path);
+  },
+  touch: (path, ms) => node().promises.lutimes(path, new Date(ms), new Date(ms)),
+  chmod: async (path, mode) => await Promise.resolve(chmod(path, mode)),
+  async syncDir(path) {
+    if (isShared(asFolder(path, statOf(await Deno.lstat(path))))) return syncShared(path);
+    await closingLater(Deno.open(path), (dir) => dir.sync());
+  },
+  syncFile: async (path) => await Promise.resolve(syncFile(path)),
   async tryLock(path) {
+    const seen = asFile(path, statOf(await Deno.lstat(path)));
     const file = await Deno.open(path, { read: true, write: true });
-    let isLocked = false;
+    let isTried = false;
     try {
-      isLocked = await file.tryLock(true);
+      const isSeen = isSame(seen, statOf(await file.stat()));
+      const isOurs = isSeen && await file.tryLock(true);
+      isTried = true;
+      return lockIf(isOurs, file, path, isSeen);
     } finally {
-      if (!isLocked) file.close();
+      if (!isTried) file.close();
     }
-    return isLocked ? lockOf(file) : undefined;
   },
 };
 
@@ -283,7 +532,10 @@ function mayReach(url: URL): boolean {
     "granted";
 }
 
-/** How long a connection is kept that nobody uses. Deno's own 90 s of many destinations use up files. */
+/**
+ * How long a connection is kept that nobody uses. Deno's own 90 s of many destinations use up
+ * files.
+ */
 const IDLE_MS = 15_000;
 
 /** The connections kept by `fetch`; made when they are needed. */
@@ -305,18 +557,33 @@ function decodes(contentEncoding: string, acceptEncoding: string): boolean {
   return acceptEncoding !== "identity" && (contentEncoding === "gzip" || contentEncoding === "br");
 }
 
-const serve: NonNullable<Runtime["serve"]> = (address, handler) => {
-  const cut = new AbortController();
-  const server = Deno.serve({ ...address, signal: cut.signal, onListen() {} }, handler);
-  const { hostname, port } = server.addr;
+function connectionOf(conn: Deno.TcpConn): Connection {
+  try {
+    conn.setNoDelay();
+  } catch {
+    // some systems refuse once the peer has gone: reading will tell
+  }
+  let isOpen = true;
+  return {
+    localAddress: conn.localAddr.hostname,
+    read: async (into) => await conn.read(into) ?? undefined,
+    write: (bytes) => conn.write(bytes),
+    closeWrite: () => conn.closeWrite(),
+    close() {
+      if (isOpen) conn.close();
+      isOpen = false;
+    },
+  };
+}
+
+const listen: NonNullable<Runtime["listen"]> = (address) => {
+  const listener = Deno.listen(address);
+  const { hostname, port } = listener.addr;
   return {
     hostname,
     port,
-    async stop(requests) {
-      if (requests === "answer") return await server.shutdown();
-      cut.abort();
-      await server.finished;
-    },
+    accept: async () => connectionOf(await listener.accept()),
+    close: () => listener.close(),
   };
 };
 
@@ -335,6 +602,19 @@ function memoryBytes(): number | undefined {
   }
 }
 
+function spareFiles(dir: string, most: number): number {
+  const open: Deno.FsFile[] = [];
+  let spare = most;
+  try {
+    while (open.length < most) open.push(Deno.openSync(dir));
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "EMFILE" || code === "ENFILE") spare = open.length; // else nothing can be known
+  }
+  for (const file of open) file.close();
+  return spare;
+}
+
 /** The runtime this process runs on; `disk` is {@linkcode blockingDisk} unless told otherwise. */
 export function denoRuntime(disk: Disk = blockingDisk): Runtime {
   return {
@@ -343,7 +623,8 @@ export function denoRuntime(disk: Disk = blockingDisk): Runtime {
     fetch: fetchDeno,
     closeIdle,
     decodes,
-    serve,
+    listen,
+    spareFiles,
     mayReach,
     random,
     sha256,

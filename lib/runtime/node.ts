@@ -9,14 +9,15 @@
  */
 
 import {
-  chmodSync,
   closeSync,
   constants,
   type Dirent,
+  fchmodSync,
   fstatSync,
   fsyncSync,
   linkSync,
   lstatSync,
+  lutimesSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -26,7 +27,6 @@ import {
   rmdirSync,
   type Stats,
   unlinkSync,
-  utimesSync,
   watch,
   writeSync,
 } from "node:fs";
@@ -68,6 +68,14 @@ function statOf(stats: Stats): Stat {
 
 const entryOf = (entry: Dirent): DirEntry => ({ name: entry.name, kind: kindOf(entry) });
 
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
+
+/** For reading: neither through a symlink nor waiting for the other end of a FIFO. */
+const READING = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+
+/** For a new file: not through a symlink. */
+const CREATING = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+
 /** Open a file, use it and close it. */
 function using<T>(path: string, flags: number, mode: number, use: (file: number) => T): T {
   const file = openSync(path, flags, mode);
@@ -76,6 +84,11 @@ function using<T>(path: string, flags: number, mode: number, use: (file: number)
   } finally {
     closeSync(file);
   }
+}
+
+/** Open a folder, and only a folder, and use it. */
+function usingFolder<T>(path: string, use: (folder: number) => T): T {
+  return using(path, READING | O_DIRECTORY, 0, use);
 }
 
 function readAll(file: number, size: number): Uint8Array {
@@ -93,6 +106,12 @@ function codedError(code: string, message: string): Error {
   return Object.assign(new Error(`${code}: ${message}`), { code });
 }
 
+function mustBeFile(path: string): void {
+  const kind = kindOf(lstatSync(path));
+  if (kind === "directory") throw codedError("EISDIR", `'${path}' is no file`);
+  if (kind !== "file") throw codedError("ELOOP", `'${path}' is no file`);
+}
+
 /** A disk whose verbs block this thread for one system call each. */
 export const nodeDisk: Disk = {
   async *list(dir) {
@@ -103,7 +122,7 @@ export const nodeDisk: Disk = {
   read(path, maxBytes): FileContent {
     const seen = statOf(lstatSync(path));
     if (seen.kind !== "file" || seen.size > maxBytes) return { stat: seen, bytes: undefined };
-    return using(path, constants.O_RDONLY, 0, (file) => {
+    return using(path, READING, 0, (file) => {
       const stat = statOf(fstatSync(file));
       // what was seen is what was opened, or the path was exchanged between the two
       const isSame = stat.kind === "file" && stat.ino === seen.ino && stat.dev === seen.dev;
@@ -111,9 +130,9 @@ export const nodeDisk: Disk = {
       return { stat, bytes: readAll(file, stat.size) };
     });
   },
-  create(path, bytes, { mode, durable }) {
-    const { O_WRONLY, O_CREAT, O_EXCL } = constants;
-    using(path, O_WRONLY | O_CREAT | O_EXCL, mode, (file) => {
+  create(path, bytes, { mode, exact, durable }) {
+    using(path, CREATING, mode, (file) => {
+      if (exact) fchmodSync(file, mode);
       for (let written = 0; written < bytes.length;) {
         written += writeSync(file, bytes, written, bytes.length - written);
       }
@@ -123,16 +142,23 @@ export const nodeDisk: Disk = {
   rename: (from, to) => renameSync(from, to),
   link: (from, to) => linkSync(from, to),
   remove: (path) => unlinkSync(path),
-  makeDir: (path, mode) => void mkdirSync(path, { mode }),
+  makeDir(path, mode, exact) {
+    mkdirSync(path, { mode });
+    if (exact) usingFolder(path, (folder) => fchmodSync(folder, mode));
+  },
   removeDir: (path) => rmdirSync(path),
   touch(path, ms) {
     const seconds = (ms + MICROSECOND_MS) / 1_000;
-    utimesSync(path, seconds, seconds);
+    lutimesSync(path, seconds, seconds);
   },
-  chmod: (path, mode) => chmodSync(path, mode),
-  syncDir: (path) => using(path, constants.O_RDONLY, 0, (dir) => fsyncSync(dir)),
+  chmod: (path, mode) => usingFolder(path, (folder) => fchmodSync(folder, mode)),
+  syncDir: (path) => usingFolder(path, (folder) => fsyncSync(folder)),
+  syncFile(path) {
+    mustBeFile(path);
+    using(path, READING, 0, (file) => fsyncSync(file));
+  },
   tryLock(path) {
-    if (kindOf(lstatSync(path)) === "directory") throw codedError("EISDIR", `lock '${path}'`);
+    mustBeFile(path);
     throw codedError("ENOTSUP", `Node has no file locks, lock '${path}'`);
   },
   watch(dir, onChange) {

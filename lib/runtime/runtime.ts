@@ -68,6 +68,8 @@ export interface Lock {
 export interface CreateOptions {
   /** Permission bits before the umask. */
   readonly mode: number;
+  /** Whether the file gets just these bits, whatever the umask. @default {false} */
+  readonly exact?: boolean;
   /** `false` leaves the bytes to the operating system: a power cut may lose them. */
   readonly durable: boolean;
 }
@@ -109,8 +111,8 @@ export interface Disk {
   /** Read a regular file of at most `maxBytes`. Never follows a symlink, never blocks on a FIFO. */
   read(path: string, maxBytes: number): Awaitable<FileContent>;
   /**
-   * Make a file that must not exist (`EEXIST`) and write all of `bytes`; on stable storage on
-   * return if durable. A failure can leave a part of it.
+   * Make a file that must not exist (`EEXIST`, also for a symlink) and write all of `bytes`; on
+   * stable storage on return if durable. A failure can leave a part of it.
    */
   create(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<void>;
   /**
@@ -128,22 +130,30 @@ export interface Disk {
    * Remove a name that isn't a folder. Look first: what happens to an empty folder is not promised.
    */
   remove(path: string): Awaitable<void>;
-  /** Make one folder (`EEXIST` if there, `ENOENT` without its parent); `mode` before the umask. */
-  makeDir(path: string, mode: number): Awaitable<void>;
+  /**
+   * Make one folder (`EEXIST` if there, `ENOENT` without its parent); `mode` before the umask, or
+   * exactly.
+   */
+  makeDir(path: string, mode: number, exact?: boolean): Awaitable<void>;
   /**
    * Remove an empty folder (`ENOTEMPTY` if it isn't empty, `ENOTDIR` if it is a file or a symlink,
    * which stays).
    */
   removeDir(path: string): Awaitable<void>;
-  /** Set a file's mtime, Unix ms. */
+  /** Set a file's mtime, Unix ms; of a symlink its own. */
   touch(path: string, mtimeMs: number): Awaitable<void>;
-  /** Set permission bits, whatever the umask. */
+  /** Set a folder's permission bits (`ENOTDIR` if it is anything else, a symlink as well). */
   chmod(path: string, mode: number): Awaitable<void>;
-  /** Put the names in a folder on stable storage. */
+  /** Put the names in a folder on stable storage (`ENOTDIR` if it is anything else). */
   syncDir(path: string): Awaitable<void>;
   /**
+   * Put a file on stable storage, its bytes and, on ext4, xfs and btrfs, the names it has got: for
+   * those who may not open the folder (`ELOOP` if it is no file).
+   */
+  syncFile(path: string): Awaitable<void>;
+  /**
    * Lock an existing file for this process until released or dead; `undefined` while somebody else
-   * holds it. The lock follows renames.
+   * holds it. The lock follows renames. `EISDIR` for a folder, `ELOOP` for what is no file either.
    */
   tryLock(path: string): Awaitable<Lock | undefined>;
   /**
@@ -151,6 +161,22 @@ export interface Disk {
    * how to stop.
    */
   watch(dir: string, onChange: () => void): () => void;
+  /**
+   * The same disk, but no verb follows a symlink in the place of a folder below `root`: it fails
+   * with `ENOTDIR`, but for `lstat` and `watch`. Only where a disk does that cheaper than by
+   * looking before and after each verb: {@linkcode file://./within.ts} does it on any disk.
+   */
+  within?(root: string): Disk;
+  /**
+   * From now on wait no longer than this for the disk to answer: after it what is being waited for
+   * fails with `EIO`, and so does every verb asked for later, at once. Only on disks that can fail
+   * to answer without this thread standing still.
+   *
+   * @param ms How long it may answer nothing while something is asked of it.
+   * @param onGivenUp Told when that has happened.
+   * @returns Lifts the limit; what has been given up stays so.
+   */
+  limitWait?(ms: number, onGivenUp: () => void): () => void;
 }
 
 /** Time. */
@@ -166,17 +192,36 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** An HTTP server that is running. */
-export interface HttpServer {
+/** One connection with a peer; a stream of bytes each way. */
+export interface Connection {
+  /** The address of this end, without brackets: the one the peer chose to connect to. */
+  readonly localAddress: string;
+  /**
+   * Read what is there, at least one byte, into the front of `into`; `undefined` when the peer will
+   * send no more. One read at a time; it may go on beside a write.
+   */
+  read(into: Uint8Array): Promise<number | undefined>;
+  /** Write some of `bytes`, at least one; says how many. One write at a time. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Tell the peer that no more will come; it may still send. */
+  closeWrite(): Promise<void>;
+  /** End it; a second time does nothing. What is being read or written rejects. */
+  close(): void;
+}
+
+/** A place where connections arrive. */
+export interface Listener {
   /** Where it listens, without brackets. */
   readonly hostname: string;
   /** The port, also when it was left to the system. */
   readonly port: number;
   /**
-   * Take no more connections. Resolves when those there are have ended: `"answer"` lets the answers
-   * out that are on their way, but may cut a body that isn't whole yet; `"cut"` ends all at once.
+   * The next connection. A rejection (`EMFILE`, a peer that has gone) says nothing of the next
+   * ones: they may be asked for again.
    */
-  stop(requests: "answer" | "cut"): Promise<void>;
+  accept(): Promise<Connection>;
+  /** Take no more; a waiting `accept` rejects. */
+  close(): void;
 }
 
 /** Everything the product needs of the world. */
@@ -198,15 +243,18 @@ export interface Runtime {
    */
   readonly decodes?: (contentEncoding: string, acceptEncoding: string) => boolean;
   /**
-   * Answer HTTP requests at an address; port 0 leaves the port to the system. Missing where a
-   * runtime has no server.
+   * Let connections arrive at an address; port 0 leaves the port to the system. Missing where a
+   * runtime can't.
    *
    * @throws The network's error, when the address can't be had.
    */
-  readonly serve?: (
-    address: { readonly hostname: string; readonly port: number },
-    handler: (request: Request) => Promise<Response>,
-  ) => HttpServer;
+  readonly listen?: (address: { readonly hostname: string; readonly port: number }) => Listener;
+  /**
+   * How many files and connections this process may still open, `most` at most: counted by opening
+   * the folder `dir` so many times at once, which is the only way that needs no permission. `most`
+   * where that tells nothing.
+   */
+  readonly spareFiles?: (dir: string, most: number) => number;
   /** Whether this process may talk to the host and port of `url`. */
   mayReach(url: URL): boolean;
   /**
@@ -223,7 +271,9 @@ export interface Runtime {
    * kernel have it in common. `undefined` where there is none, or it may not be read.
    */
   readonly bootId: string | undefined;
-  /** Of the machine, also after a restart; `undefined` where there is none, or it may not be read. */
+  /**
+   * Of the machine, also after a restart; `undefined` where there is none, or it may not be read.
+   */
   readonly machineId: string | undefined;
   /**
    * Whether what is on a device ({@linkcode Stat.dev}) is reached through this kernel only, as on a

@@ -14,13 +14,30 @@ export function defaultBudgetBytes(memoryBytes: number | undefined): number {
   return Math.min(MOST_BY_DEFAULT, Math.floor((memoryBytes ?? Infinity) / SHARE_BY_DEFAULT));
 }
 
+/**
+ * The memory that an event takes while it is being taken in or sent: its bytes, the two copies that
+ * are handed to the network, and as much again that has been let go of and not been collected yet.
+ * So measured.
+ */
+export function memoryFor(bytes: number): number {
+  return 8 * bytes;
+}
+
+/** Bytes that many share. */
+export interface Budget {
+  /** Take so many; `false`, and none taken, when there are fewer left. */
+  take(bytes: number): boolean;
+  /** Give back what was taken. */
+  give(bytes: number): void;
+}
+
 interface Waiter {
   readonly bytes: number;
   readonly resolve: (isTaken: boolean) => void;
 }
 
 /** Bytes that may be taken, and are given back. */
-export class ByteBudget {
+export class ByteBudget implements Budget {
   readonly #limit: () => number;
   #used = 0;
   readonly #waiters: Waiter[] = [];

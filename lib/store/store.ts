@@ -213,7 +213,7 @@ export interface StoreLimits {
   readonly leaseMs: number;
   /** Largest event. */
   readonly maxBytes: number;
-  /** How often to look when nothing tells of a change, and how long what is refused is left alone. */
+  /** How often to look when nothing tells of a change; what is refused is left alone as long. */
   readonly pollMs: number;
 }
 
@@ -243,6 +243,8 @@ export interface Store {
    * @throws The store's error, when it isn't fit to be used.
    */
   open(): Promise<void>;
+  /** The consumer stops: nothing is waited for longer than this any more, while it is silent. */
+  limitWait(ms: number): void;
   /**
    * Take leave of the peers, and take back what was said by {@linkcode Store.markOpen}. All claims
    * must be settled; nothing may be claimed any more.

@@ -47,6 +47,11 @@ export class Reporter {
   trouble(verb: string, error: unknown, reason: string, id?: string): void {
     const code = errorCode(error);
     if (code === undefined) throw error;
+    this.refused(verb, code, reason, id);
+  }
+
+  /** Report the same of an error of which only the code is known. */
+  refused(verb: string, code: string, reason: string, id?: string): void {
     const more = this.#count(`${verb} ${code} ${reason}`);
     if (more === undefined) return;
     const event = id === undefined ? {} : { id };

@@ -29,7 +29,12 @@ async function bench(disk: Disk = blockingDisk, maxBytes = 10_000): Promise<Benc
   const queue = await Queue.open(dir.path, denoRuntime(disk), { create: true });
   const refused: unknown[] = [];
   const onRefused = (error: unknown) => void refused.push(error);
-  const acceptor = new Acceptor(queue, LOOPBACK, { forwardTo: FORWARD_TO, maxBytes, onRefused });
+  const acceptor = new Acceptor(queue, LOOPBACK, {
+    forwardTo: FORWARD_TO,
+    maxBytes,
+    onRefused,
+    onTrouble: onRefused,
+  });
   return {
     url: acceptor.url,
     base: dir.path,
@@ -202,8 +207,12 @@ Deno.test("a runtime without a server says so", async () => {
   await using dir = await tempDir();
   const runtime: Runtime = nodeRuntime();
   const queue = await Queue.open(dir.path, runtime, { create: true });
-  const options = { forwardTo: FORWARD_TO, maxBytes: 1, onRefused: () => {} };
-  assertThrows(() => new Acceptor(queue, LOOPBACK, options), TypeError, "no HTTP server");
+  const options = { forwardTo: FORWARD_TO, maxBytes: 1, onRefused: () => {}, onTrouble: () => {} };
+  assertThrows(
+    () => new Acceptor(queue, LOOPBACK, options),
+    TypeError,
+    "this runtime can't listen",
+  );
 });
 
 Deno.test("only loopback addresses are served unless told otherwise", () => {

@@ -6,6 +6,7 @@ import type { ConsumerOptions } from "../../lib/config/consumer.ts";
 import type { Dispatcher } from "../../lib/consumer/dispatcher.ts";
 import type { Maintenance } from "../../lib/consumer/maintenance.ts";
 import { Semaphore } from "../../lib/consumer/semaphore.ts";
+import { ByteBudget } from "../../lib/store/budget.ts";
 import { DiskFailure } from "../../lib/store/failure.ts";
 import type { Claim, Store } from "../../lib/store/store.ts";
 import type { TraceEvent } from "../../lib/telemetry/trace.ts";
@@ -72,7 +73,9 @@ async function dispatching(
   const store = storage.connect({ limits: settings, trace, once });
   const other = storage.connect({ limits: settings, trace, once: false });
   const { world } = storage;
-  const parts = { store, world, options: settings, semaphore, trace, stop: stop.signal, once };
+  const budget = new ByteBudget(() => Infinity);
+  const made = { store, world, options: settings, semaphore, budget };
+  const parts = { ...made, trace, stop: stop.signal, once };
   const assembled = assemble(parts);
   const { dispatcher } = assembled;
   await yard.world.run(() =>

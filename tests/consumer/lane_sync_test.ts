@@ -12,7 +12,7 @@ const ANSWERED = attempt("delivered", { status: 200 });
 async function fill(parts: Parts, storage: MemoryStorage, count: number): Promise<void> {
   for (let n = 0; n < count; n++) {
     storage.put(eventText());
-    parts.lanes.enqueue(parts.station(), await parts.prepared());
+    parts.lanes.enqueue(parts.entry(), await parts.prepared());
   }
 }
 
@@ -23,7 +23,7 @@ function marks({ store }: Parts): Deferred {
 
 /** Attempts of different events that all end like that. */
 async function conclude(parts: Parts, ended: Attempt, times: number): Promise<void> {
-  for (let n = 0; n < times; n++) await parts.conclude(parts.station(), `event ${n}`, ended);
+  for (let n = 0; n < times; n++) await parts.conclude(parts.entry(), `event ${n}`, ended);
 }
 
 /** Where the events are. */
@@ -35,21 +35,21 @@ Deno.test("a held destination is told once, and what waits in memory for it is p
   withMemory({}, async (parts, storage) => {
     await fill(parts, storage, 3);
     storage.hold(A, true);
-    await parts.sync.heed(marks(parts));
-    await parts.sync.heed(marks(parts));
+    await parts.sync.apply(marks(parts));
+    await parts.sync.apply(marks(parts));
     assertEquals(parts.told, ["held", "parked", "parked", "parked"]);
     assertEquals([states(storage), parts.lanes.queued], [Array(3).fill("deferred"), 0]);
-    assertEquals(parts.station().lane.isHeld, true);
+    assertEquals(parts.entry().lane.isHeld, true);
     storage.hold(A, false);
-    await parts.sync.heed(marks(parts));
-    assertEquals([parts.told.at(-1), parts.station().lane.isHeld], ["resumed", false]);
-    assertEquals(parts.lanes.next(parts.nowMs), parts.station(), "and it may send again");
+    await parts.sync.apply(marks(parts));
+    assertEquals([parts.told.at(-1), parts.entry().lane.isHeld], ["resumed", false]);
+    assertEquals(parts.lanes.next(parts.nowMs), parts.entry(), "and it may send again");
   }));
 
 Deno.test("a hold ends with the last word of its destination, too", () =>
   withMemory({}, async (parts, storage) => {
     storage.hold(A, true);
-    await parts.sync.heed(marks(parts));
+    await parts.sync.apply(marks(parts));
     parts.sync.resumeUnmarked();
     assertEquals(parts.told, ["held"]);
     storage.hold(A, false);
@@ -63,12 +63,12 @@ Deno.test("until when others were asked to leave a destination alone this consum
   withMemory({}, async (parts, storage) => {
     await fill(parts, storage, 1);
     storage.marksOf(A).afterMs = storage.nowMs + 5_000;
-    await parts.sync.heed(marks(parts));
-    const station = parts.station();
-    assertEquals(parts.lanes.readyMs(station, parts.nowMs), parts.nowMs + 5_000);
+    await parts.sync.apply(marks(parts));
+    const entry = parts.entry();
+    assertEquals(parts.lanes.readyMs(entry, parts.nowMs), parts.nowMs + 5_000);
     assertEquals(parts.told, ["parked"]);
     await parts.pass(5_000);
-    assert(parts.lanes.admits(station, parts.nowMs));
+    assert(parts.lanes.admits(entry, parts.nowMs));
   }));
 
 Deno.test("a destination that has failed again and again is told down, to all, and its events are parked", () =>
@@ -103,7 +103,7 @@ Deno.test("an answer takes back what others say of a destination", () =>
     await conclude(parts, ANSWERED, 1);
     assertEquals(storage.marksOf(A).openBy.size, 0);
     await other.markOpen(A);
-    await parts.sync.heed(marks(parts));
+    await parts.sync.apply(marks(parts));
     assertEquals(storage.marksOf(A).openBy.size, 0, "this consumer has been answered, and knows");
   }));
 
@@ -111,9 +111,9 @@ Deno.test("what others say of a destination stands while this consumer knows no 
   withMemory({}, async (parts, storage) => {
     const other = storage.connect({ limits: { current: LIMITS }, trace: () => {}, once: false });
     await other.markOpen(A);
-    await parts.sync.heed(marks(parts));
+    await parts.sync.apply(marks(parts));
     assert(marks(parts).isMarkedOpen);
-    assert(parts.lanes.admits(parts.station(), parts.nowMs), "and it finds out itself");
+    assert(parts.lanes.admits(parts.entry(), parts.nowMs), "and it finds out itself");
   }));
 
 Deno.test("an endpoint that asks to be left alone is, by all, and that is told once", () =>
@@ -131,7 +131,7 @@ Deno.test("an endpoint that asks to be left alone is, by all, and that is told o
     });
     assertEquals(parts.told, ["throttled", "parked"]);
     assertEquals(marks(parts).afterMs, untilMs);
-    assertEquals(parts.lanes.readyMs(parts.station(), parts.nowMs), parts.nowMs + 60_000);
+    assertEquals(parts.lanes.readyMs(parts.entry(), parts.nowMs), parts.nowMs + 60_000);
   }));
 
 Deno.test("an attempt that says nothing of its destination changes nothing", () =>
@@ -139,7 +139,7 @@ Deno.test("an attempt that says nothing of its destination changes nothing", () 
     await conclude(parts, attempt("refused", { status: 404 }), 9);
     await conclude(parts, attempt("aborted"), 9);
     assertEquals([parts.told, [...storage.marks]], [[], []]);
-    assert(parts.lanes.admits(parts.station(), parts.nowMs));
+    assert(parts.lanes.admits(parts.entry(), parts.nowMs));
   }));
 
 Deno.test("among peers what was just said of a destination calls a request off", () =>
@@ -147,16 +147,16 @@ Deno.test("among peers what was just said of a destination calls a request off",
     assertEquals(parts.sync.hasPeers, false);
     await storage.connect({ limits: { current: LIMITS }, trace: () => {}, once: false }).open();
     assertEquals(parts.sync.hasPeers, true);
-    const station = parts.station();
+    const entry = parts.entry();
     await fill(parts, storage, 1);
-    await parts.sync.parkAll(station);
-    assertEquals(await parts.sync.isCalledOff(station), false);
+    await parts.sync.parkAll(entry);
+    assertEquals(await parts.sync.isCalledOff(entry), false);
     storage.hold(A, true);
-    assertEquals(await parts.sync.isCalledOff(station), true);
+    assertEquals(await parts.sync.isCalledOff(entry), true);
     storage.hold(A, false);
-    assertEquals(await parts.sync.isCalledOff(station), false);
+    assertEquals(await parts.sync.isCalledOff(entry), false);
     storage.marksOf(A).afterMs = storage.nowMs + 1;
-    assertEquals(await parts.sync.isCalledOff(station), true);
+    assertEquals(await parts.sync.isCalledOff(entry), true);
   }));
 
 Deno.test("parking many lets others have a turn in between", () =>
@@ -170,7 +170,7 @@ Deno.test("parking many lets others have a turn in between", () =>
       }
     })();
     void counting;
-    const station = parts.station();
-    for (const event of parts.lanes.empty(station)) await parts.sync.park(station, event);
+    const entry = parts.entry();
+    for (const event of parts.lanes.empty(entry)) await parts.sync.park(entry, event);
     assertEquals(turns, 2);
   }));

@@ -47,15 +47,15 @@ function maintaining(
 /** Find a destination down. */
 async function trip(parts: Parts): Promise<void> {
   const failed = attempt("deferred", { reason: "connection refused" });
-  for (let n = 0; n < 5; n++) await parts.conclude(parts.station(), `${n}`, failed);
-  assert(parts.station().lane.isDown);
+  for (let n = 0; n < 5; n++) await parts.conclude(parts.entry(), `${n}`, failed);
+  assert(parts.entry().lane.isDown);
 }
 
 /** Park so many events for the destination. */
 async function park(parts: Parts, storage: MemoryStorage, count: number): Promise<void> {
   for (let n = 0; n < count; n++) {
     storage.put(eventText());
-    await parts.sync.park(parts.station(), await parts.prepared());
+    await parts.sync.park(parts.entry(), await parts.prepared());
   }
 }
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { memoryFor } from "../../lib/consumer/prepare.ts";
 import type { Queue } from "../../lib/queue/queue.ts";
+import { memoryFor } from "../../lib/store/budget.ts";
 import { DiskFailure } from "../../lib/store/failure.ts";
 import type { Call, Fault } from "../sim/process_disk.ts";
 import {
@@ -86,7 +86,7 @@ Deno.test("no more is claimed while all requests are in flight and enough for th
     for (let n = 0; n < 2; n++) {
       storage.put(eventText());
       assert(prefetch.isWanted);
-      lanes.enqueue(parts.station(), await parts.prepared());
+      lanes.enqueue(parts.entry(), await parts.prepared());
     }
     assert(prefetch.isWanted, "requests may go out");
     for (let n = 0; n < 8; n++) semaphore.enter();

@@ -37,7 +37,7 @@ Deno.test("with nothing that waits a rest need not end", () =>
 
 Deno.test("a rest ends when the first that waits in the store is due, and its lane is woken then", () =>
   waking(async (wakeUps, parts, storage) => {
-    parts.station();
+    parts.entry();
     await defer(parts, storage, storage.nowMs + 500);
     const untilMs = wakeUps.beforeRestMs(parts.nowMs);
     assertEquals([untilMs - parts.nowMs, isWoken(parts)], [500, false]);
@@ -51,7 +51,7 @@ Deno.test("a rest ends when the first that waits in the store is due, and its la
 
 Deno.test("what is due waits as long as its lane is to be left alone", () =>
   waking(async (wakeUps, parts, storage) => {
-    parts.station().lane.holdUntil(parts.nowMs + 3_000);
+    parts.entry().lane.holdUntil(parts.nowMs + 3_000);
     await defer(parts, storage, storage.nowMs);
     assertEquals(wakeUps.beforeRestMs(parts.nowMs) - parts.nowMs, 3_000);
     assertEquals(isWoken(parts), false);
@@ -59,7 +59,7 @@ Deno.test("what is due waits as long as its lane is to be left alone", () =>
 
 Deno.test("what an operator holds ends no rest", () =>
   waking(async (wakeUps, parts, storage) => {
-    parts.station().lane.isHeld = true;
+    parts.entry().lane.isHeld = true;
     await defer(parts, storage, storage.nowMs);
     assertEquals(wakeUps.beforeRestMs(parts.nowMs), Infinity);
   }));
@@ -67,7 +67,7 @@ Deno.test("what an operator holds ends no rest", () =>
 Deno.test("lanes are looked through every 10 ms at most, unless all are to be woken", () =>
   waking(async (wakeUps, parts, storage) => {
     wakeUps.beforeRestMs(parts.nowMs);
-    parts.station();
+    parts.entry();
     await defer(parts, storage, storage.nowMs);
     await parts.pass(1);
     assertEquals(wakeUps.beforeRestMs(parts.nowMs) - parts.nowMs, 9, "to be looked at again then");
@@ -79,7 +79,7 @@ Deno.test("lanes are looked through every 10 ms at most, unless all are to be wo
 Deno.test("for a run that looks once what falls due later ends no rest", () =>
   waking(
     async (wakeUps, parts, storage) => {
-      parts.station();
+      parts.entry();
       await defer(parts, storage, storage.nowMs + 500);
       assertEquals(wakeUps.beforeRestMs(parts.nowMs), Infinity);
     },
@@ -90,6 +90,6 @@ Deno.test("for a run that looks once what falls due later ends no rest", () =>
 Deno.test("what waits in memory for others to share a request ends a rest when it waits no longer", () =>
   waking(async (wakeUps, parts, storage) => {
     storage.put(eventText());
-    parts.lanes.enqueue(parts.station(), await parts.prepared());
+    parts.lanes.enqueue(parts.entry(), await parts.prepared());
     assertEquals(wakeUps.beforeRestMs(parts.nowMs) - parts.nowMs, 250);
   }, { merge: ARRAY_MERGER, mergeWaitMs: 250 }));

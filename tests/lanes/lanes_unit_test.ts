@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Verdict } from "../../lib/lanes/lane.ts";
-import { type Flight, Lanes, type Station } from "../../lib/lanes/lanes.ts";
+import { type Flight, type LaneEntry, Lanes } from "../../lib/lanes/lanes.ts";
 
 interface Event {
   readonly id: string;
@@ -15,31 +15,31 @@ class Yard {
   readonly flights: Flight<Event>[] = [];
   #made = 0;
 
-  put(destination: string, count = 1): Station<Event> {
-    const station = this.lanes.of(destination, this.nowMs);
+  put(destination: string, count = 1): LaneEntry<Event> {
+    const entry = this.lanes.of(destination, this.nowMs);
     for (let n = 0; n < count; n++) {
-      this.lanes.enqueue(station, { id: String(this.#made++), bytes: 10 });
+      this.lanes.enqueue(entry, { id: String(this.#made++), bytes: 10 });
     }
-    return station;
+    return entry;
   }
 
   /** Send what may be sent, at most so many. */
   send(most = Infinity): void {
     for (let n = 0; n < most; n++) {
-      const station = this.lanes.next(this.nowMs);
-      if (!station) return;
-      const event = this.lanes.dequeue(station);
+      const entry = this.lanes.next(this.nowMs);
+      if (!entry) return;
+      const event = this.lanes.dequeue(entry);
       if (!event) continue;
-      this.flights.push(this.lanes.started(station, this.nowMs));
-      this.sent.push(station.destination);
-      this.lanes.wake(station);
+      this.flights.push(this.lanes.started(entry, this.nowMs));
+      this.sent.push(entry.destination);
+      this.lanes.wake(entry);
     }
   }
 
   /** End the requests in flight of a destination, or all. */
   end(verdict: Verdict, destination?: string): void {
     for (const flight of this.flights.splice(0)) {
-      if (destination !== undefined && flight.station.destination !== destination) {
+      if (destination !== undefined && flight.entry.destination !== destination) {
         this.flights.push(flight);
         continue;
       }
@@ -58,15 +58,15 @@ class Yard {
 
 Deno.test("events leave memory in their order, one, some or all", () => {
   const { lanes, ...yard } = new Yard();
-  const station = lanes.of("a", yard.nowMs);
+  const entry = lanes.of("a", yard.nowMs);
   const events = Array.from({ length: 6 }, (_, n): Event => ({ id: String(n), bytes: n }));
-  for (const event of events) lanes.enqueue(station, event);
+  for (const event of events) lanes.enqueue(entry, event);
   assertEquals([lanes.queued, lanes.queuedBytes], [6, 15]);
-  assertEquals(lanes.dequeue(station), events[0]);
-  lanes.take(station, [events[2]!, events[4]!]);
+  assertEquals(lanes.dequeue(entry), events[0]);
+  lanes.take(entry, [events[2]!, events[4]!]);
   assertEquals([lanes.queued, lanes.queuedBytes], [3, 9]);
-  assertEquals(lanes.empty(station), [events[1], events[3], events[5]]);
-  assertEquals([lanes.queued, lanes.queuedBytes, lanes.dequeue(station)], [0, 0, undefined]);
+  assertEquals(lanes.empty(entry), [events[1], events[3], events[5]]);
+  assertEquals([lanes.queued, lanes.queuedBytes, lanes.dequeue(entry)], [0, 0, undefined]);
 });
 
 Deno.test("lanes send in turn", () => {
@@ -115,14 +115,14 @@ Deno.test("an endpoint that ends no request leaves half of the concurrency to th
 
 Deno.test("a lane may send when its limits and its share allow it", () => {
   const yard = new Yard();
-  const station = yard.put("a");
-  assertEquals([yard.lanes.readyMs(station, 7), yard.lanes.admits(station, 7)], [7, true]);
+  const entry = yard.put("a");
+  assertEquals([yard.lanes.readyMs(entry, 7), yard.lanes.admits(entry, 7)], [7, true]);
   yard.send();
   yard.put("b");
-  assertEquals(yard.lanes.readyMs(station, 7), Infinity, "one while others have work");
-  station.lane.isHeld = true;
+  assertEquals(yard.lanes.readyMs(entry, 7), Infinity, "one while others have work");
+  entry.lane.isHeld = true;
   yard.end("success");
-  assertEquals(yard.lanes.readyMs(station, 7), Infinity);
+  assertEquals(yard.lanes.readyMs(entry, 7), Infinity);
 });
 
 Deno.test("a lane that is down, then forgotten and made again, sends nothing but its probe", () => {

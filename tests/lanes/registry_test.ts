@@ -1,41 +1,41 @@
 import { assert, assertEquals } from "@std/assert";
 import type { LaneLimits } from "../../lib/lanes/lane.ts";
 import { Registry, type RegistryLimits } from "../../lib/lanes/registry.ts";
-import type { Station } from "../../lib/lanes/station.ts";
+import type { LaneEntry } from "../../lib/lanes/lane_entry.ts";
 
 const LIMITS: LaneLimits = { most: 64, fixed: undefined, ratePerSecond: Infinity };
 
 function registry(most?: RegistryLimits) {
-  const busy = new Set<Station<never>>();
+  const busy = new Set<LaneEntry<never>>();
   const forgotten: string[] = [];
   const lanes = new Registry<never>(
     LIMITS,
-    (station) => busy.has(station),
+    (entry) => busy.has(entry),
     ({ destination }) => forgotten.push(destination),
     most,
   );
   return { lanes, busy, forgotten };
 }
 
-function fail({ lane }: Station<never>, nowMs: number): void {
+function fail({ lane }: LaneEntry<never>, nowMs: number): void {
   for (let n = 0; n < 5; n++) {
     lane.start(nowMs);
     lane.end("failure", 1, nowMs, 0, `event ${n}`);
   }
 }
 
-function succeed({ lane }: Station<never>, nowMs: number): void {
+function succeed({ lane }: LaneEntry<never>, nowMs: number): void {
   lane.start(nowMs);
   lane.end("success", 1, nowMs, 0, "event");
 }
 
-const size = (lanes: Registry<never>) => [...lanes.stations].length;
+const size = (lanes: Registry<never>) => [...lanes.entries].length;
 
 Deno.test("a destination has one lane", () => {
   const { lanes } = registry();
   assertEquals(lanes.get("a"), undefined);
-  const station = lanes.of("a", 0);
-  assert(lanes.of("a", 1) === station && lanes.get("a") === station);
+  const entry = lanes.of("a", 0);
+  assert(lanes.of("a", 1) === entry && lanes.get("a") === entry);
 });
 
 Deno.test("beyond the limit, lanes nobody has answered on are forgotten, the one used least lately first", () => {
@@ -47,7 +47,7 @@ Deno.test("beyond the limit, lanes nobody has answered on are forgotten, the one
   lanes.of("new", 0);
   assertEquals(forgotten, ["d", "e"]);
   assertEquals(
-    [...lanes.stations].map(({ destination }) => destination).join(" "),
+    [...lanes.entries].map(({ destination }) => destination).join(" "),
     "f g h b c a new",
   );
 });

@@ -1,14 +1,14 @@
 import { assertEquals } from "@std/assert";
 import { Lane, type LaneLimits, type Verdict } from "../../lib/lanes/lane.ts";
 import { Shares, type Standing } from "../../lib/lanes/shares.ts";
-import type { Flight, Station } from "../../lib/lanes/station.ts";
+import type { Flight, LaneEntry } from "../../lib/lanes/lane_entry.ts";
 
 const LIMITS: LaneLimits = { most: 64, fixed: 64, ratePerSecond: Infinity };
 
 /** Lanes with a share of a concurrency, and a clock. */
 class Yard {
   nowMs = 0;
-  readonly busy = new Set<Station<never>>();
+  readonly busy = new Set<LaneEntry<never>>();
   readonly shares: Shares<never>;
   #events = 0;
 
@@ -16,7 +16,7 @@ class Yard {
     this.shares = new Shares(most, this.busy);
   }
 
-  lane(): Station<never> {
+  lane(): LaneEntry<never> {
     return {
       destination: "",
       lane: new Lane(LIMITS, this.nowMs),
@@ -29,41 +29,41 @@ class Yard {
   }
 
   /** A lane that answered after `ms`. */
-  trusted(ms = 1): Station<never> {
-    const station = this.lane();
-    this.end(this.start(station), "success", ms);
-    return station;
+  trusted(ms = 1): LaneEntry<never> {
+    const entry = this.lane();
+    this.end(this.start(entry), "success", ms);
+    return entry;
   }
 
-  start(station: Station<never>): Flight<never> {
-    const flight = { station, startMs: this.nowMs, change: undefined };
-    this.shares.before(station, this.nowMs);
-    station.lane.start(this.nowMs);
-    station.flights.add(flight);
-    this.busy.add(station);
-    this.shares.after(station, this.nowMs);
+  start(entry: LaneEntry<never>): Flight<never> {
+    const flight = { entry, startMs: this.nowMs, change: undefined };
+    this.shares.before(entry, this.nowMs);
+    entry.lane.start(this.nowMs);
+    entry.flights.add(flight);
+    this.busy.add(entry);
+    this.shares.after(entry, this.nowMs);
     return flight;
   }
 
   end(flight: Flight<never>, verdict: Verdict, ms = 1): void {
-    const { station } = flight;
-    this.shares.before(station, this.nowMs);
-    station.flights.delete(flight);
-    station.lane.end(verdict, ms, this.nowMs, 0, `event ${this.#events++}`);
-    this.shares.after(station, this.nowMs);
-    if (station.flights.size === 0) this.busy.delete(station);
+    const { entry } = flight;
+    this.shares.before(entry, this.nowMs);
+    entry.flights.delete(flight);
+    entry.lane.end(verdict, ms, this.nowMs, 0, `event ${this.#events++}`);
+    this.shares.after(entry, this.nowMs);
+    if (entry.flights.size === 0) this.busy.delete(entry);
   }
 
   /** Start as many requests of a lane as it may have. */
-  fill(station: Station<never>): Flight<never>[] {
+  fill(entry: LaneEntry<never>): Flight<never>[] {
     const flights = [];
-    while (this.shares.allow(station, this.nowMs)) flights.push(this.start(station));
+    while (this.shares.allow(entry, this.nowMs)) flights.push(this.start(entry));
     return flights;
   }
 
   /** Requests in flight of these lanes. */
-  inFlight(stations: readonly Station<never>[]): number {
-    return stations.reduce((sum, { flights }) => sum + flights.size, 0);
+  inFlight(entries: readonly LaneEntry<never>[]): number {
+    return entries.reduce((sum, { flights }) => sum + flights.size, 0);
   }
 }
 
@@ -87,13 +87,13 @@ Deno.test("a lane nobody has answered on has four requests alone, and one while 
 Deno.test("any number of lanes nobody has answered on have half, and those that have failed a quarter", () => {
   const yard = new Yard();
   const failing = many(40, () => yard.lane());
-  for (const station of failing) yard.end(yard.start(station), "failure");
+  for (const entry of failing) yard.end(yard.start(entry), "failure");
   const busy = yard.trusted();
   yard.start(busy);
-  for (const station of failing) yard.fill(station);
+  for (const entry of failing) yard.fill(entry);
   assertEquals(yard.inFlight(failing), 16);
   const untried = many(40, () => yard.lane());
-  for (const station of untried) yard.fill(station);
+  for (const entry of untried) yard.fill(entry);
   assertEquals(yard.inFlight(untried), 16);
   yard.fill(busy);
   assertEquals(busy.flights.size, 32);
@@ -102,14 +102,14 @@ Deno.test("any number of lanes nobody has answered on have half, and those that 
 Deno.test("a lane hangs when its oldest request takes a second, or four times as long as the best", () => {
   for (const [bestMs, hangsAfterMs] of [[1, 1_000], [250, 1_000], [2_000, 8_000]] as const) {
     const yard = new Yard();
-    const station = yard.trusted(bestMs);
-    const oldest = yard.start(station);
+    const entry = yard.trusted(bestMs);
+    const oldest = yard.start(entry);
     const standingAt = (nowMs: number): Standing => {
-      yard.shares.allow(station, yard.nowMs = nowMs);
-      return yard.shares.standing(station);
+      yard.shares.allow(entry, yard.nowMs = nowMs);
+      return yard.shares.standing(entry);
     };
     assertEquals(standingAt(hangsAfterMs - 1), "trusted");
-    yard.start(station);
+    yard.start(entry);
     assertEquals(standingAt(hangsAfterMs), "hanging");
     yard.end(oldest, "success", bestMs);
     assertEquals(standingAt(hangsAfterMs), "trusted");
@@ -130,11 +130,11 @@ Deno.test("lanes that begin to hang get no more than a quarter together, while t
 
 Deno.test("a lane that hangs alone has half", () => {
   const yard = new Yard();
-  const station = yard.trusted();
-  yard.start(station);
+  const entry = yard.trusted();
+  yard.start(entry);
   yard.nowMs = 1_000;
-  yard.fill(station);
-  assertEquals(station.flights.size, 32);
+  yard.fill(entry);
+  assertEquals(entry.flights.size, 32);
 });
 
 Deno.test("whatever hangs, a quarter is left to lanes nobody has tried and to probes", () => {
@@ -143,7 +143,7 @@ Deno.test("whatever hangs, a quarter is left to lanes nobody has tried and to pr
   yard.fill(hanging);
   yard.nowMs = 1_000;
   const untried = many(40, () => yard.lane());
-  for (const station of untried) yard.fill(station);
+  for (const entry of untried) yard.fill(entry);
   assertEquals([hanging.flights.size, yard.inFlight(untried)], [64, 16]);
 });
 
@@ -154,12 +154,12 @@ Deno.test("half is kept free of suspects, however many there are, and whatever o
     const half = Math.ceil(most / 2);
     const hanging = many(Math.floor(half / 2), () => yard.trusted());
     const failing = many(most, () => yard.lane());
-    for (const station of failing) yard.end(yard.start(station), "failure");
-    for (const station of hanging) yard.start(station);
+    for (const entry of failing) yard.end(yard.start(entry), "failure");
+    for (const entry of hanging) yard.start(entry);
     yard.nowMs += 1_000;
     yard.start(well);
     const suspects = [...hanging, ...failing, ...many(most, () => yard.lane())];
-    for (const station of suspects) yard.fill(station);
+    for (const entry of suspects) yard.fill(entry);
     const sum = yard.inFlight(suspects);
     assertEquals(sum, half);
     yard.fill(well);
@@ -170,12 +170,12 @@ Deno.test("half is kept free of suspects, however many there are, and whatever o
 Deno.test("nothing is counted any more once all has ended", () => {
   const yard = new Yard();
   const verdicts: Verdict[] = ["success", "failure", "overload", "nothing"];
-  const stations = many(20, () => yard.lane());
+  const entries = many(20, () => yard.lane());
   const flights = [];
   for (let n = 0; n < 2_000; n++) {
     yard.nowMs += 37;
-    const station = stations[n % 20]!;
-    if (yard.shares.allow(station, yard.nowMs)) flights.push(yard.start(station));
+    const entry = entries[n % 20]!;
+    if (yard.shares.allow(entry, yard.nowMs)) flights.push(yard.start(entry));
     if (n % 3 > 0 && flights.length > 0) {
       yard.end(flights.splice(n * 7 % flights.length, 1)[0]!, verdicts[n * 5 % 4]!);
     }

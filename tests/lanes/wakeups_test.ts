@@ -9,13 +9,13 @@ class Bells {
   /** How often all lanes were looked through. */
   looks = 0;
   readonly wakeups = new Wakeups<string>({
-    readyMs: (station, nowMs) => Math.max(nowMs, this.readyMs.get(station) ?? 0),
-    wake: (station) => this.woken.push(station),
+    readyMs: (entry, nowMs) => Math.max(nowMs, this.readyMs.get(entry) ?? 0),
+    wake: (entry) => this.woken.push(entry),
   });
 
   *waiting(): Iterable<Waiting<string>> {
     this.looks++;
-    for (const [station, dueMs] of this.dueMs) yield { station, dueMs };
+    for (const [entry, dueMs] of this.dueMs) yield { entry, dueMs };
   }
 }
 

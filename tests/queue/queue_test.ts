@@ -3,7 +3,7 @@ import { EventExistsError, NotAQueueError, openQueue, Queue, requeue, status } f
 import { hostOf } from "../../lib/queue/host.ts";
 import { hasSameClock, isSameKernel, parseName } from "../../lib/queue/name.ts";
 import type { Claimed } from "../../lib/queue/queue.ts";
-import { acquireOwner, inheritOwner, releaseOwner } from "../../lib/queue/store/owner.ts";
+import { acquireOwner, lockDeadOwner, releaseOwner } from "../../lib/queue/store/owner.ts";
 import { run } from "../../lib/queue/steps.ts";
 import { sweep } from "../../lib/queue/sweep.ts";
 import { asyncDisk, denoRuntime } from "../../lib/runtime/deno.ts";
@@ -470,14 +470,14 @@ Deno.test("an owner's lock is free once it is released, and only then is it inhe
   const held = await acquireOwner(one);
   assert(held);
   assertEquals(files(one), [`cur/.${one.owner}`]);
-  assertEquals(await inheritOwner(other, `.${one.owner}`), "alive");
+  assertEquals(await lockDeadOwner(other, `.${one.owner}`), "alive");
   held.lock.release(); // as the kernel does when the process dies
-  const inherited = await inheritOwner(other, `.${one.owner}`);
+  const inherited = await lockDeadOwner(other, `.${one.owner}`);
   assert(typeof inherited === "object");
   await releaseOwner(other, inherited);
   assertEquals(files(one), []);
-  assertEquals(await inheritOwner(other, `.${one.owner}`), "unknown");
-  assertEquals(await inheritOwner(other, `.otherhost-1-abcd`), "unknown");
+  assertEquals(await lockDeadOwner(other, `.${one.owner}`), "unknown");
+  assertEquals(await lockDeadOwner(other, `.otherhost-1-abcd`), "unknown");
 });
 
 Deno.test("a free lock tells of a death on one kernel whatever the host name, and on no other", async () => {
@@ -487,10 +487,10 @@ Deno.test("a free lock tells of a death on one kernel whatever the host name, an
   const dead = await on("0fae31", "k");
   const held = await acquireOwner(dead);
   held!.lock.release();
-  assertEquals(await inheritOwner(await on("0fae31", "l"), `.${dead.owner}`), "unknown");
-  const heir = await inheritOwner(await on("77bc02", "k"), `.${dead.owner}`);
-  assert(typeof heir === "object");
-  heir.lock.release();
+  assertEquals(await lockDeadOwner(await on("0fae31", "l"), `.${dead.owner}`), "unknown");
+  const found = await lockDeadOwner(await on("77bc02", "k"), `.${dead.owner}`);
+  assert(typeof found === "object");
+  found.lock.release();
 });
 
 Deno.test("an owner file says in a line of JSON who its owner is", async () => {

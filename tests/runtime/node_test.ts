@@ -14,13 +14,14 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 const PRELUDE = `
 import { spawnSync } from "node:child_process";
 import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { resolve } from "node:path";
 import { test } from "node:test";
 globalThis.Deno = {
   build: { os: process.platform },
   test: (name, body) => name.endsWith("(Node's modules)") && test(name, body),
   makeTempDir: () => mkdtemp("conformance-"),
   remove: (path) => rm(path, { recursive: true }),
-  symlink,
+  symlink: (target, path) => symlink(resolve(target), path),
   Command: class {
     constructor(program, { args }) {
       this.output = () => Promise.resolve(spawnSync(program, args));

@@ -7,7 +7,7 @@
 
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { asyncDisk, blockingDisk, denoRuntime } from "../../lib/runtime/deno.ts";
-import { workerDisk, type WorkerDiskOptions } from "../../lib/runtime/deno_worker.ts";
+import { workerDisk, type WorkerDiskOptions } from "../../lib/runtime/disk_thread/client.ts";
 import { nodeDisk, nodeRuntime } from "../../lib/runtime/node.ts";
 import {
   type DirEntry,
@@ -16,6 +16,7 @@ import {
   type Runtime,
   take,
 } from "../../lib/runtime/runtime.ts";
+import { within } from "../../lib/runtime/within.ts";
 import { firstChoice } from "../sim/choices.ts";
 import { interleaving } from "../sim/scheduler.ts";
 import { World, type WorldOptions } from "../sim/world.ts";
@@ -63,15 +64,15 @@ function simulated(options: () => WorldOptions): (body: Body) => Promise<void> {
   return (body) => {
     const world = new World(options());
     world.disk.plant("/bench", { kind: "directory", mode: 0o700 });
-    const plant = (path: string, kind: "symlink" | "other") => {
-      world.disk.plant(path, { kind });
+    const plant = (path: string, kind: "symlink" | "other", text = "") => {
+      world.disk.plant(path, { kind, text });
       return Promise.resolve();
     };
     return world.run(() =>
       body({
         runtime: world.process().runtime,
         dir: "/bench",
-        symlink: (_, path) => plant(path, "symlink"),
+        symlink: (target, path) => plant(path, "symlink", target),
         fifo: (path) => plant(path, "other"),
       })
     );
@@ -259,15 +260,63 @@ holds("removeDir() removes an empty folder and nothing else", async (bench) => {
   assertEquals(await namesIn(disk, dir), ["a", "s"]);
 });
 
-holds("touch() and chmod() set mtime and mode", async ({ runtime: { disk }, dir }) => {
+holds("touch() sets mtime, of a symlink its own", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
   await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
-  await disk.makeDir(`${dir}/d`, FOLDER);
+  await bench.symlink(`${dir}/a`, `${dir}/s`);
   await disk.touch(`${dir}/a`, 1_700_000_000_001);
-  await disk.chmod(`${dir}/a`, 0o666);
+  await disk.touch(`${dir}/s`, 1_600_000_000_001);
+  assertEquals((await disk.lstat(`${dir}/a`)).mtimeMs, 1_700_000_000_001);
+});
+
+holds("create() and makeDir() give just the mode that is asked for, if told so", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
+  await disk.create(`${dir}/a`, bytes("x"), { mode: 0o666, exact: true, durable: true });
+  await disk.makeDir(`${dir}/d`, 0o2777, true);
+  assertEquals((await disk.lstat(`${dir}/a`)).mode, 0o666);
+  assertEquals((await disk.lstat(`${dir}/d`)).mode, 0o2777);
+  assertEquals(await textOf(disk, `${dir}/a`), "x");
+  await bench.symlink(`${dir}/nowhere`, `${dir}/s`);
+  const exactly = { mode: 0o660, exact: true, durable: false };
+  assertEquals(await codeOf(() => disk.create(`${dir}/s`, bytes("x"), exactly)), "EEXIST");
+  assertEquals(await codeOf(() => disk.makeDir(`${dir}/s`, 0o2770, true)), "EEXIST");
+});
+
+holds("chmod() sets a folder's mode, and no mode through a symlink", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
+  await disk.makeDir(`${dir}/d`, FOLDER);
+  await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
+  await bench.symlink(`${dir}/d`, `${dir}/s`);
+  await bench.fifo(`${dir}/p`);
+  for (const name of ["a", "s", "p"]) {
+    assertEquals([name, await codeOf(() => disk.chmod(`${dir}/${name}`, 0o777))], [
+      name,
+      "ENOTDIR",
+    ]);
+    assertEquals([name, await codeOf(() => disk.syncDir(`${dir}/${name}`))], [name, "ENOTDIR"]);
+  }
+  assertEquals((await disk.lstat(`${dir}/d`)).mode, FOLDER);
   await disk.chmod(`${dir}/d`, 0o2770);
-  const { mtimeMs, mode } = await disk.lstat(`${dir}/a`);
-  assertEquals([mtimeMs, mode], [1_700_000_000_001, 0o666]);
   assertEquals((await disk.lstat(`${dir}/d`)).mode, 0o2770);
+});
+
+holds("tryLock() locks nothing through a symlink, and waits for no FIFO", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
+  await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
+  await bench.symlink(`${dir}/a`, `${dir}/s`);
+  await bench.fifo(`${dir}/p`);
+  assertEquals(await codeOf(() => disk.tryLock(`${dir}/s`)), "ELOOP");
+  assertEquals(await codeOf(() => disk.tryLock(`${dir}/p`)), "ELOOP");
+});
+
+holds("syncFile() syncs a file and nothing else", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
+  await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
+  await disk.syncFile(`${dir}/a`);
+  await bench.symlink(`${dir}/a`, `${dir}/s`);
+  await bench.fifo(`${dir}/p`);
+  const codes = ["s", "p", ""].map((name) => codeOf(() => disk.syncFile(`${dir}/${name}`)));
+  assertEquals(await Promise.all(codes), ["ELOOP", "ELOOP", "EISDIR"]);
 });
 
 holds("what isn't there is ENOENT, for each verb", async ({ runtime: { disk }, dir }) => {
@@ -289,6 +338,7 @@ holds("what isn't there is ENOENT, for each verb", async ({ runtime: { disk }, d
     touch: () => disk.touch(none, 0),
     chmod: () => disk.chmod(none, 0o600),
     syncDir: () => disk.syncDir(none),
+    syncFile: () => disk.syncFile(none),
     tryLock: () => disk.tryLock(none),
   };
   for (const [name, verb] of Object.entries(verbs)) {
@@ -395,6 +445,93 @@ holds("tryLock() keeps others out until released, through a rename", async ({ ru
   assert(again !== undefined);
   again.release();
   assertEquals(await namesIn(disk, dir), ["b", "other"]);
+});
+
+/** A folder to stay within, with symlinks out of it in the place of folders of it. */
+async function wayOut({ runtime: { disk }, dir, symlink }: Bench) {
+  for (const name of ["q", "q/new", "q/deep", "out", "out/d", "out/new"]) {
+    await disk.makeDir(`${dir}/${name}`, FOLDER);
+  }
+  await disk.create(`${dir}/q/new/x`, bytes("an event"), PRIVATE);
+  for (const name of ["a", "d/a"]) {
+    await disk.create(`${dir}/out/${name}`, bytes("outside"), PRIVATE);
+  }
+  await symlink(`${dir}/out`, `${dir}/q/way`);
+  await symlink(`${dir}/out`, `${dir}/q/deep/way`);
+  return { inside: within(disk, `${dir}/q`), q: `${dir}/q` };
+}
+
+holds("within() a folder no verb goes through a symlink, at no depth", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
+  const { inside, q } = await wayOut(bench);
+  for (const way of [`${q}/way`, `${q}/deep/way`]) {
+    const refused = async (from: string, to: string) => {
+      const [taken] = await take(inside, [{ from, to }], LIMIT);
+      throw taken!.refused;
+    };
+    const verbs: Record<string, () => unknown> = {
+      list: () => namesIn(inside, way),
+      "list below": () => namesIn(inside, `${way}/d`),
+      entries: () => inside.entries(way),
+      read: () => inside.read(`${way}/a`, LIMIT),
+      create: () => inside.create(`${way}/n`, bytes("x"), DURABLE),
+      "rename into": () => inside.rename(`${q}/new/x`, `${way}/x`),
+      "rename out of": () => inside.rename(`${way}/a`, `${q}/new/a`),
+      "take into": () => refused(`${q}/new/x`, `${way}/x`),
+      "take out of": () => refused(`${way}/a`, `${q}/new/a`),
+      "link into": () => inside.link(`${q}/new/x`, `${way}/x`),
+      "link out of": () => inside.link(`${way}/a`, `${q}/new/a`),
+      remove: () => inside.remove(`${way}/a`),
+      "remove below": () => inside.remove(`${way}/d/a`),
+      makeDir: () => inside.makeDir(`${way}/n`, FOLDER),
+      removeDir: () => inside.removeDir(`${way}/new`),
+      touch: () => inside.touch(`${way}/a`, 0),
+      chmod: () => inside.chmod(`${way}/d`, 0o777),
+      syncDir: () => inside.syncDir(way),
+      syncFile: () => inside.syncFile(`${way}/a`),
+      tryLock: () => inside.tryLock(`${way}/a`),
+    };
+    for (const [name, verb] of Object.entries(verbs)) {
+      assertEquals([name, await codeOf(verb)], [name, "ENOTDIR"]);
+    }
+  }
+  assertEquals(await namesIn(disk, `${dir}/out`), ["a", "d", "new"]);
+  assertEquals(await namesIn(disk, `${dir}/out/d`), ["a"]);
+  assertEquals((await disk.lstat(`${dir}/out/d`)).mode, FOLDER);
+  assertEquals(await namesIn(disk, `${q}/new`), ["x"]);
+});
+
+holds("within() a folder everything else is as without it", async (bench) => {
+  const { runtime: { disk }, dir, symlink } = bench;
+  const { q } = await wayOut(bench);
+  await symlink(q, `${dir}/named`);
+  const inside = within(disk, `${dir}/named`); // a symlink to it, or above it, is followed
+  const at = `${dir}/named/new`;
+  await inside.create(`${at}/y`, bytes("second"), DURABLE);
+  await inside.link(`${at}/y`, `${at}/z`);
+  await inside.remove(`${at}/y`);
+  await inside.rename(`${at}/z`, `${at}/w`);
+  const moves = [..."wxn"].map((name) => ({ from: `${at}/${name}`, to: `${at}/${name}+1` }));
+  const [w, x, n] = await take(inside, moves, LIMIT);
+  assertEquals([w!.content?.bytes, x!.content?.bytes], [bytes("second"), bytes("an event")]);
+  assertEquals(errorCode(n!.refused), "ENOENT");
+  await inside.makeDir(`${at}/d`, FOLDER);
+  assertEquals(await namesIn(inside, at), ["d", "w+1", "x+1"]);
+  assertEquals((await inside.entries(at)).length, 3);
+  await inside.removeDir(`${at}/d`);
+  await inside.syncDir(at);
+  assertEquals(await codeOf(() => inside.read(`${at}/none/x`, LIMIT)), "ENOENT");
+  assertEquals(await namesIn(inside, `${dir}/out`), ["a", "d", "new"]); // no business of its
+  assertEquals(await textOf(inside, `${at}/w+1`), "second");
+  const codes = await Promise.all(
+    upTo(40).map((n) => codeOf(() => inside.rename(`${at}/${n ? "none" : "w+1"}`, `${at}/r${n}`))),
+  );
+  assertEquals(codes, upTo(40).map((n) => n ? "ENOENT" : "no error"));
+  const removals = ["r0", "x+1", ...upTo(30).map(String)].map((name) =>
+    codeOf(() => inside.remove(`${at}/${name}`))
+  );
+  assertEquals((await Promise.all(removals)).slice(0, 3), ["no error", "no error", "ENOENT"]);
+  assertEquals(await namesIn(disk, `${q}/new`), []);
 });
 
 holds("syncDir() changes nothing that can be seen", async ({ runtime: { disk }, dir }) => {

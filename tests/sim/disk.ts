@@ -18,6 +18,8 @@
  *   log up to it. Both often make more durable: that is a longer prefix, and those images are taken
  *   too. btrfs's log tree can bring a synced folder's changes ahead of earlier ones elsewhere; such
  *   images are not in the model.)
+ * - `syncFile(f)` makes durable the bytes of `f` and the prefix up to the last change that touched
+ *   it: of one of its names too (so ext4, xfs and btrfs, whatever POSIX leaves open).
  * - `create` with `durable` makes the file's *bytes* durable, not its name. (So btrfs; ext4 and xfs
  *   make the name durable as well, which is among the images.)
  * - The bytes of a file that was not synced are, whatever became of its name, absent (size 0), half
@@ -37,7 +39,7 @@
 
 import type { DirEntry, Stat } from "../../lib/runtime/runtime.ts";
 import { DiskImage, type Snapshot } from "./image.ts";
-import { canonical, Tree } from "./tree.ts";
+import { canonical, PosixError, Tree } from "./tree.ts";
 
 /** The two kinds of crash. */
 export type CrashModel = "kill" | "power";
@@ -84,10 +86,12 @@ export class SimDisk {
   /** How many states went before the first in the history. */
   #forgotten = 0;
   #version = 0;
+  #hasSymlinks = false;
 
   /** An empty disk, or what a crash left of one. */
   constructor(nowMs: number, image?: DiskImage) {
     this.#tree = new Tree(nowMs, image);
+    for (const { kind } of this.#tree.inodes.values()) this.#hasSymlinks ||= kind === "symlink";
   }
 
   /** Goes up with every change. */
@@ -123,6 +127,11 @@ export class SimDisk {
     }
   }
 
+  /** The path without symlinks in the place of folders; those below `within` stay. */
+  through(path: string, within?: string): string {
+    return this.#hasSymlinks ? this.#tree.through(path, within) : path;
+  }
+
   /** As `lstat`. */
   stat(path: string): Stat {
     return this.#tree.statOf(this.#tree.find(path));
@@ -151,8 +160,8 @@ export class SimDisk {
   }
 
   /** Make an empty file. */
-  make(path: string, mode: number, nowMs: number): number {
-    const ino = this.#tree.make(path, "file", mode & ~umask, nowMs);
+  make(path: string, mode: number, nowMs: number, exact = false): number {
+    const ino = this.#tree.make(path, "file", exact ? mode : mode & ~umask, nowMs);
     this.#unsynced.add(ino);
     this.#changed();
     return ino;
@@ -172,7 +181,18 @@ export class SimDisk {
 
   /** Put the names in a folder on stable storage. */
   syncDir(path: string): void {
-    const { ino } = this.#tree.folder(path);
+    this.#syncNames(this.#tree.folder(path).ino);
+  }
+
+  /** Put a file's bytes and the names it has got on stable storage. */
+  syncFile(path: string): void {
+    const { ino, kind } = this.stat(path);
+    if (kind !== "file") throw new PosixError(kind === "directory" ? "EISDIR" : "ELOOP", path);
+    this.sync(ino);
+    this.#syncNames(ino);
+  }
+
+  #syncNames(ino: number): void {
     const upTo = this.#lastChange.get(ino) ?? 0;
     if (upTo <= this.#forgotten) return;
     this.#history.splice(0, upTo - this.#forgotten);
@@ -202,8 +222,8 @@ export class SimDisk {
   }
 
   /** As `mkdir`. */
-  makeDir(path: string, mode: number, nowMs: number): void {
-    this.#tree.make(path, "directory", mode & ~umask, nowMs);
+  makeDir(path: string, mode: number, nowMs: number, exact = false): void {
+    this.#tree.make(path, "directory", exact ? mode : mode & ~umask, nowMs);
     this.#changed();
   }
 
@@ -221,11 +241,19 @@ export class SimDisk {
     this.#changed();
   }
 
-  /** As `chmod`. */
+  /** As `chmod` of a folder. */
   chmod(path: string, mode: number, nowMs: number): void {
-    const inode = this.#tree.own(this.#tree.find(path));
+    const inode = this.#tree.own(this.#tree.folder(path).ino);
     inode.mode = mode;
     inode.ctimeMs = nowMs;
+    this.#changed();
+  }
+
+  /** As `symlink`. */
+  symlink(target: string, path: string, nowMs: number): void {
+    const ino = this.#tree.make(path, "symlink", 0o777, nowMs);
+    this.#tree.bytes.set(ino, new TextEncoder().encode(target));
+    this.#hasSymlinks = true;
     this.#changed();
   }
 
@@ -267,8 +295,8 @@ export class SimDisk {
   }
 
   /**
-   * Put something on the disk, `text` for a file; it and all before it count as durable. For tests
-   * that prepare.
+   * Put something on the disk, `text` for a file, where it leads for a symlink; it and all before
+   * it count as durable. For tests that prepare.
    */
   plant(
     path: string,
@@ -277,7 +305,8 @@ export class SimDisk {
     const kind = what.kind ?? "file";
     const nowMs = what.mtimeMs ?? 0;
     const ino = this.#tree.make(path, kind, what.mode ?? 0o600, nowMs);
-    if (kind === "file") {
+    if (kind === "symlink") this.#hasSymlinks = true;
+    if (kind === "file" || kind === "symlink") {
       this.#tree.bytes.set(ino, new TextEncoder().encode(what.text ?? ""));
     }
     this.#changed();

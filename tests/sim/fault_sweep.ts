@@ -26,7 +26,7 @@ export const FAULTS: Readonly<Record<string, (call: Call) => Fault | undefined>>
 /** The verbs whose failure need not be told, for it changes nothing that was promised, and why. */
 const HARMLESS: readonly {
   readonly why: string;
-  readonly is: (call: Call, isConsumer: boolean) => boolean;
+  readonly is: (call: Call, isConsumer: boolean, code?: string) => boolean;
 }[] = [
   {
     why: "the event is in new/ already; what is left in tmp/ is swept",
@@ -52,14 +52,22 @@ const HARMLESS: readonly {
     is: ({ verb, path }) => verb === "touch" && path.startsWith(`${BASE}/cur/.`),
   },
   {
+    why: "who may only drop events can't list the base directory, and looks for its folders",
+    is: ({ verb, path }, _, code) => verb === "list" && path === BASE && code === "EACCES",
+  },
+  {
     why: "without locks the lease decides",
     is: ({ verb }) => verb === "tryLock",
   },
 ];
 
 /** Why nobody need be told that a verb failed; `undefined` when somebody must be. */
-export function whyHarmless(call: Call, isConsumer: boolean): string | undefined {
-  return HARMLESS.find(({ is }) => is(call, isConsumer))?.why;
+export function whyHarmless(
+  call: Call,
+  isConsumer: boolean,
+  code?: string,
+): string | undefined {
+  return HARMLESS.find(({ is }) => is(call, isConsumer, code))?.why;
 }
 
 /** The verbs of the product's processes in a run without a fault: each can fail. */
@@ -135,7 +143,7 @@ export async function runWithFault(
   const isLostReply = fault.applied === true;
   const isTold = [thrown, ...ledger.told].some((error) => names(error, fault.code)) ||
     JSON.stringify(ledger.trace).includes(fault.code);
-  if (!isLostReply && !isTold && whyHarmless(failed, hasStarted) === undefined) {
+  if (!isLostReply && !isTold && whyHarmless(failed, hasStarted, fault.code) === undefined) {
     found.push("nobody was told");
   }
   stage.killAll();

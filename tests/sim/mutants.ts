@@ -10,9 +10,9 @@ import type { Product } from "./workload.ts";
 
 /**
  * How a mutant is found out: in a run in which nothing goes wrong, of one process or several, by a
- * crash, or by a fault.
+ * crash, by a fault, or by a bad neighbour.
  */
-export type Model = "run" | "race" | CrashModel | "fault";
+export type Model = "run" | "race" | CrashModel | "fault" | "neighbour";
 
 /** A change of one place. */
 export interface Mutation {
@@ -67,16 +67,16 @@ export async function mutantOf(
   }
 }
 
-const TAKE_OVER = "if (tag && this.#inherited.has(tag.owner)) return true;";
-const SYNC_NEW = "if (durable) yield* step(place.runtime.disk.syncDir(`${place.base}/new`));";
+const TAKE_OVER = "if (tag && this.#deadOwners.has(tag.owner)) return true;";
+const SYNC_NEW = "if (durable) yield* syncNew(place);";
 
 /** The wrong queues. */
 export const MUTATIONS: readonly Mutation[] = [
   {
     name: "no fsync of the file",
     file: "queue/enqueue.ts",
-    from: "yield* createFile(place.runtime.disk, tmp, bytes, place.modes, durable);",
-    to: "yield* createFile(place.runtime.disk, tmp, bytes, place.modes, false);",
+    from: "yield* createEvent(place.runtime.disk, tmp, bytes, place.modes, durable);",
+    to: "yield* createEvent(place.runtime.disk, tmp, bytes, place.modes, false);",
     scenarios: ["producers"],
     by: "power",
   },
@@ -91,9 +91,17 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "no fsync of new/ for many events",
     file: "queue/enqueue.ts",
-    from: "if (published.length > 0) yield* step(place.runtime.disk.syncDir(`${place.base}/new`));",
+    from: "if (published.length > 0) yield* syncNew(place);",
     to: "",
     scenarios: ["producers"],
+    by: "power",
+  },
+  {
+    name: "no second fsync of an event that is dropped",
+    file: "queue/enqueue.ts",
+    from: "if (place.modes.isDrop) yield* step(place.runtime.disk.syncFile(event.tmp));",
+    to: "",
+    scenarios: ["a producer that may only drop"],
     by: "power",
   },
   {
@@ -138,7 +146,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "removed before the 2xx",
-    file: "consumer/dispatcher.ts",
+    file: "consumer/outgoing.ts",
     from: "if (events.length === 1) {",
     to: "if (events.length === 1) { await event.claim.complete();",
     scenarios: ["events delivered", "a consumer that dies in the middle"],
@@ -219,7 +227,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "what was taken over sent without saying so",
-    file: "consumer/leases.ts",
+    file: "consumer/outgoing.ts",
     from: 'claim.takeovers === 0 ? "done" : await claim.begin()',
     to: '"done" as const',
     scenarios: ["three consumers that die"],
@@ -329,6 +337,14 @@ export const MUTATIONS: readonly Mutation[] = [
     to: 'if (kind === "file" && name === this.#ownOpenFile) {',
     scenarios: ["a destination that is down"],
     by: "kill",
+  },
+  {
+    name: "a symlinked folder is followed",
+    file: "queue/queue.ts",
+    from: "const disk = within(runtime.disk, base);",
+    to: "const disk = runtime.disk;",
+    scenarios: ["a first event"],
+    by: "neighbour",
   },
   {
     name: "deferred events sent before their time",

@@ -24,7 +24,7 @@ import type { SimProcess } from "./process.ts";
  * A verb of `Disk`; `entries` goes as a `list`. Releasing a lock is none: it can't fail, and a
  * crash releases it too.
  */
-export type Verb = Exclude<keyof Disk, "watch" | "entries">;
+export type Verb = Exclude<keyof Disk, "watch" | "entries" | "within" | "limitWait">;
 
 /** A verb that waits for its turn. */
 export interface PendingCall {
@@ -94,11 +94,23 @@ const parentOf = (path: string) => canonical(path).replace(/\/[^/]*$/, "") || "/
 export class ProcessDisk implements Disk {
   readonly #world: DiskWorld;
   readonly #process: SimProcess;
+  readonly #root: string | undefined;
 
-  /** The view of one process. */
-  constructor(world: DiskWorld, process: SimProcess) {
+  /** The view of one process; no symlink below `root` is followed. */
+  constructor(world: DiskWorld, process: SimProcess, root?: string) {
     this.#world = world;
     this.#process = process;
+    this.#root = root;
+  }
+
+  within(root: string): ProcessDisk {
+    return new ProcessDisk(this.#world, this.#process, canonical(root));
+  }
+
+  /** Where a path leads; that of a folder is followed to its end. */
+  #at(path: string, isFolder = false): string {
+    const through = this.#world.disk.through(isFolder ? `${path}/-` : path, this.#root);
+    return isFolder ? through.slice(0, -2) : through;
   }
 
   async *list(dir: string): AsyncIterable<DirEntry> {
@@ -106,25 +118,31 @@ export class ProcessDisk implements Disk {
     while (cursor !== undefined) {
       const from: number = cursor;
       const { listChunk, disk } = this.#world;
-      const slice = await this.#verb("list", dir, () => disk.slice(dir, from, listChunk));
+      const slice = await this.#verb(
+        "list",
+        dir,
+        () => disk.slice(this.#at(dir, true), from, listChunk),
+      );
       yield* slice.entries;
       cursor = slice.cursor;
     }
   }
 
   entries(dir: string): Awaitable<readonly DirEntry[]> {
-    return this.#verb("list", dir, () => this.#world.disk.slice(dir, -1, Infinity).entries);
+    const { disk } = this.#world;
+    return this.#verb("list", dir, () => disk.slice(this.#at(dir, true), -1, Infinity).entries);
   }
 
   lstat(path: string): Awaitable<Stat> {
-    return this.#verb("lstat", path, () => this.#look(path));
+    return this.#verb("lstat", path, () => this.#look(this.#at(path)));
   }
 
   read(path: string, maxBytes: number): Awaitable<FileContent> {
     return this.#verb("read", path, () => {
-      const seen = this.#look(path);
+      const at = this.#at(path);
+      const seen = this.#look(at);
       if (seen.kind !== "file" || seen.size > maxBytes) return { stat: seen, bytes: undefined };
-      const stat = this.#world.disk.stat(path); // the open: it asks the server
+      const stat = this.#world.disk.stat(at); // the open: it asks the server
       if (stat.ino !== seen.ino) return { stat, bytes: undefined };
       return { stat, bytes: this.#world.disk.bytes(stat.ino).slice() };
     });
@@ -134,7 +152,7 @@ export class ProcessDisk implements Disk {
     const { disk } = this.#world;
     const copy = bytes.slice();
     return this.#change("create", path, undefined, (step, fault) => {
-      const ino = disk.make(path, options.mode, this.#now());
+      const ino = disk.make(this.#at(path), options.mode, this.#now(), options.exact);
       step("named");
       if (copy.length > 1) {
         disk.write(ino, copy.slice(0, copy.length >> 1));
@@ -152,51 +170,61 @@ export class ProcessDisk implements Disk {
     const { disk } = this.#world;
     return this.#change("rename", from, to, () => {
       this.#keepOpen(to, from);
-      disk.rename(from, to, this.#now());
+      disk.rename(this.#at(from), this.#at(to), this.#now());
     });
   }
 
   link(from: string, to: string): Awaitable<void> {
     const { disk } = this.#world;
-    return this.#change("link", from, to, () => disk.link(from, to, this.#now()));
+    const make = () => disk.link(this.#at(from), this.#at(to), this.#now());
+    return this.#change("link", from, to, make);
   }
 
   remove(path: string): Awaitable<void> {
     const { disk } = this.#world;
     return this.#change("remove", path, undefined, () => {
-      if (!this.#keepOpen(path)) disk.remove(path, this.#now());
+      if (!this.#keepOpen(path)) disk.remove(this.#at(path), this.#now());
     });
   }
 
-  makeDir(path: string, mode: number): Awaitable<void> {
+  makeDir(path: string, mode: number, exact?: boolean): Awaitable<void> {
     const { disk } = this.#world;
-    return this.#change("makeDir", path, undefined, () => disk.makeDir(path, mode, this.#now()));
+    const make = () => disk.makeDir(this.#at(path), mode, this.#now(), exact);
+    return this.#change("makeDir", path, undefined, make);
   }
 
   removeDir(path: string): Awaitable<void> {
     const { disk } = this.#world;
-    return this.#change("removeDir", path, undefined, () => disk.removeDir(path, this.#now()));
+    const act = () => disk.removeDir(this.#at(path), this.#now());
+    return this.#change("removeDir", path, undefined, act);
   }
 
   touch(path: string, mtimeMs: number): Awaitable<void> {
     const { disk } = this.#world;
-    return this.#change("touch", path, undefined, () => disk.touch(path, mtimeMs, this.#now()));
+    const act = () => disk.touch(this.#at(path), mtimeMs, this.#now());
+    return this.#change("touch", path, undefined, act);
   }
 
   chmod(path: string, mode: number): Awaitable<void> {
     const { disk } = this.#world;
-    return this.#change("chmod", path, undefined, () => disk.chmod(path, mode, this.#now()));
+    const act = () => disk.chmod(this.#at(path), mode, this.#now());
+    return this.#change("chmod", path, undefined, act);
   }
 
   syncDir(path: string): Awaitable<void> {
-    return this.#verb("syncDir", path, () => this.#world.disk.syncDir(path));
+    return this.#verb("syncDir", path, () => this.#world.disk.syncDir(this.#at(path)));
+  }
+
+  syncFile(path: string): Awaitable<void> {
+    return this.#verb("syncFile", path, () => this.#world.disk.syncFile(this.#at(path)));
   }
 
   tryLock(path: string): Awaitable<Lock | undefined> {
     const { disk } = this.#world;
     return this.#verb("tryLock", path, () => {
-      const { ino, kind } = disk.stat(path);
+      const { ino, kind } = disk.stat(this.#at(path));
       if (kind === "directory") throw new PosixError("EISDIR", path);
+      if (kind !== "file") throw new PosixError("ELOOP", path);
       if (!disk.lock(ino, this.#lockScope, this.#process)) return undefined;
       let isHeld = true;
       return {

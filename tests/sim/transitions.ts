@@ -116,6 +116,25 @@ const producing: Scenario = {
   },
 };
 
+const dropping: Scenario = {
+  name: "a producer that may only drop events, one and many",
+  prepare(stage) {
+    stage.plantQueue(["tmp", "new"]);
+    for (const folder of ["tmp", "new"]) {
+      stage.world.disk.plant(`${BASE}/${folder}`, { kind: "directory", mode: 0o1733 });
+    }
+  },
+  async run(stage) {
+    const { ledger } = stage;
+    const queue = await stage.open();
+    await queue.enqueue(stage.offer("one", "ok"));
+    ledger.acknowledge("one");
+    const many = ["drop-1", "drop-2"];
+    await queue.enqueueMany(many.map((marker) => stage.offer(marker, "ok")));
+    for (const marker of many) ledger.acknowledge(marker);
+  },
+};
+
 const delivering: Scenario = {
   name: "events delivered: a POST, a GET with its response, a name that can't be an id",
   prepare(stage) {
@@ -561,6 +580,7 @@ const splitting: Scenario = {
 export const SCENARIOS: readonly Scenario[] = [
   firstEvent,
   producing,
+  dropping,
   delivering,
   deferring,
   burying,

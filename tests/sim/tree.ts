@@ -2,8 +2,9 @@
  * A tree of folders and files in memory with POSIX's answers, as Linux and Deno give them.
  *
  * No time, no faults and no processes here: a change is made at once or fails without effect.
- * Symlinks can be planted and are never followed, not even in the middle of a path (`ENOTDIR`;
- * Linux would follow). `..` is not understood.
+ * Symlinks can be planted; their bytes are where they lead. Paths are followed through them by
+ * `through` only: all else takes one in the middle of a path for what it is (`ENOTDIR`). `..` is
+ * not understood.
  *
  * @module
  */
@@ -50,6 +51,7 @@ export interface Inode {
 export const ROOT = 1;
 const DEVICE = 7;
 const LONGEST_NAME = 255;
+const MOST_SYMLINKS = 40;
 
 /** Where a path leads: its folder, its last name, and what that stands for, if anything. */
 interface Place {
@@ -120,6 +122,32 @@ export class Tree {
     const { ino } = this.#place(path);
     if (ino === undefined) throw new PosixError("ENOENT", path);
     return ino;
+  }
+
+  /**
+   * The path that a path leads to through symlinks in the place of its folders, as Linux follows
+   * them; those below `within` are not followed.
+   */
+  through(path: string, within?: string): string {
+    const kept = within === undefined ? Infinity : partsOf(within).length;
+    const isBelow = within !== undefined && `${canonical(path)}/`.startsWith(`${within}/`);
+    let parts = [...partsOf(path)];
+    for (let [depth, followed] = [1, 0]; depth < parts.length; depth++) {
+      const folder = parts.slice(0, depth);
+      let ino: number;
+      try {
+        ino = this.find(folder.join("/"));
+      } catch {
+        break; // who follows the path will say why
+      }
+      if (this.get(ino).kind !== "symlink" || isBelow && followed === 0 && depth > kept) continue;
+      const target = new TextDecoder().decode(this.bytes.get(ino));
+      if (target === "") continue; // leads nowhere
+      if (++followed > MOST_SYMLINKS) throw new PosixError("ELOOP", path);
+      parts = [...partsOf(target), ...parts.slice(depth)];
+      depth = 0;
+    }
+    return `/${parts.join("/")}`;
   }
 
   /** As `lstat` of an inode. */

@@ -175,6 +175,8 @@ export class MemoryStore implements Store {
     return Promise.resolve();
   }
 
+  limitWait(): void {}
+
   candidates(most: number, mayWait: boolean): readonly Candidate[] {
     if (this.#slice.length === 0 && mayWait) this.#fill();
     return this.#slice.splice(0, most);

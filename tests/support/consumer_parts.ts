@@ -15,7 +15,7 @@ import { type Prepared, Preparer, type Rejection } from "../../lib/consumer/prep
 import { Semaphore } from "../../lib/consumer/semaphore.ts";
 import { Settler } from "../../lib/consumer/settle.ts";
 import { type Attempt, Sender } from "../../lib/http/sender.ts";
-import { Lanes, type Station } from "../../lib/lanes/lanes.ts";
+import { type LaneEntry, Lanes } from "../../lib/lanes/lanes.ts";
 import type { Merger } from "../../lib/merge/merger.ts";
 import { Queue } from "../../lib/queue/queue.ts";
 import { Maildir } from "../../lib/queue/store/maildir_store.ts";
@@ -117,13 +117,13 @@ export class Parts {
   }
 
   /** A destination's lane. */
-  station(destination = A): Station<Prepared> {
+  entry(destination = A): LaneEntry<Prepared> {
     return this.lanes.of(destination, this.nowMs);
   }
 
   /** A request goes out on a lane and ends like that. */
-  async conclude(station: Station<Prepared>, id: string, ended: Attempt): Promise<void> {
-    await this.sync.conclude(this.lanes.started(station, this.nowMs), id, ended);
+  async conclude(entry: LaneEntry<Prepared>, id: string, ended: Attempt): Promise<void> {
+    await this.sync.conclude(this.lanes.started(entry, this.nowMs), id, ended);
   }
 }
 

@@ -13,6 +13,7 @@ const MOVES = [
   "tmp → new",
   "remove tmp",
   "syncDir new",
+  "syncFile tmp",
   // claim; renew and take over; release
   "new → cur",
   "defer → cur",

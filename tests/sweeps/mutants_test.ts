@@ -3,6 +3,7 @@ import { recoverFrom, runOnce, takeCrashes } from "../sim/crash_sweep.ts";
 import type { CrashModel } from "../sim/disk.ts";
 import { FAULTS, runWithFault, verbsOf } from "../sim/fault_sweep.ts";
 import { type Model, mutantOf, type Mutation, MUTATIONS } from "../sim/mutants.ts";
+import { sweepNeighbours } from "../sim/neighbour_sweep.ts";
 import { type Scenario, SCENARIOS } from "../sim/transitions.ts";
 import { judge, PRODUCT, type Product, recover } from "../sim/workload.ts";
 
@@ -46,6 +47,11 @@ async function brokenByFault(product: Product, scenario: Scenario): Promise<read
   return [];
 }
 
+/** What the first exchanged folder that leads out of the queue does. */
+async function brokenByNeighbour(product: Product, scenario: Scenario): Promise<readonly string[]> {
+  return (await sweepNeighbours(product, scenario)).found;
+}
+
 /** By what a mutant is found out, the simplest first, and how. */
 async function findOut(mutation: Mutation): Promise<readonly [Model, string] | undefined> {
   const mutant = await mutantOf(mutation);
@@ -58,6 +64,7 @@ async function findOut(mutation: Mutation): Promise<readonly [Model, string] | u
     ["kill", (each) => brokenByCrash(mutant, each, "kill")],
     ["power", (each) => brokenByCrash(mutant, each, "power")],
     ["fault", (each) => brokenByFault(mutant, each)],
+    ["neighbour", (each) => brokenByNeighbour(mutant, each)],
   ];
   for (const [model, broken] of models) {
     for (const scenario of scenarios) {

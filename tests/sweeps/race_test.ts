@@ -7,7 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import { AbandonedClaims } from "../../lib/queue/store/recovery.ts";
 import { EventExistsError } from "../../lib/queue/enqueue.ts";
 import { formatName } from "../../lib/queue/name.ts";
-import { acquireOwner, inheritOwner, releaseOwner } from "../../lib/queue/store/owner.ts";
+import { acquireOwner, lockDeadOwner, releaseOwner } from "../../lib/queue/store/owner.ts";
 import type { Claim, Queue } from "../../lib/queue/queue.ts";
 import { requeue } from "../../lib/queue/requeue.ts";
 import { sweep } from "../../lib/queue/sweep.ts";
@@ -216,7 +216,7 @@ for (const [verb, settle] of Object.entries(SETTLE)) {
     async (course) => {
       const { arena } = course;
       arena.plant("a", 1);
-      const [owner, heir, rival] = [
+      const [owner, found, rival] = [
         await course.actor(),
         await course.actor(),
         await course.actor(),
@@ -237,7 +237,7 @@ for (const [verb, settle] of Object.entries(SETTLE)) {
       };
       // A third makes too many orders.
       const withoutRival = course.exhaustive && arena.world.view !== undefined;
-      await Promise.all([settled(), takeOver(heir), withoutRival ? undefined : takeOver(rival)]);
+      await Promise.all([settled(), takeOver(found), withoutRival ? undefined : takeOver(rival)]);
       assert(winners === 1 || winners === 0 && course.lost(), `${winners} came first`);
     },
   );
@@ -357,9 +357,9 @@ Deno.test("nobody gets the lock of an owner who is making, moving or removing it
     const pry = async () => {
       for (let tries = 0; tries < 2; tries++) {
         for (const name of await namesIn(other, "cur")) {
-          const heir = await inheritOwner(other.queue, name);
-          assert(!isAlive || typeof heir === "string", "The lock of the living is free");
-          if (typeof heir !== "string") await releaseOwner(other.queue, heir);
+          const found = await lockDeadOwner(other.queue, name);
+          assert(!isAlive || typeof found === "string", "The lock of the living is free");
+          if (typeof found !== "string") await releaseOwner(other.queue, found);
         }
       }
     };
@@ -405,15 +405,15 @@ Deno.test("an owner lock obtained too early costs a second delivery at most, whi
   const options = { networkDisk: true, allowTakeovers: true };
   await inEveryOrder(test, { preemptions: 3 }, options, async ({ arena }) => {
     arena.plant("a", 1);
-    const [owner, heir] = [await clone(arena, "north"), await clone(arena, "south")];
+    const [owner, found] = [await clone(arena, "north"), await clone(arena, "south")];
     const held = await acquireOwner(owner.queue);
     assert(held);
     const claim = (await owner.queue.claim("new", "a.json", LEASE_MS))!;
     const inherit = async () => {
-      const claims = new AbandonedClaims(heir.queue, LEASE_MS, () => false, () => {});
+      const claims = new AbandonedClaims(found.queue, LEASE_MS, () => false, () => {});
       for (const { name } of await claims.next()) {
-        const taken = await heir.queue.takeOver(name, LEASE_MS);
-        if (taken) await deliver(arena, heir, taken);
+        const taken = await found.queue.takeOver(name, LEASE_MS);
+        if (taken) await deliver(arena, found, taken);
       }
       await claims.close();
     };

@@ -56,6 +56,11 @@ export class Claims {
     return failure ? { claimed, failure } : { claimed };
   }
 
+  /** Try again to remove the files of delivered events that the disk refused to remove. */
+  async removeDelivered(): Promise<void> {
+    for (const claim of [...this.#of.delivered]) await claim.complete();
+  }
+
   #claimed(candidate: Candidate, file: ClaimedFile): Claimed {
     if (!("error" in file)) {
       this.#backoff.claimed(candidate);

@@ -314,7 +314,9 @@ export class DeferredEvents {
     const [nowMs, monotonicMs] = [clock.now(), clock.monotonic()];
     let mtimeMs: number;
     try {
-      mtimeMs = (await disk.lstat(`${this.#queue.place.base}/${path}`)).mtimeMs;
+      const stat = await disk.lstat(`${this.#queue.place.base}/${path}`);
+      if (stat.kind !== "directory") return undefined; // somebody put it in the folder's place
+      mtimeMs = stat.mtimeMs;
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;

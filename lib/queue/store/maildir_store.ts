@@ -55,11 +55,41 @@ export class Maildir implements Storage {
   }
 
   connect(options: StoreOptions): Store {
-    return new MaildirStore(this.#queue, options);
+    return new MaildirStore(partsOf(this.#queue, options));
   }
 }
 
-/** One consumer's way to the events of a queue directory. */
+/** What a store is made of. */
+interface MaildirStoreParts {
+  readonly queue: Queue;
+  readonly reporter: Reporter;
+  readonly backoff: ListingBackoff;
+  readonly deferred: DeferredEvents;
+  readonly abandoned: AbandonedClaims;
+  readonly poller: Poller;
+  readonly claims: Claims;
+}
+
+function partsOf(queue: Queue, { limits, trace, once }: StoreOptions): MaildirStoreParts {
+  const { clock } = queue.place.runtime;
+  const { leaseMs } = limits.current;
+  const reporter = new Reporter(trace, clock);
+  const onOther = strayReport(reporter);
+  const backoff = new ListingBackoff(clock, reporter);
+  const startMs = once ? clock.now() : Infinity;
+  const deferred = new DeferredEvents(queue, reporter, limits, startMs);
+  const added = (folder: string, dueMs: number) => deferred.added(folder, dueMs);
+  const held = new Set<string>();
+  const ofClaims = { queue, reporter, limits, held, delivered: new Set<MaildirClaim>(), added };
+  const claims = new Claims(ofClaims, new ClaimBackoff(clock), trace);
+  const abandoned = new AbandonedClaims(queue, leaseMs, (name) => held.has(name), onOther);
+  abandoned.looksOnce = once;
+  const ready = new ReadyEvents(queue.place, onOther);
+  const poller = new Poller({ clock, ready, abandoned, deferred, backoff }, limits, once);
+  return { queue, reporter, backoff, deferred, abandoned, poller, claims };
+}
+
+/** One consumer's way to the events of a queue directory; made by {@linkcode Maildir}. */
 export class MaildirStore implements Store {
   readonly #queue: Queue;
   readonly #reporter: Reporter;
@@ -68,56 +98,20 @@ export class MaildirStore implements Store {
   readonly #abandoned: AbandonedClaims;
   readonly #poller: Poller;
   readonly #claims: Claims;
-  readonly #delivered = new Set<MaildirClaim>();
   #owner: OwnerFile | undefined;
   #unwatch: (() => void) | undefined;
+  #liftLimit: (() => void) | undefined;
   #claimsSinceRest = 0;
 
   /** Nothing is done yet. */
-  constructor(queue: Queue, options: StoreOptions) {
-    const { limits, trace, once } = options;
-    const { clock } = queue.place.runtime;
-    const held = new Set<string>();
-    this.#queue = queue;
-    const reporter = this.#reporter = new Reporter(trace, clock);
-    this.#backoff = new ListingBackoff(clock, reporter);
-    const deferred = this.#deferred = new DeferredEvents(
-      queue,
-      reporter,
-      limits,
-      once ? clock.now() : Infinity,
-    );
-    const onOther = strayReport(reporter);
-    this.#abandoned = new AbandonedClaims(
-      queue,
-      limits.current.leaseMs,
-      (name) => held.has(name),
-      onOther,
-    );
-    this.#abandoned.looksOnce = once;
-    this.#poller = new Poller(
-      {
-        clock,
-        ready: new ReadyEvents(queue.place, onOther),
-        abandoned: this.#abandoned,
-        deferred,
-        backoff: this.#backoff,
-      },
-      limits,
-      once,
-    );
-    this.#claims = new Claims(
-      {
-        queue,
-        reporter,
-        limits,
-        held,
-        delivered: this.#delivered,
-        added: (folder, dueMs) => deferred.added(folder, dueMs),
-      },
-      new ClaimBackoff(clock),
-      trace,
-    );
+  constructor(parts: MaildirStoreParts) {
+    this.#queue = parts.queue;
+    this.#reporter = parts.reporter;
+    this.#backoff = parts.backoff;
+    this.#deferred = parts.deferred;
+    this.#abandoned = parts.abandoned;
+    this.#poller = parts.poller;
+    this.#claims = parts.claims;
   }
 
   async open(): Promise<void> {
@@ -132,10 +126,27 @@ export class MaildirStore implements Store {
     }
   }
 
+  limitWait(ms: number): void {
+    const { disk } = this.#queue.place.runtime;
+    this.#liftLimit ??= disk.limitWait?.(ms, () => {
+      const reason = `the disk has not answered for ${ms / 1_000} s and is given up; what was ` +
+        "claimed stays so until another consumer takes it over";
+      this.#reporter.refused("stop", "EIO", reason);
+    });
+  }
+
   async close(): Promise<void> {
+    try {
+      await this.#takeLeave();
+    } finally {
+      this.#liftLimit?.();
+    }
+  }
+
+  async #takeLeave(): Promise<void> {
     this.#stopWatching();
     // The last chance: whoever takes these claims over sends their events again.
-    await this.#removeDelivered();
+    await this.#claims.removeDelivered();
     await this.#try("list", "owner files of the dead are left to the next consumer", () => {
       return this.#abandoned.close();
     });
@@ -189,7 +200,7 @@ export class MaildirStore implements Store {
   }
 
   async refresh(): Promise<void> {
-    await this.#removeDelivered();
+    await this.#claims.removeDelivered();
     await this.#try("list", "looked at again later", () => this.#deferred.refresh());
   }
 
@@ -210,7 +221,7 @@ export class MaildirStore implements Store {
   }
 
   get hasPeers(): boolean {
-    return this.#abandoned.hasCompany;
+    return this.#abandoned.hasPeers;
   }
 
   watch(onChange: () => void): boolean {
@@ -256,11 +267,6 @@ export class MaildirStore implements Store {
 
   #mark(mark: () => Promise<void>): Promise<void> {
     return this.#try("mark", "other consumers and `status` don't hear of it", mark);
-  }
-
-  /** Try again to remove the files of delivered events that the disk refused to remove. */
-  async #removeDelivered(): Promise<void> {
-    for (const claim of [...this.#delivered]) await claim.complete();
   }
 
   async #try(verb: string, fate: string, act: () => Promise<void>): Promise<void> {

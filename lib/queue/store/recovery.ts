@@ -28,7 +28,13 @@ import {
   parseTag,
   type Tag,
 } from "../name.ts";
-import { inheritOwner, type OwnerFile, releaseOwner, TOUCH_EVERY_MS, touchOwner } from "./owner.ts";
+import {
+  lockDeadOwner,
+  type OwnerFile,
+  releaseOwner,
+  TOUCH_EVERY_MS,
+  touchOwner,
+} from "./owner.ts";
 import { isMissing } from "../place.ts";
 import type { Queue } from "../queue.ts";
 import { errorCode } from "../../runtime/runtime.ts";
@@ -40,15 +46,15 @@ const FURTHEST_LEASE_MS = LONGEST_LEASE_MS + CLOCK_SKEW_MS;
 /** `cur/`, as far as its claims may be taken over. */
 export class AbandonedClaims {
   /** Whether other consumers seem to be at work on the queue. */
-  hasCompany = false;
+  hasPeers = false;
   /** Owner files of which it can't be told from here whether their owners live. */
-  #strangers = 0;
+  #unknownOwners = 0;
   readonly #queue: Queue;
   readonly #leaseMs: number;
   readonly #isHeld: (name: string) => boolean;
   readonly #onOther: OnOther;
   /** Owner files of dead owners, held until all their claims are taken over. */
-  readonly #inherited = new Map<string, OwnerFile>();
+  readonly #deadOwners = new Map<string, OwnerFile>();
   /**
    * Until when claims whose owners may be alive are left alone unless they change, monotonic ms.
    */
@@ -69,17 +75,17 @@ export class AbandonedClaims {
 
   async next(): Promise<Candidate[]> {
     await this.#touchIfDue();
-    const alive = await this.#inherit();
-    const bereft = new Set(this.#inherited.keys());
+    const alive = await this.#findDeadOwners();
+    const claimless = new Set(this.#deadOwners.keys());
     const abandoned: Candidate[] = [];
     const watched = new Map<string, number>();
-    let others = alive.size + this.#strangers;
+    let others = alive.size + this.#unknownOwners;
     for await (const name of this.#claims()) {
       const event = parseName(name);
       const tag = event.tag === undefined ? undefined : parseTag(event.tag);
-      if (tag) bereft.delete(tag.owner);
+      if (tag) claimless.delete(tag.owner);
       if (this.#isHeld(name)) continue;
-      if (tag && tag.owner !== this.#queue.owner && !this.#inherited.has(tag.owner)) others++;
+      if (tag && tag.owner !== this.#queue.owner && !this.#deadOwners.has(tag.owner)) others++;
       const isWatched = tag !== undefined && tag.owner !== this.#queue.owner &&
         (alive.has(tag.owner) || !this.looksOnce);
       if (isWatched) watched.set(name, this.#watched.get(name) ?? this.#watchUntilMs(event));
@@ -91,10 +97,10 @@ export class AbandonedClaims {
       }
     }
     this.#watched = watched;
-    this.hasCompany = others > 0;
+    this.hasPeers = others > 0;
     // Listed after their locks were taken, and none of their claims is left: the owner files have
     // done their duty.
-    await this.#forgetAll(bereft);
+    await this.#forgetAll(claimless);
     return abandoned;
   }
 
@@ -111,22 +117,22 @@ export class AbandonedClaims {
    */
   async close(): Promise<void> {
     try {
-      await this.#forgetAll(await this.#bereft());
+      await this.#forgetAll(await this.#claimless());
     } finally {
-      for (const { lock } of this.#inherited.values()) lock.release();
-      this.#inherited.clear();
+      for (const { lock } of this.#deadOwners.values()) lock.release();
+      this.#deadOwners.clear();
     }
   }
 
   /** Dead owners none of whose claims is left. */
-  async #bereft(): Promise<Set<string>> {
-    const bereft = new Set(this.#inherited.keys());
-    if (bereft.size === 0) return bereft;
+  async #claimless(): Promise<Set<string>> {
+    const claimless = new Set(this.#deadOwners.keys());
+    if (claimless.size === 0) return claimless;
     for await (const name of this.#claims()) {
       const { tag } = parseName(name);
-      bereft.delete((tag === undefined ? undefined : parseTag(tag)?.owner) ?? "");
+      claimless.delete((tag === undefined ? undefined : parseTag(tag)?.owner) ?? "");
     }
-    return bereft;
+    return claimless;
   }
 
   async #forgetAll(owners: Iterable<string>): Promise<void> {
@@ -134,8 +140,8 @@ export class AbandonedClaims {
   }
 
   async #forget(owner: string): Promise<void> {
-    const held = this.#inherited.get(owner);
-    this.#inherited.delete(owner);
+    const held = this.#deadOwners.get(owner);
+    this.#deadOwners.delete(owner);
     if (held) await releaseOwner(this.#queue, held);
   }
 
@@ -148,16 +154,16 @@ export class AbandonedClaims {
   }
 
   /** Take the locks of this kernel's dead owners; returns who is alive. */
-  async #inherit(): Promise<Set<string>> {
+  async #findDeadOwners(): Promise<Set<string>> {
     const alive = new Set<string>();
-    this.#strangers = 0;
+    this.#unknownOwners = 0;
     for await (const { name, kind } of this.#names()) {
       const file = kind === "file" ? parseOwnerFile(name) : undefined;
-      if (!file || file.owner === this.#queue.owner || this.#inherited.has(file.owner)) continue;
-      const heir = await inheritOwner(this.#queue, name);
-      if (heir === "alive") alive.add(file.owner);
-      if (heir === "unknown") this.#strangers++;
-      if (typeof heir !== "string") this.#inherited.set(file.owner, heir);
+      if (!file || file.owner === this.#queue.owner || this.#deadOwners.has(file.owner)) continue;
+      const found = await lockDeadOwner(this.#queue, name);
+      if (found === "alive") alive.add(file.owner);
+      if (found === "unknown") this.#unknownOwners++;
+      if (typeof found !== "string") this.#deadOwners.set(file.owner, found);
     }
     return alive;
   }
@@ -185,7 +191,7 @@ export class AbandonedClaims {
     watchedUntilMs: number,
   ): Promise<boolean> {
     const { clock } = this.#queue.place.runtime;
-    if (tag && this.#inherited.has(tag.owner)) return true;
+    if (tag && this.#deadOwners.has(tag.owner)) return true;
     if (event.timeMs === undefined) return await this.#isStranded(name);
     const leaseEndMs = event.timeMs +
       (tag && hasSameClock(tag.host, this.#queue.host) ? 0 : CLOCK_SKEW_MS);

@@ -200,26 +200,26 @@ Deno.test("who looks only once can't watch: the lease decides, unless the owner 
     assertEquals(await once(), ["gone"]);
   }));
 
-Deno.test("whoever lives, and whoever may live on another host, is company", () =>
+Deno.test("whoever lives, and whoever may live on another host, is a peer", () =>
   grounded(async (ground) => {
     const abandoned = abandonedOf(ground);
-    const hasCompany = async () => {
+    const hasPeers = async () => {
       await next(abandoned);
-      return abandoned.hasCompany;
+      return abandoned.hasPeers;
     };
-    assertEquals(await hasCompany(), false);
+    assertEquals(await hasPeers(), false);
     const near = await working(ground, ["a"]);
-    assertEquals(await hasCompany(), true);
+    assertEquals(await hasPeers(), true);
     near.process.kill();
-    assertEquals(await hasCompany(), false, "its claim is as good as taken over");
+    assertEquals(await hasPeers(), false, "its claim is as good as taken over");
     await takeOver(ground, abandoned);
     const far = await working(ground, [], "far");
-    assertEquals(await hasCompany(), true, "its owner file");
+    assertEquals(await hasPeers(), true, "its owner file");
     await ground.world.process({ host: "far" }).runtime.disk.remove(`/q/cur/.${far.queue.owner}`);
-    assertEquals(await hasCompany(), false);
+    assertEquals(await hasPeers(), false);
     ground.put("new/b");
     await far.queue.claim("new", "b", LEASE_MS);
-    assertEquals(await hasCompany(), true, "its claim");
+    assertEquals(await hasPeers(), true, "its claim");
   }));
 
 Deno.test("without locks the lease decides, and an owner is a stranger", () =>
@@ -228,7 +228,7 @@ Deno.test("without locks the lease decides, and an owner is a stranger", () =>
     ground.refuse("tryLock", "ENOSYS");
     process.kill();
     const abandoned = abandonedOf(ground);
-    assertEquals([await next(abandoned), abandoned.hasCompany], [[], true]);
+    assertEquals([await next(abandoned), abandoned.hasPeers], [[], true]);
     await ground.pass(LEASE_MS);
     assertEquals(await next(abandoned), ["a"]);
   }));

@@ -1,5 +1,5 @@
 /**
- * A station: the lane of one destination, its requests in flight, and its events in memory.
+ * An entry: the lane of one destination, its requests in flight, and its events in memory.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { Lane, LaneChange } from "./lane.ts";
 
 /** One destination's lane and what belongs to it. */
-export interface Station<T> {
+export interface LaneEntry<T> {
   /** The destination's folder name. */
   readonly destination: string;
   /** Its state. */
@@ -27,7 +27,7 @@ export interface Station<T> {
 /** A request in flight. */
 export interface Flight<T> {
   /** Whose. */
-  readonly station: Station<T>;
+  readonly entry: LaneEntry<T>;
   /** When it began, monotonic ms. */
   readonly startMs: number;
   /** What its beginning changed. */
@@ -35,7 +35,7 @@ export interface Flight<T> {
 }
 
 /** When a lane's oldest request in flight takes too long, monotonic ms; `Infinity` without one. */
-export function hangsAtMs<T>({ lane, flights }: Station<T>): number {
+export function hangsAtMs<T>({ lane, flights }: LaneEntry<T>): number {
   for (const { startMs } of flights) return startMs + lane.longMs;
   return Infinity;
 }

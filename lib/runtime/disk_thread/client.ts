@@ -6,17 +6,29 @@
  * any verb, and as much for thirty verbs as for one. Few are served in place. The thread is started
  * by the first burst, or the first large folder; a consumer that has little to do never has it.
  * Should it die, what it was working on fails with `EIO` (whether it was done is not known, as with
- * a disk that doesn't answer), and everything is served in place from then on.
- *
- * The thread's program is a text, made of functions of this module and of `deno.ts`: Deno loads a
- * module from a file only with the permission to read it, which a consumer locked to its queue has
- * not, and an executable has no such file.
+ * a disk that doesn't answer), and everything is served in place from then on. Should the disk
+ * answer nothing for longer than it may (`limitWait`), it is given up: nothing is asked of it any
+ * more, for in place it would stop this thread as well.
  *
  * @module
  */
 
-import { asyncDisk, blockingDisk, THREAD_PARTS, THREAD_VERBS } from "./deno.ts";
-import type { DirEntry, Disk, FileContent, Kind, Move, Stat, Taken } from "./runtime.ts";
+import { asyncDisk, blockingDisk, THREAD_VERBS } from "../deno.ts";
+import type { DirEntry, Disk, FileContent, Move, Stat, Taken } from "../runtime.ts";
+import { clock } from "../web.ts";
+import { guarded } from "../within.ts";
+import { programOf, startThread } from "./program.ts";
+import {
+  type Answers,
+  type Failure,
+  KINDS,
+  type More,
+  type Names,
+  NUMBERS,
+  type Removed,
+  SEPARATOR,
+  SETTINGS,
+} from "./protocol.ts";
 
 /** A verb that somebody waits for. */
 interface Call {
@@ -26,61 +38,6 @@ interface Call {
   readonly to: string;
   readonly maxBytes: number;
   readonly done: (answer: Taken) => void;
-}
-
-/**
- * Verbs for the thread, their parts one after the other with {@linkcode SEPARATOR} between them.
- */
-interface Burst {
-  readonly burst: number;
-  /** Four parts each: verb, path, new name, most bytes. */
-  readonly calls: string;
-  /** One path each. */
-  readonly removals: string;
-}
-
-/** Names of a folder, wanted by the thread's number for it: the first time with its path. */
-interface More {
-  readonly folder: number;
-  readonly dir?: string;
-  /** No more are wanted. */
-  readonly isOver?: boolean;
-}
-
-/** An error, as it travels. */
-interface Failure {
-  readonly code?: string | undefined;
-  readonly name: string;
-  readonly message: string;
-}
-
-/** What became of the calls of a burst. */
-interface Answers {
-  readonly answers: number;
-  /**
-   * {@linkcode NUMBERS} each: what became of it, the size of what was read, or -1; and the file's
-   * stat.
-   */
-  readonly numbers: Float64Array;
-  /** What was read, one after the other. */
-  readonly bytes: Uint8Array;
-  /** Of the calls that failed, in their order. */
-  readonly failures: readonly Failure[];
-}
-
-/** What became of the removals of a burst, by their index. */
-interface Removed {
-  readonly removed: number;
-  readonly failures: ReadonlyMap<number, Failure>;
-}
-
-/** Some names of a folder. */
-interface Names {
-  readonly names: number;
-  /** Each with the digit of its kind before it, {@linkcode SEPARATOR} between them. */
-  readonly entries: string;
-  readonly isLast: boolean;
-  readonly failure?: Failure;
 }
 
 /** From how many verbs at once it pays to hand them over, unless told otherwise. */
@@ -98,161 +55,10 @@ const MOST_BURSTS = 2;
  */
 const SLOW_REMOVAL_MS = 0.05;
 
-/** What a path can't have in it. */
-const SEPARATOR = "\0";
-
-/**
- * How many numbers answer a call. The first is 0 for done, 1 for read, 2 for not read, 3 for
- * refused.
- */
-const NUMBERS = 12;
-
-const KINDS: readonly Kind[] = ["file", "directory", "symlink", "other"];
-
-/** What the thread's program is told. */
-interface Settings {
-  readonly separator: string;
-  readonly numbers: number;
-  readonly kinds: readonly Kind[];
-  /** Names of a folder that travel together. */
-  readonly names: number;
-  /** Of so many removals the first few are timed. */
-  readonly removals: number;
-  readonly timed: number;
-  readonly slowRemovalMs: number;
-}
-
-const SETTINGS: Omit<Settings, "slowRemovalMs"> = {
-  separator: SEPARATOR,
-  numbers: NUMBERS,
-  kinds: KINDS,
-  names: 512,
-  removals: 4_096,
-  timed: 8,
-};
-
 const DIED: Failure = { code: "EIO", name: "Error", message: "the disk's thread has died" };
 
-/**
- * The thread's program. It runs there and knows nothing of this module but what it is given.
- *
- * Removals that are slow, as where each waits for the device to discard the file's blocks, or for a
- * server, go to Deno's thread pool, several at a time, and the rest doesn't wait for them.
- */
-function serve(
-  thread: Worker,
-  verbs: typeof THREAD_VERBS,
-  settings: Settings,
-): void {
-  const { separator, numbers: width, kinds } = settings;
-  const folders = new Map<number, AsyncIterator<DirEntry>>();
-  let [removals, slow] = [0, 0];
-
-  thread.onmessage = ({ data }: MessageEvent<Burst | More>) => {
-    if ("folder" in data) {
-      if (data.isOver) folders.delete(data.folder);
-      else list(data);
-      return;
-    }
-    if (data.calls !== "") thread.postMessage(serveCalls(data.burst, data.calls.split(separator)));
-    if (data.removals !== "") remove(data.burst, data.removals.split(separator));
-  };
-  thread.postMessage("ready");
-
-  function serveCalls(answers: number, parts: readonly string[]): Answers {
-    const numbers = new Float64Array(parts.length / 4 * width);
-    const contents: Uint8Array[] = [];
-    const failures: Failure[] = [];
-    for (let n = 0, at = 0; n < parts.length; n += 4, at += width) {
-      const [verb, from, to, maxBytes] = [parts[n]!, parts[n + 1]!, parts[n + 2]!, parts[n + 3]!];
-      let path = from;
-      numbers[at] = 3;
-      try {
-        if (verb !== "read") {
-          verbs.rename(from, to);
-          path = to;
-          numbers[at] = 0;
-        }
-        if (verb === "rename") continue;
-        numbers[at] = 2;
-        const { stat, bytes } = verbs.read(path, Number(maxBytes));
-        if (bytes) contents.push(bytes);
-        const { kind, size, mtimeMs, ctimeMs, ino, dev, nlink, mode, uid, gid } = stat;
-        const [code, length] = [kinds.indexOf(kind), bytes ? bytes.length : -1];
-        numbers.set([1, length, code, size, mtimeMs, ctimeMs, ino, dev, nlink, mode, uid, gid], at);
-      } catch (error) {
-        failures.push(failureOf(error));
-      }
-    }
-    return { answers, numbers, bytes: joined(contents), failures };
-  }
-
-  function joined(contents: readonly Uint8Array[]): Uint8Array {
-    const bytes = new Uint8Array(contents.reduce((sum, { length }) => sum + length, 0));
-    let filled = 0;
-    for (const content of contents) {
-      bytes.set(content, filled);
-      filled += content.length;
-    }
-    return bytes;
-  }
-
-  async function remove(removed: number, paths: readonly string[]): Promise<void> {
-    const failures = new Map<number, Failure>();
-    const pooled: Promise<void>[] = [];
-    for (const [n, path] of paths.entries()) {
-      const failed = (error: unknown) => void failures.set(n, failureOf(error));
-      const turn = removals++ % settings.removals;
-      if (turn === 0) slow = 0;
-      if (turn >= settings.timed && slow > settings.timed / 2) {
-        pooled.push(verbs.removeInPool(path).catch(failed));
-        continue;
-      }
-      const startMs = verbs.monotonicMs();
-      try {
-        verbs.remove(path);
-      } catch (error) {
-        failed(error);
-      }
-      if (turn < settings.timed && verbs.monotonicMs() - startMs >= settings.slowRemovalMs) slow++;
-    }
-    if (pooled.length > 0) await Promise.all(pooled);
-    thread.postMessage({ removed, failures });
-  }
-
-  async function list({ folder, dir }: More): Promise<void> {
-    const entries: string[] = [];
-    let found: Omit<Names, "entries">;
-    try {
-      if (dir !== undefined) folders.set(folder, verbs.list(dir)[Symbol.asyncIterator]());
-      const names = folders.get(folder)!;
-      for (let next; entries.length < settings.names && !(next = await names.next()).done;) {
-        const { name, kind } = next.value;
-        entries.push(`${kinds.indexOf(kind)}${name}`);
-      }
-      found = { names: folder, isLast: entries.length < settings.names };
-    } catch (error) {
-      found = { names: folder, isLast: true, failure: failureOf(error) };
-    }
-    if (found.isLast) folders.delete(folder);
-    thread.postMessage({ ...found, entries: entries.join(separator) });
-  }
-
-  function failureOf(error: unknown): Failure {
-    const { code, name, message } = error as Failure;
-    return { code, name, message };
-  }
-}
-
-function startThread(slowRemovalMs: number): Worker {
-  // by the names they have here, which a bundler may have changed
-  const verbs = Object.entries(THREAD_VERBS).map(([verb, { name }]) => `${verb}: ${name}`);
-  const settings = JSON.stringify({ ...SETTINGS, slowRemovalMs });
-  const program = [...THREAD_PARTS, ...Object.values(THREAD_VERBS), serve].join("\n") +
-    `\n${serve.name}(self, { ${verbs.join()} }, ${settings});`;
-  const url = `data:text/javascript,${encodeURIComponent(program)}`;
-  return new Worker(url, { type: "module", name: "disk" });
-}
+/** What the disk fails with once it is given up. */
+const GIVEN_UP: Failure = { code: "EIO", name: "Error", message: "the disk has not answered" };
 
 /** When a {@linkcode WorkerDisk} does what. */
 export interface WorkerDiskOptions {
@@ -295,17 +101,46 @@ export interface WorkerDisk extends Disk {
  * ```
  */
 export function workerDisk(options: WorkerDiskOptions = {}): WorkerDisk {
-  const thread = new DiskThread(options);
+  return threadedDisk(options, startThread);
+}
+
+/** As {@linkcode workerDisk}, with a thread that is started by `start`. */
+export function threadedDisk(
+  options: WorkerDiskOptions,
+  start: typeof startThread,
+): WorkerDisk {
+  const thread = new DiskThread(options, start);
+  const inPlace = unless(() => thread.isGivenUp, blockingDisk);
+  const verbs = {
+    list: (dir: string) => thread.list(dir),
+    rename: (from: string, to: string) => thread.rename(from, to),
+    read: (path: string, maxBytes: number) => thread.read(path, maxBytes),
+    remove: (path: string) => thread.remove(path),
+    take: (moves: readonly Move[], maxBytes: number) => thread.take(moves, maxBytes),
+    limitWait: (ms: number, onGivenUp: () => void) => thread.limitWait(ms, onGivenUp),
+  };
   return {
-    ...blockingDisk,
-    list: (dir) => thread.list(dir),
-    rename: (from, to) => thread.rename(from, to),
-    read: (path, maxBytes) => thread.read(path, maxBytes),
-    remove: (path) => thread.remove(path),
-    take: (moves, maxBytes) => thread.take(moves, maxBytes),
+    ...inPlace,
+    ...verbs,
+    within(root) {
+      thread.keepWithin(root);
+      return { ...guarded(inPlace, root), ...verbs };
+    },
     start: () => thread.start(),
     close: () => thread.close(),
   };
+}
+
+/** A disk all of whose verbs fail once it is given up. */
+function unless(isGivenUp: () => boolean, disk: Disk): Disk {
+  const verbs = Object.entries(disk).map(([name, verb]) => [
+    name,
+    (...given: unknown[]) => {
+      if (isGivenUp()) throw errorOf(GIVEN_UP);
+      return verb(...given);
+    },
+  ]);
+  return Object.fromEntries(verbs);
 }
 
 class DiskThread {
@@ -318,17 +153,64 @@ class DiskThread {
   #lastNumber = 0;
   readonly #leastBurst: number;
   readonly #slowRemovalMs: number;
+  readonly #startThread: typeof startThread;
+  readonly #roots = new Set<string>();
+  /** Few verbs are served here; removals in Deno's pool. */
+  #here: Disk = { ...blockingDisk, remove: asyncDisk.remove };
+  /** As `#here`, to read what was renamed here. */
+  #own: Disk = { ...this.#here, read: THREAD_VERBS.readOwn };
   #thread: Worker | undefined;
   readonly #onReady: (() => void)[] = [];
-  #state: "none" | "starting" | "ready" | "dead" = "none";
+  #state: "none" | "starting" | "ready" | "dead" | "given up" = "none";
+  /** How often the thread has answered. */
+  #answers = 0;
 
-  constructor({ leastBurst = LEAST_BURST, slowRemovalMs = SLOW_REMOVAL_MS }: WorkerDiskOptions) {
+  constructor(
+    { leastBurst = LEAST_BURST, slowRemovalMs = SLOW_REMOVAL_MS }: WorkerDiskOptions,
+    start: typeof startThread,
+  ) {
     this.#leastBurst = leastBurst;
     this.#slowRemovalMs = slowRemovalMs;
+    this.#startThread = start;
+  }
+
+  get isGivenUp(): boolean {
+    return this.#state === "given up";
   }
 
   get #isReady(): boolean {
     return this.#state === "ready";
+  }
+
+  /** Whether an answer is waited for. */
+  get #isBusy(): boolean {
+    return this.#calls.size + this.#removals.size + this.#listings.size + this.#onReady.length > 0;
+  }
+
+  /** From now on follow no symlink below `root`. */
+  keepWithin(root: string): void {
+    if (this.#roots.has(root)) return;
+    this.#roots.add(root);
+    this.#here = guarded(this.#here, root);
+    this.#own = guarded(this.#own, root);
+    this.#thread?.postMessage({ root });
+  }
+
+  limitWait(ms: number, onGivenUp: () => void): () => void {
+    const lifted = new AbortController();
+    const watch = async () => {
+      while (!lifted.signal.aborted && !this.isGivenUp) {
+        const [answers, wasBusy] = [this.#answers, this.#isBusy];
+        await clock.sleep(ms, lifted.signal);
+        if (lifted.signal.aborted || !wasBusy || !this.#isBusy) continue;
+        if (answers !== this.#answers) continue;
+        this.#thread?.terminate();
+        this.#end("given up", GIVEN_UP);
+        onGivenUp();
+      }
+    };
+    void watch();
+    return () => lifted.abort();
   }
 
   async start(): Promise<void> {
@@ -387,7 +269,7 @@ class DiskThread {
   close(): void {
     this.#thread?.terminate();
     this.#thread = undefined;
-    this.#become("none");
+    if (!this.isGivenUp) this.#become("none");
   }
 
   #one(
@@ -426,12 +308,14 @@ class DiskThread {
     const removals = this.#removals.size < MOST_BURSTS ? this.#nextRemovals.splice(0) : [];
     const count = calls.length + removals.length;
     if (count === 0) return;
+    if (this.isGivenUp) return fail([...calls, ...removals], GIVEN_UP);
     if (this.#state === "none" && count >= this.#leastBurst) this.#start();
     const isBusy = this.#calls.size + this.#removals.size > 0;
     if (this.#state === "ready" && (isBusy || count >= this.#leastBurst)) {
       this.#handOver(calls, removals);
     } else {
-      for (const call of [...calls, ...removals]) serveHere(call);
+      for (const call of calls) serveCall(call, this.#own, this.#here);
+      for (const removal of removals) serveRemoval(removal, this.#here);
     }
   }
 
@@ -449,9 +333,12 @@ class DiskThread {
   }
 
   #start(): void {
-    const thread = this.#thread = startThread(this.#slowRemovalMs);
+    const thread = this.#thread = this.#startThread(
+      programOf(this.#slowRemovalMs, [...this.#roots]),
+    );
     this.#state = "starting";
     thread.onmessage = ({ data }: MessageEvent<"ready" | Answers | Removed | Names>) => {
+      this.#answers++;
       if (data === "ready") this.#become("ready");
       else if ("answers" in data) this.#answered(data);
       else if ("removed" in data) this.#removed(data);
@@ -460,24 +347,24 @@ class DiskThread {
     thread.onerror = (event) => {
       event.preventDefault();
       thread.terminate();
-      this.#died();
+      this.#end("dead", DIED);
     };
   }
 
-  #become(state: "none" | "ready" | "dead"): void {
+  #become(state: "none" | "ready" | "dead" | "given up"): void {
     this.#state = state;
     for (const resolve of this.#onReady.splice(0)) resolve();
   }
 
-  #died(): void {
-    this.#become("dead");
-    for (const calls of [...this.#calls.values(), ...this.#removals.values()]) {
-      for (const { done } of calls) done({ refused: errorOf(DIED) });
-    }
+  /** The thread is no more: what it was working on has failed. */
+  #end(state: "dead" | "given up", failure: Failure): void {
+    this.#become(state);
+    const underWay = [...this.#calls.values(), ...this.#removals.values()].flat();
     this.#calls.clear();
     this.#removals.clear();
+    fail(underWay, failure);
     for (const names of this.#listings.keys()) {
-      this.#named({ names, entries: "", isLast: true, failure: DIED });
+      this.#named({ names, entries: "", isLast: true, failure });
     }
     this.#flush();
   }
@@ -516,13 +403,15 @@ class DiskThread {
 
   /** A folder that turns out to be large is listed anew by the thread, before any of it is told. */
   async *#lists(dir: string): AsyncIterable<readonly DirEntry[]> {
+    if (this.isGivenUp) throw errorOf(GIVEN_UP);
     if (this.#isReady) return yield* this.#listsOfThread(dir);
     let some: DirEntry[] = [];
     let isTried = false;
-    for await (const entry of blockingDisk.list(dir)) {
+    for await (const entry of this.#here.list(dir)) {
       some.push(entry);
       if (some.length < SETTINGS.names) continue;
       if (!isTried) await this.start();
+      if (this.isGivenUp) throw errorOf(GIVEN_UP);
       if (!isTried && this.#isReady) return yield* this.#listsOfThread(dir);
       isTried = true;
       yield some;
@@ -580,19 +469,26 @@ function statOf(numbers: Float64Array): Stat {
   };
 }
 
-function serveHere({ verb, path, to, maxBytes, done }: Call): void {
-  if (verb === "remove") {
-    Promise.resolve(asyncDisk.remove(path)).then(() => done({}), (refused) => done({ refused }));
-    return;
-  }
+function fail(calls: readonly Call[], failure: Failure): void {
+  for (const { done } of calls) done({ refused: errorOf(failure) });
+}
+
+function serveRemoval({ path, done }: Call, disk: Disk): void {
+  const removing = (async () => await disk.remove(path))();
+  removing.then(() => done({}), (refused) => done({ refused }));
+}
+
+/** @param own As `disk`, for what it has renamed itself. */
+function serveCall({ verb, path, to, maxBytes, done }: Call, own: Disk, disk: Disk): void {
   try {
-    if (verb !== "read") blockingDisk.rename(path, to);
+    if (verb !== "read") disk.rename(path, to);
   } catch (refused) {
     return done({ refused });
   }
   if (verb === "rename") return done({});
   try {
-    done({ content: blockingDisk.read(verb === "read" ? path : to, maxBytes) as FileContent });
+    const content = verb === "read" ? disk.read(path, maxBytes) : own.read(to, maxBytes);
+    done({ content: content as FileContent });
   } catch (unread) {
     done({ unread });
   }

@@ -1,0 +1,141 @@
+import { assert, assertEquals } from "@std/assert";
+import { Outgoing, type Sent } from "../../lib/consumer/outgoing.ts";
+import type { Prepared } from "../../lib/consumer/prepare.ts";
+import type { Reply } from "../sim/network.ts";
+import { START_MS } from "../sim/world.ts";
+import { A, ARRAY_MERGER, type Parts, withMemory } from "../support/consumer_parts.ts";
+import { type Script, ScriptedClaim } from "../support/scripted_claim.ts";
+
+/** Enough for an attempt of 30 s and 5 s beyond it. */
+const ENOUGH = START_MS + 35_000;
+
+/** What came of sending events. */
+interface Seen {
+  readonly sent: Sent;
+  /** What was asked of each claim. */
+  readonly asked: readonly string[][];
+  /** The bodies that arrived. */
+  readonly bodies: readonly string[];
+  readonly told: readonly string[];
+  readonly parts: Parts;
+}
+
+/** Send events on claims of that kind in one request, at {@linkcode START_MS}. */
+async function send(
+  scripts: readonly Script[],
+  reply: Reply = {},
+  before: (parts: Parts) => void = () => {},
+  method = "POST",
+): Promise<Seen> {
+  let seen: Seen | undefined;
+  await withMemory({ timeoutMs: 30_000, merge: ARRAY_MERGER }, async (parts) => {
+    parts.world.network.script = () => reply;
+    const claims = scripts.map((script) => new ScriptedClaim({ enqueuedMs: START_MS, ...script }));
+    const { settings, stop, storage, sender, settler, batcher } = parts;
+    before(parts);
+    const outgoing = new Outgoing(
+      { sender, settler, batcher, world: storage.world },
+      settings,
+      stop.signal,
+    );
+    const sent = await outgoing.send(claims.map((claim, n) => event(claim, method, `${n}`)));
+    outgoing.close();
+    seen = {
+      sent,
+      asked: claims.map(({ asked }) => asked.map(([verb]) => verb)),
+      bodies: parts.world.network.taken.map(({ body }) => body),
+      told: parts.told,
+      parts,
+    };
+  });
+  return seen!;
+}
+
+function event(claim: ScriptedClaim, method: string, text: string): Prepared {
+  const url = new URL("http://a.test/");
+  const body = method === "GET" ? undefined : text;
+  const part = { key: "", text, bytes: 2, frameBytes: 1 };
+  const merging = { part, group: "", sinceMs: 0 };
+  return { claim, request: { url, method, headers: [], body }, destination: A, bytes: 1, merging };
+}
+
+Deno.test("an event whose lease outlives an attempt is sent and settled, and nothing else", async () => {
+  const { sent, asked, bodies } = await send([{ leaseEndMs: ENOUGH }]);
+  assertEquals([bodies, asked], [["0"], [["complete"]]]);
+  assertEquals([sent.attempt?.outcome, sent.undecided], ["delivered", []]);
+});
+
+Deno.test("of several only the leases that end too early are renewed, and all go in one request", async () => {
+  const { asked, bodies } = await send([
+    { leaseEndMs: ENOUGH },
+    { leaseEndMs: ENOUGH - 1, renewsByMs: 1 },
+  ]);
+  assertEquals([bodies, asked], [["[0,1]"], [["complete"], ["renew", "complete"]]]);
+});
+
+Deno.test("events whose leases were lost, or can't be renewed, are told of and not sent", async () => {
+  const { asked, bodies, told } = await send([
+    { renews: "lost" },
+    { renews: "kept" },
+    { leaseEndMs: ENOUGH },
+  ]);
+  assertEquals([bodies, asked], [["2"], [["renew"], ["renew"], ["complete"]]]);
+  assertEquals(told, ["lease-lost", "kept", "delivered"]);
+});
+
+Deno.test("when none is left nothing is sent", async () => {
+  const { sent, bodies } = await send([{ renews: "lost" }]);
+  assertEquals([bodies, sent], [[], { attempt: undefined, undecided: [] }]);
+});
+
+Deno.test("an event whose renewed lease is too short again and again goes back unsent", async () => {
+  const { asked, bodies, parts } = await send([{ renewsByMs: 1 }, { leaseEndMs: ENOUGH }]);
+  assertEquals(bodies, ["1"]);
+  assertEquals(asked[0], ["renew", "renew", "renew", "release"]);
+  const [released] = parts.trace;
+  assert(released?.type === "released");
+  assertEquals(released.reason, "its lease can't be renewed in time");
+});
+
+Deno.test("an event that was taken over says that it is being sent, once its lease is long enough", async () => {
+  const { asked } = await send([
+    { takeovers: 1, leaseEndMs: ENOUGH },
+    { takeovers: 1, renewsByMs: ENOUGH },
+    { leaseEndMs: ENOUGH },
+  ]);
+  assertEquals(asked, [["begin", "complete"], ["renew", "begin", "complete"], ["complete"]]);
+});
+
+Deno.test("one that can't say so is told of and not sent", async () => {
+  const { bodies, told } = await send([
+    { takeovers: 1, leaseEndMs: ENOUGH, begins: "lost" },
+    { takeovers: 1, leaseEndMs: ENOUGH, begins: "kept" },
+  ]);
+  assertEquals([bodies, told], [[], ["lease-lost", "kept"]]);
+});
+
+Deno.test("who is to stop sends nothing more: what it has goes back", async () => {
+  const { asked, bodies, sent } = await send(
+    [{ leaseEndMs: ENOUGH }, { leaseEndMs: ENOUGH }],
+    {},
+    ({ stop }) => stop.abort(),
+  );
+  assertEquals([bodies, asked, sent.attempt], [[], [["release"], ["release"]], undefined]);
+});
+
+Deno.test("a refusal of several settles none of them, any other answer all", async () => {
+  const two = [{ leaseEndMs: ENOUGH }, { leaseEndMs: ENOUGH }];
+  const refused = await send(two, { status: 422 });
+  assertEquals([refused.sent.undecided.length, refused.asked], [2, [[], []]]);
+  const deferred = await send(two, { status: 503 });
+  assertEquals([deferred.sent.undecided, deferred.asked], [[], [["defer"], ["defer"]]]);
+  const [alone] = (await send([{ leaseEndMs: ENOUGH }], { status: 422 })).asked;
+  assertEquals(alone, ["bury"]);
+});
+
+Deno.test("the answer to a GET is kept, one to a POST is not", async () => {
+  const get = await send([{ leaseEndMs: ENOUGH }], { body: "hello" }, () => {}, "GET");
+  assertEquals(get.asked, [["write", "finish", "complete"]]);
+  const post = await send([{ leaseEndMs: ENOUGH }], { body: "hello" });
+  assertEquals(post.asked, [["complete"]]);
+});
