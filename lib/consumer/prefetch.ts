@@ -90,8 +90,9 @@ export class Prefetch {
     return this.#groups.reduce((sum, { count }) => sum + count, 0);
   }
 
+  /** At least one is always looked for, or what is new would wait for all of a backlog. */
   get #worthwhile(): number {
-    return Math.min(WORTHWHILE, Math.floor(this.#options.current.concurrency / 4));
+    return Math.min(WORTHWHILE, Math.max(1, Math.floor(this.#options.current.concurrency / 4)));
   }
 
   /** Whether more claims may be under way. */

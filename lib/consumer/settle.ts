@@ -15,7 +15,7 @@ import type { ConsumerSettings } from "../config/consumer.ts";
 import type { Live } from "../config/settings.ts";
 import type { Prepared, Rejection } from "./prepare.ts";
 
-/** Where events wait whose own destination isn't known. */
+/** What events are said to wait for whose own destination isn't known. */
 const NO_DESTINATION = "others";
 
 /** How long an event is left alone that there was no connection for. */
@@ -87,7 +87,7 @@ export class Settler {
       case "released":
         return this.#release(claim, rejection.reason, rejection.pauseMs, false);
       case "deferred":
-        return this.#defer(claim, NO_DESTINATION, rejection);
+        return this.#defer(claim, undefined, rejection);
       case "refused":
         return this.#bury(claim, {
           outcome: "refused",
@@ -203,7 +203,7 @@ export class Settler {
 
   async #defer(
     claim: Claim,
-    destination: string,
+    destination: string | undefined,
     failed: { readonly reason: string } & Partial<Attempt>,
     merged = 1,
   ): Promise<void> {
@@ -217,7 +217,7 @@ export class Settler {
       this.#trace({
         type: "deferred",
         id: claim.id,
-        destination,
+        destination: destination ?? NO_DESTINATION,
         attempt: claim.attempt,
         ms,
         reason,

@@ -102,7 +102,12 @@ export interface AnswerWriter {
   discard(): Promise<void>;
 }
 
-/** An event that is this consumer's, for as long as its lease lasts. */
+/**
+ * An event that is this consumer's, until somebody else takes it over, which nobody does before its
+ * lease has ended unless this consumer is dead.
+ *
+ * It is settled once. Whatever else is asked of it then is `"lost"`.
+ */
 export interface Claim {
   /** The event's id. */
   readonly id: string;
@@ -110,7 +115,10 @@ export interface Claim {
   readonly attempt: number;
   /** Until when nobody else may take it, Unix ms. */
   readonly leaseEndMs: number;
-  /** How many consumers in a row have died while it was being sent. */
+  /**
+   * How many consumers in a row have died while it was being sent; of the first it isn't known
+   * whether it was. 0 again once a consumer has begun it and not died.
+   */
   readonly takeovers: number;
   /** When it was put on the queue, Unix ms; known once it has been read. */
   readonly enqueuedMs: number;
@@ -129,11 +137,20 @@ export interface Claim {
   setAside(): Promise<"done" | "lost" | "kept">;
   /** It is delivered. `"kept"`: its removal is tried again by the store itself. */
   complete(): Promise<"done" | "lost" | "kept">;
-  /** Let it wait for its next attempt until `dueMs`, Unix ms. */
-  defer(destination: string, dueMs: number): Promise<Settled>;
   /**
-   * Let it wait unsent for its destination, which may be sent to again in `pauseMs`, or when it
-   * recovers.
+   * Let it wait for its next attempt until `dueMs`, Unix ms. It is offered by
+   * {@linkcode Store.nextDue} then, or, where that destination has no backlog of its own, by
+   * {@linkcode Store.candidates}.
+   *
+   * @param destination Its label; `undefined` when it isn't known.
+   */
+  defer(destination: string | undefined, dueMs: number): Promise<Settled>;
+  /**
+   * Let it wait unsent for its destination: the attempt is given back. Where that destination has a
+   * backlog of its own it is due at once, and whoever looks at the lane knows when to send it.
+   *
+   * @param pauseMs When the destination may be sent to again; until then it isn't offered by
+   * {@linkcode Store.candidates}, or for a while at least.
    */
   park(destination: string, pauseMs: number): Promise<Settled>;
   /** Give it up, with the reason; refused, it is due again at `dueMs`, Unix ms. */
@@ -141,7 +158,8 @@ export interface Claim {
   /**
    * Put it back, not before `dueMs` (Unix ms).
    *
-   * @param sent Whether the attempt was; one that was not is given back.
+   * @param sent Whether the attempt was; one that was not is given back, here as in
+   * {@linkcode Claim.park}, but of a claim that was taken over: nobody knows whether it was sent.
    */
   release(dueMs: number, sent: boolean): Promise<"done" | "lost" | "kept">;
   /** Begin to keep the answer it gets. */
@@ -166,7 +184,11 @@ export interface ClaimedMany {
   readonly failure?: DiskFailure;
 }
 
-/** The events of one destination that wait, and what others have said of it. */
+/**
+ * The events of one destination that wait, and what others have said of it: as the last
+ * {@linkcode Store.refresh} or {@linkcode Store.look} found it, and with what this consumer has
+ * done since.
+ */
 export interface Deferred {
   /** The destination's label. */
   readonly destination: string;
@@ -176,9 +198,12 @@ export interface Deferred {
   readonly afterMs: number;
   /** Whether some consumer says that it is down. */
   readonly isMarkedOpen: boolean;
-  /** When the first of them may be due, Unix ms; `Infinity` for none. */
+  /**
+   * When the first of them may be due, Unix ms: not later than it is; `Infinity` for none. May be
+   * too early, until {@linkcode Store.nextDue} has found nothing.
+   */
   readonly nextDueMs: number;
-  /** No event in it has waited since before this, Unix ms; `Infinity` for none. */
+  /** No event in it has been due since before this, Unix ms; `Infinity` for none. */
   readonly oldestMs: number;
 }
 
@@ -220,44 +245,72 @@ export interface Store {
   open(): Promise<void>;
   /** The consumer stops: nothing is waited for longer than this any more, while it is silent. */
   limitWait(ms: number): void;
-  /** Take leave of the peers. Nothing may be claimed any more. */
+  /**
+   * Take leave of the peers, and take back what was said by {@linkcode Store.markOpen}. All claims
+   * must be settled; nothing may be claimed any more.
+   */
   close(): Promise<void>;
 
   /**
    * What is due of destinations that have no backlog of their own here, and claims nobody works on
-   * any more: at most `most`.
+   * any more: at most `most`, the oldest first as far as the store looks ahead. What is offered and
+   * not claimed is offered again later.
    *
-   * @param mayWait Whether the store may be asked; otherwise only what is at hand is returned.
+   * None, although the store may be asked: there is nothing before {@linkcode Store.restUntilMs}.
+   *
+   * @param mayWait Whether the store may be asked; otherwise only what is at hand is returned, and
+   * not as a promise.
    */
   candidates(most: number, mayWait: boolean): readonly Candidate[] | Promise<readonly Candidate[]>;
-  /** When there may be new candidates, monotonic ms; the past when there may be some now. */
+  /**
+   * When there may be new candidates, monotonic ms; the past when there may be some now. As far as
+   * this consumer can know: others may put something in at any time, see {@linkcode Store.watch}.
+   */
   readonly restUntilMs: number;
   /** Whether everything that was due has been offered once. */
   readonly hasOfferedAll: boolean;
-  /** Claim candidates side by side. */
+  /** Claim candidates side by side. Each that is claimed begins an attempt, which is counted. */
   claim(candidates: readonly Candidate[]): Promise<ClaimedMany>;
 
-  /** The destinations that events wait for, or that others have left word about. */
+  /**
+   * The destinations that events wait for, or that others have left word about. It may change while
+   * it is gone through: copy it before anything is waited for.
+   */
   readonly deferred: Iterable<Deferred>;
   /** One of them, by its label. */
   deferredOf(destination: string): Deferred | undefined;
-  /** Whether events of a destination are due that this run is to send. */
+  /**
+   * Whether events of a destination may be due that this run is to send. A guess, as
+   * {@linkcode Deferred.nextDueMs} is: `true` may be too early, `false` is not too late.
+   */
   hasDue(deferred: Deferred): boolean;
-  /** The next event of a destination that is due. */
+  /**
+   * The next event of a destination that is due. To be claimed before another is asked for, or it
+   * may come again.
+   */
   nextDue(deferred: Deferred): Promise<Candidate | undefined>;
 
-  /** Look at what others may have changed. Refusals are reported, and looked at again later. */
+  /**
+   * Look at what others may have changed. Refusals are reported, and looked at again later. What
+   * others add to a backlog that is known may take a minute to be seen.
+   */
   refresh(): Promise<void>;
-  /** Look at what others have said of a destination just now. */
+  /** Look at what others have said of a destination just now; `undefined` for nothing at all. */
   look(destination: string): Promise<Deferred | undefined>;
-  /** Tell everybody to leave a destination alone until then, Unix ms, also after a restart. */
+  /**
+   * Tell everybody to leave a destination alone until then, Unix ms, also after a restart. Of two
+   * such times the later one counts.
+   */
   markAfter(destination: string, untilMs: number): Promise<void>;
-  /** Tell that the destination is down, and why. */
+  /**
+   * Tell that the destination is down, and why: until {@linkcode Store.unmarkOpen} or
+   * {@linkcode Store.close}. It may be forgotten when no event waits for the destination.
+   */
   markOpen(destination: string, error: string): Promise<void>;
   /** The destination has answered: whoever said that it was down, it no longer is. */
   unmarkOpen(destination: string): Promise<void>;
 
-  /** Whether other consumers are at work. */
+  /** Whether other consumers are at work, as the last look for candidates found it. */
   readonly hasPeers: boolean;
   /**
    * Have `onChange` called when something may have come: a hint that can fail. A busy store stops
@@ -266,8 +319,13 @@ export interface Store {
    * @returns Whether it was not so before; then look once more for what came in between.
    */
   watch(onChange: () => void): boolean;
-  /** What is left, whoever holds it. */
+  /**
+   * What is left to be delivered, whoever has it; `"held"` when all of it waits for destinations
+   * that an operator holds.
+   *
+   * @throws {DiskFailure} If the store has refused to tell for too long.
+   */
   left(): Promise<"nothing" | "held" | "more">;
-  /** Remove what crashes have left behind. */
+  /** Remove what crashes have left behind, and no event in any state. */
   sweep(signal: AbortSignal): Promise<void>;
 }

@@ -209,8 +209,9 @@ export class MaildirClaim implements Claim {
     }
   }
 
-  async defer(destination: string, dueMs: number): Promise<Settled> {
-    const settlement = await this.#of.queue.defer(this.#claim, destination, dueMs, true);
+  async defer(destination: string | undefined, dueMs: number): Promise<Settled> {
+    const folder = destination ?? SHARED_FOLDER;
+    const settlement = await this.#of.queue.defer(this.#claim, folder, dueMs, true);
     return this.#settled("defer", settlement, dueMs);
   }
 

@@ -104,7 +104,8 @@ export class DeferredFolder implements Deferred {
 
   get oldestMs(): number {
     let first = Infinity;
-    for (const name of this.buckets.keys()) first = Math.min(first, bucketTimeMs(name) || Infinity);
+    // Of what somebody put there by hand nobody knows.
+    for (const name of this.buckets.keys()) first = Math.min(first, bucketTimeMs(name) ?? 0);
     return first;
   }
 }

@@ -2,6 +2,9 @@
  * The point at which a folder that can't be listed is not a passing trouble but the end of the
  * disk.
  *
+ * Of `new/` and `cur/` each by itself: that the one can be listed is no help while the other can't.
+ * The folder of a destination is no more than that destination's trouble.
+ *
  * @module
  */
 
@@ -12,11 +15,15 @@ import type { Reporter } from "../../telemetry/reporter.ts";
 /** Listing fails for this long: the disk is gone. */
 const PATIENCE_MS = 30_000;
 
+/** What there is no work without; `"all"`: whether anything is left at all. */
+export type Vital = "new" | "cur" | "all";
+
 /** Remembers since when folders can't be listed. */
 export class ListingBackoff {
   readonly #clock: Clock;
   readonly #reporter: Reporter;
-  #failsSinceMs: number | undefined;
+  /** Monotonic ms. */
+  readonly #failsSinceMs = new Map<Vital, number>();
 
   /** Nothing has failed yet. */
   constructor(clock: Clock, reporter: Reporter) {
@@ -25,20 +32,23 @@ export class ListingBackoff {
   }
 
   /** A folder was listed. */
-  listed(): void {
-    this.#failsSinceMs = undefined;
+  listed(folder: Vital): void {
+    this.#failsSinceMs.delete(folder);
   }
 
   /**
    * A folder could not be listed: it is looked at again later.
    *
+   * @param folder Which; left out for those of destinations.
    * @throws {DiskFailure} If it has been so for too long.
    */
-  notListed(error: unknown): void {
+  notListed(error: unknown, folder?: Vital): void {
     this.#reporter.trouble("list", error, "looked at again later");
+    if (folder === undefined) return;
     const nowMs = this.#clock.monotonic();
-    this.#failsSinceMs ??= nowMs;
-    if (nowMs - this.#failsSinceMs >= PATIENCE_MS) {
+    const sinceMs = this.#failsSinceMs.get(folder) ?? nowMs;
+    this.#failsSinceMs.set(folder, sinceMs);
+    if (nowMs - sinceMs >= PATIENCE_MS) {
       throw new DiskFailure("Cannot consume: the disk has refused to list the queue for 30 s", {
         cause: error,
       });

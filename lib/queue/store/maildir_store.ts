@@ -246,10 +246,15 @@ export class MaildirStore implements Store {
     try {
       // What isn't held first: others may take the last of it between two looks, which doesn't make
       // it held.
-      if (!await isEmpty(this.#queue, (destination) => !isHeld(destination))) return "more";
-      return await isEmpty(this.#queue) ? "nothing" : "held";
+      const left = !await isEmpty(this.#queue, (destination) => !isHeld(destination))
+        ? "more"
+        : await isEmpty(this.#queue)
+        ? "nothing"
+        : "held";
+      this.#backoff.listed("all");
+      return left;
     } catch (error) {
-      this.#backoff.notListed(error);
+      this.#backoff.notListed(error, "all");
       return "more"; // what can't be listed may hold something
     }
   }

@@ -11,7 +11,7 @@
 import type { Clock } from "../../runtime/runtime.ts";
 import type { Candidate, StoreLimits } from "../../store/store.ts";
 import type { DeferredEvents, DeferredFolder } from "./deferred.ts";
-import type { ListingBackoff } from "./listing_backoff.ts";
+import type { ListingBackoff, Vital } from "./listing_backoff.ts";
 import type { ReadyEvents } from "./ready.ts";
 import type { AbandonedClaims } from "./recovery.ts";
 
@@ -132,8 +132,9 @@ export class Poller {
       if (rest > 0) return this.#slice.slice(this.#at, this.#at += Math.min(most, rest));
       const nowMs = this.#clock.monotonic();
       if (nowMs >= this.#recoverAtMs) {
-        this.#recoverAtMs = nowMs + this.#limits.current.pollMs;
-        await this.#load(() => this.#abandoned.next());
+        await this.#load("cur", () => this.#abandoned.next());
+        // From its end on: were it to take longer than a poll, nothing else would be looked at.
+        this.#recoverAtMs = this.#clock.monotonic() + this.#limits.current.pollMs;
         continue;
       }
       if (nowMs < this.#restUntilMs || (this.#once && this.hasFinished)) return [];
@@ -142,25 +143,27 @@ export class Poller {
         continue;
       }
       if (this.#ready.passEnded) this.#isWoken = false;
-      this.#isPassOver = await this.#load(() => this.#ready.next()) && this.#ready.passEnded;
+      this.#isPassOver = await this.#load("new", () => this.#ready.next()) &&
+        this.#ready.passEnded;
     }
   }
 
   /** @returns Whether the folder could be listed. */
-  async #load(list: () => Promise<readonly Candidate[]>): Promise<boolean> {
+  async #load(folder: Vital, list: () => Promise<readonly Candidate[]>): Promise<boolean> {
     const startMs = this.#clock.monotonic();
     try {
       this.#slice = await list();
       this.#at = 0;
-      this.#backoff.listed();
+      this.#backoff.listed(folder);
       return true;
     } catch (error) {
       this.#slice = [];
       this.#restUntilMs = startMs + this.#limits.current.pollMs;
-      this.#backoff.notListed(error);
+      this.#backoff.notListed(error, folder);
       return false;
     } finally {
-      this.#listingMs += this.#clock.monotonic() - startMs;
+      // Not `cur/`: it is looked at while `new/` rests, and would make that rest ever longer.
+      if (folder === "new") this.#listingMs += this.#clock.monotonic() - startMs;
     }
   }
 
@@ -176,9 +179,7 @@ export class Poller {
   /** The next due event of a folder in `defer/`. */
   async nextDue(folder: DeferredFolder): Promise<Candidate | undefined> {
     try {
-      const candidate = await this.#deferred.next(folder);
-      this.#backoff.listed();
-      return candidate;
+      return await this.#deferred.next(folder);
     } catch (error) {
       this.#backoff.notListed(error);
       return undefined;
