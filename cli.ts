@@ -70,7 +70,7 @@ function onSignal(handler: () => void): () => void {
   };
 }
 
-/** When to close an inspector that SIGUSR1 has opened or is about to open, in ms from the signal. */
+/** When to close an inspector that SIGUSR1 has opened or is about to, in ms from the signal. */
 const CLOSE_INSPECTOR_AT_MS = [0, 10, 100, 1000] as const;
 
 /**

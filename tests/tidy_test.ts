@@ -12,8 +12,19 @@ import { assert, assertEquals } from "@std/assert";
 import { VERSION } from "../lib/version.ts";
 import { MEMORY_FLAG } from "../tools/compile/memory.ts";
 import { permissionFlags } from "../tools/compile/permissions.ts";
-
-const ROOT = new URL("../", import.meta.url);
+import { circles } from "./tidy/circles.ts";
+import { bigClasses, LONGEST_CONSTRUCTOR, MOST_COLLABORATORS } from "./tidy/collaborators.ts";
+import {
+  codeOf,
+  commentLines,
+  faultsOfHouse,
+  importsOf,
+  PRODUCT,
+  readOurs,
+  roomOf,
+  target,
+} from "./tidy/source.ts";
+import { wrongWords } from "./tidy/words.ts";
 
 /**
  * Where a room of `lib/` may import from, besides itself:
@@ -75,35 +86,22 @@ const WORLD: readonly (readonly [what: string, pattern: RegExp])[] = [
 ];
 
 const LONGEST_LINE = 150;
+const WIDEST_COMMENT = 100;
+
+/** Where the words of {@linkcode wrongWords} still stand. */
+const WORDS_TO_COME = new Set([
+  "lib/consumer/dispatcher.ts",
+  "lib/consumer/lane_sync.ts",
+  "lib/consumer/maintenance.ts",
+  "lib/consumer/wakeups.ts",
+  "lib/lanes/lanes.ts",
+  "lib/queue/store/maildir_store.ts",
+  "lib/queue/store/owner.ts",
+  "lib/queue/store/recovery.ts",
+]);
 
 /** Marks of unfinished work. Put together here, so that this file has none. */
 const UNFINISHED = new RegExp(`\\b(?:${["TO" + "DO", "FIX" + "ME", "XX" + "X"].join("|")})\\b`);
-
-/**
- * Without comments: the house writes a block comment at the start of a line, the other after a
- * blank.
- */
-function codeOf(text: string): string {
-  return text.replace(/^[ \t]*\/\*[\s\S]*?\*\//gm, "").replace(/(^|\s)\/\/.*$/gm, "$1");
-}
-
-/** What a module imports, as written. */
-function importsOf(text: string): string[] {
-  const found = codeOf(text).matchAll(
-    /^\s*(?:import|export)\b[^;"']*?\bfrom\s*["']([^"']+)["']|\bimport\s*\(?\s*["']([^"']+)["']/gm,
-  );
-  return [...found].map(([, from, bare]) => from ?? bare!);
-}
-
-/** The path of what a module imports, when it is a file of ours. */
-function target(path: string, specifier: string): string | undefined {
-  if (!/^\.\.?\//.test(specifier)) return undefined;
-  return new URL(specifier, `file:///${path}`).pathname.slice(1);
-}
-
-function roomOf(path: string): string | undefined {
-  return /^lib\/([^/]+)/.exec(path)?.[1];
-}
 
 /** What is wrong with the imports of a module of `lib/`. */
 function badImports(path: string, text: string): string[] {
@@ -150,6 +148,10 @@ function untidy(path: string, text: string): string[] {
     }
     if (UNFINISHED.test(line)) found.push(`${path}:${index + 1} must be finished`);
   }
+  for (const [number, line] of commentLines(text)) {
+    if ([...line].length <= WIDEST_COMMENT) continue;
+    found.push(`${path}:${number} must have a comment of at most ${WIDEST_COMMENT} columns`);
+  }
   return found;
 }
 
@@ -170,22 +172,6 @@ function coreFaults(read: (path: string) => string): string[] {
   return found;
 }
 
-const readOurs = (path: string) => Deno.readTextFileSync(new URL(path, ROOT));
-
-/** Paths of our modules below a folder. */
-function* modules(folder: string): Iterable<string> {
-  for (const { name, isDirectory } of Deno.readDirSync(new URL(folder, ROOT))) {
-    if (name.startsWith(".") || name === "node_modules" || name === "dist") continue;
-    if (isDirectory) yield* modules(`${folder}${name}/`);
-    else if (/\.[mc]?[jt]s$/.test(name)) yield `${folder}${name}`;
-  }
-}
-
-function faultsOfHouse(rule: (path: string, text: string) => string[]): string[] {
-  return [...modules("./")].map((path) => path.slice(2)).sort()
-    .flatMap((path) => rule(path, readOurs(path)));
-}
-
 Deno.test("arrows point one way: cli → consumer → lanes, http, store → event", () => {
   assertEquals(faultsOfHouse(badImports), []);
 });
@@ -196,6 +182,8 @@ Deno.test("the arrows' rule sees every form of a wrong import", () => {
     ["lib/queue/a.ts", `import type {\n  B,\n} from "../http/b.ts";`],
     ["lib/http/a.ts", `export * from "../queue/b.ts";`],
     ["lib/consumer/a.ts", `import "../cli/b.ts";`],
+    ["lib/consumer/a.ts", `import { Queue } from "../queue/queue.ts";`],
+    ["lib/consumer/a.ts", `import type { Claims } from "../queue/store/claims.ts";`],
     ["lib/consumer/a.ts", `import { denoRuntime } from "../runtime/deno.ts";`],
     ["lib/store/a.ts", `const b = await import("../consumer/b.ts");`],
     ["lib/queue/a.ts", `import { assert } from "@std/assert";`],
@@ -215,6 +203,118 @@ Deno.test("the arrows' rule sees every form of a wrong import", () => {
     ["tools/a.ts", `import { b } from "../lib/cli/b.ts";`],
   ];
   for (const [path, text] of right) assertEquals(badImports(path, text), [], text);
+});
+
+Deno.test("no module imports another in a circle, not for a type either", () => {
+  assertEquals(circles(PRODUCT, readOurs), []);
+});
+
+Deno.test("the circles' rule sees long ones, those of types, and each of several", () => {
+  const circlesOf = (files: Record<string, string>) =>
+    circles(Object.keys(files), (path) => files[path]!);
+  const wrong: [files: Record<string, string>, circles: string[]][] = [
+    [{ "lib/a.ts": `import "./a.ts";` }, ["lib/a.ts → lib/a.ts"]],
+    [
+      {
+        "cli.ts": `import { a } from "./lib/a.ts";`,
+        "lib/a.ts": `import { b } from "./q/b.ts";`,
+        "lib/q/b.ts": `export type * from "./c.ts";`,
+        "lib/q/c.ts": `import type {\n  A,\n} from "../a.ts";`,
+      },
+      ["lib/a.ts → lib/q/b.ts → lib/q/c.ts → lib/a.ts"],
+    ],
+    [
+      {
+        "lib/a.ts": `import { b } from "./b.ts";\nconst c = import("./c.ts");`,
+        "lib/b.ts": `import type { A } from "./a.ts";`,
+        "lib/c.ts": `export { a } from "./a.ts";`,
+      },
+      ["lib/a.ts → lib/b.ts → lib/a.ts", "lib/a.ts → lib/c.ts → lib/a.ts"],
+    ],
+  ];
+  for (const [files, found] of wrong) assertEquals(circlesOf(files), found);
+  const right = {
+    "lib/a.ts": `import { b } from "./b.ts";\nimport { c } from "./c.ts";\nimport "npm:x";`,
+    "lib/b.ts": `import { c } from "./c.ts";`,
+    "lib/c.ts": `/**\n * import { a } from "./a.ts";\n */`,
+  };
+  assertEquals(circlesOf(right), []);
+});
+
+Deno.test("no class works with many others, and no constructor is longer than a screen", () => {
+  assertEquals(bigClasses(PRODUCT, readOurs), []);
+});
+
+Deno.test("the rule of big classes counts fields, parameters and parts, each once", () => {
+  const most = Array.from({ length: MOST_COLLABORATORS }, (_, n) => `C${n}`);
+  const parameters = most.map((name) => `${name.toLowerCase()}: ${name}`).join(", ");
+  const members = most.map((name) => `  readonly ${name.toLowerCase()}: ${name} | undefined;\n`);
+  const others = [...most, "More"];
+  const files: Record<string, string> = {
+    "lib/c.ts": others.map((name) => `export class ${name} {\n}\n`).join("") +
+      `export interface Clock {\n  now(): number;\n}\nexport type Told = (id: string) => void;\n`,
+    "lib/parts.ts": `import { ${most} } from "./c.ts";\nexport interface TheParts {\n${
+      members.join("")
+    }}\n`,
+  };
+  const imports = `import type { ${others}, Clock, Told } from "./c.ts";\n` +
+    `import type { TheParts as Those } from "./parts.ts";\n`;
+  const faultsOf = (classes: string) =>
+    bigClasses(["lib/a.ts"], (path) => files[path] ?? imports + classes);
+  const wrong = [
+    `class A {\n  constructor(${parameters}, more: readonly More[]) {}\n}\n`,
+    `class A {\n  #more: Map<string, More> | undefined;\n\n  constructor(parts: Those) {}\n}\n`,
+    `class A {\n  constructor({ c0, c1 }: Those,\n    more: More,\n  ) {}\n}\n`,
+    `interface Two {\n  readonly c0: C0;\n  readonly more: More;\n}\n` +
+    `class A {\n  constructor(${parameters}, two: Two) {}\n}\n`,
+    `class A {\n${members.join("")}  readonly #more: More = made();\n}\n`,
+  ];
+  for (const text of wrong) {
+    const [fault = "", ...rest] = faultsOf(text);
+    assertEquals(rest, [], text);
+    assert(fault.startsWith("lib/a.ts: A must work with at most"), `${fault}: ${text}`);
+    for (const name of others) assert(fault.includes(name), `${fault}: ${text}`);
+  }
+  const right = [
+    `class A {\n  constructor(${parameters}) {}\n}\n`,
+    `class A {\n  readonly #more = new More();\n\n  constructor(${parameters}) {}\n}\n`,
+    `class A {\n  #c0: C0;\n\n  constructor(parts: Those) {}\n}\n`,
+    `class A {\n  constructor(parts: Those, clock: Clock, told: Told, stop: AbortSignal) {}\n}\n`,
+    `class A {\n  constructor(parts: Those) {}\n\n  more(more: More): More {\n  }\n}\n`,
+    `class A {\n  constructor(parts: Those) {}\n}\nclass B {\n  #more: More;\n}\n`,
+  ];
+  for (const text of right) assertEquals(faultsOf(text), [], text);
+  const body = (lines: number) => "    this.a = 1;\n".repeat(lines - 2);
+  const constructor = (lines: number) =>
+    `class A {\n  constructor(c0: C0) {\n${body(lines)}  }\n\n  b() {\n${body(60)}  }\n}\n`;
+  assertEquals(faultsOf(constructor(LONGEST_CONSTRUCTOR)), []);
+  assertEquals(faultsOf(constructor(LONGEST_CONSTRUCTOR + 1)), [
+    "lib/a.ts: the constructor of A must fit on a screen",
+  ]);
+});
+
+Deno.test("names and comments of lib/ use the field's own words", () => {
+  const faults = faultsOfHouse((path, text) =>
+    WORDS_TO_COME.has(path) ? [] : wrongWords(path, text)
+  );
+  assertEquals(faults, []);
+});
+
+Deno.test("the words' rule sees them in every form, and inside of no other word", () => {
+  const wrong = [
+    "const station = 1;",
+    "import type { Station } from '../lanes/lanes.ts';",
+    "readonly #inherited = new Map();",
+    "get hasCompany(): boolean {",
+    "const HUNG_MS = 1_000;",
+    "/** Looks that bear fruit. */",
+    "// the gathering of parts",
+    "const theHeir = 1;",
+  ];
+  for (const text of wrong) assertEquals(wrongWords("lib/a.ts", text).length, 1, text);
+  assertEquals(wrongWords("tests/a.ts", "const station = 1;"), []);
+  const right = "// their schedule; Their own; accompany; unhung; a peer, gathers, an estation";
+  assertEquals(wrongWords("lib/a.ts", right), []);
 });
 
 Deno.test("what mod.ts reaches imports nothing but its own files", () => {
@@ -278,8 +378,27 @@ Deno.test("the rule of looks sees a missing comment, a long line and unfinished 
   assertEquals(untidy("lib/queue/a.ts", "export const a = 1;\n").length, 1);
   assertEquals(untidy("lib/queue/a.ts", `/** A. */\n${"é".repeat(LONGEST_LINE + 1)}`).length, 1);
   assertEquals(untidy("tests/a_test.ts", `// ${"TO" + "DO"}: more\n`).length, 1);
-  assertEquals(untidy("tests/a_test.ts", `// ${"é".repeat(LONGEST_LINE - 3)}\n`), []);
+  assertEquals(untidy("tests/a_test.ts", `"${"é".repeat(LONGEST_LINE - 2)}"\n`), []);
   assertEquals(untidy("lib/std/a.ts", `// @ts-types="./a.d.ts"\n`), []);
+});
+
+Deno.test("the rule of looks sees a comment that is too wide, wherever it stands", () => {
+  const wide = "é".repeat(WIDEST_COMMENT - 2);
+  for (
+    const text of [
+      `// ${wide}\n`,
+      `/** ${wide} */\n`,
+      `/**\n * A table:\n *\n * ${wide}\n */\nconst a = 1;\n`,
+      `const a = 1; // ${wide}\n`,
+    ]
+  ) assertEquals(untidy("tests/a_test.ts", text).length, 1, text);
+  for (
+    const text of [
+      `// ${wide.slice(1)}\n`,
+      `/**\n * ${wide.slice(1)}\n */\nconst a = "${wide}";\n`,
+      `/** A. */\nconst a = "http://a.example/${wide}";\n`,
+    ]
+  ) assertEquals(untidy("tests/a_test.ts", text), [], text);
 });
 
 Deno.test("the version is told once: lib/version.ts, deno.json and CHANGELOG.md agree", () => {

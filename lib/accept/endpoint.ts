@@ -8,9 +8,11 @@
  *     404, 405      another path, another method
  *     408           it came too slowly
  *     413           the event would be larger than the consumer takes
- *     415           not `application/json`, or compressed: a web page can't make a visitor's browser post JSON unasked
+ *     415           not `application/json`, or compressed: a web page can't make a visitor's
+ *                   browser post JSON unasked
  *     421           the host is neither the address listened on nor a name that is known
- *     503           the disk refuses, there is no memory for it now, or the program is about to end; `Retry-After` says when to come again
+ *     503           the disk refuses, there is no memory for it now, or the program is about to
+ *                   end; `Retry-After` says when to come again
  *
  * @module
  */

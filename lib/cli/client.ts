@@ -103,7 +103,7 @@ async function* arrivalFromOptions(
 }
 
 /** One call of the command. */
-class Intake {
+class Call {
   readonly #queue: Queue;
   readonly #io: Io;
   readonly #invocation: ClientInvocation;
@@ -238,7 +238,7 @@ export async function client(
       : input.from === "files"
       ? arrivalsFromFiles(input.paths, io, maxBytes, stop.signal)
       : arrivalsFromLines(io, maxBytes, stop.signal);
-    return await new Intake(queue, io, invocation).run(arrivals, stop.signal);
+    return await new Call(queue, io, invocation).run(arrivals, stop.signal);
   } finally {
     ignoreSignals();
   }

@@ -44,7 +44,7 @@ export function readGiven<All>(options: OptionsOf<All>, texts: Texts): Given<All
  *
  * @throws {UsageError} On an option that needs another, and on two that exclude each other.
  */
-export function checkCompany(options: readonly AnyOption[], texts: Texts): void {
+export function checkTogether(options: readonly AnyOption[], texts: Texts): void {
   for (const { name, needs, excludes = [] } of options) {
     if (!texts.has(name)) continue;
     if (needs !== undefined && !texts.has(needs)) {

@@ -115,7 +115,7 @@ Examples:
 const HOLD = `\
 optimizelyd-maildir hold DESTINATION
 
-Stops sending to one destination: every consumer of the directory heeds it
+Stops sending to one destination: every consumer of the directory obeys
 within seconds, also after a restart. Requests in flight are not called off;
 what comes waits in defer/ and uses up no attempts. Others are not affected. A
 destination may be held before it has any events.

@@ -15,7 +15,7 @@ import { resolve } from "../config/resolve.ts";
 import { OPTIONS } from "../config/schema.ts";
 import { type ConsumeOptions, readConsumeOptions } from "./consume_options.ts";
 import { readDestination } from "../queue/hold.ts";
-import { checkCompany, readGiven, type Texts } from "./given.ts";
+import { checkTogether, readGiven, type Texts } from "./given.ts";
 import { printable, quoted } from "./printable.ts";
 
 /** Deliver events. */
@@ -241,7 +241,7 @@ export function parseCommandLine(args: readonly string[]): Invocation {
   for (const option of OPTIONS) {
     if (texts.has(option.name)) refuseMisplaced(option, command, name === undefined);
   }
-  checkCompany(OPTIONS, texts);
+  checkTogether(OPTIONS, texts);
 
   const options = resolve(COMMAND_OPTIONS, readGiven(COMMAND_OPTIONS, texts));
   const { baseDir } = options;

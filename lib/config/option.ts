@@ -84,7 +84,8 @@ export interface Option<T, All> {
   /**
    * What the value must be beside being of its kind, given all others, if it isn't.
    *
-   * @returns As in "--lease must be `at least --timeout + 10s (40s)`"; `undefined` when all is well.
+   * @returns As in "--lease must be `at least --timeout + 10s (40s)`"; `undefined` when all is
+   * well.
    */
   check?(value: T, all: All, say: Say<T, All>): string | undefined;
 }

@@ -59,8 +59,8 @@ export class Settings implements Live<ConsumerSettings> {
    * Replace some values, all at once or none. Options that aren't named stay as they are;
    * `undefined` makes one its default again. Defaults that follow from a changed option change too.
    *
-   * @throws {RangeError} If a value is wrong, contradicts another or can't change while the consumer
-   * runs; it names all of them, and nothing is changed.
+   * @throws {RangeError} If a value is wrong, contradicts another or can't change while the
+   * consumer runs; it names all of them, and nothing is changed.
    */
   change(changes: Given<ConsumerSettings>): void {
     const refusals = this.refusals(changes);

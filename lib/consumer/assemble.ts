@@ -13,10 +13,10 @@ import type { Trace } from "../telemetry/trace.ts";
 import { Batcher } from "./batcher.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { LaneSync } from "./lane_sync.ts";
-import { Leases } from "./leases.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
 import type { Live } from "../config/settings.ts";
+import { Outgoing } from "./outgoing.ts";
 import { Prefetch } from "./prefetch.ts";
 import { type Prepared, Preparer } from "./prepare.ts";
 import type { Semaphore } from "./semaphore.ts";
@@ -61,7 +61,7 @@ export function assemble(
     stop,
   );
   const wakeUps = new WakeUps({ clock, lanes, store, batcher }, once);
-  const outgoing = { sender, leases: new Leases(options, world, settler), settler };
+  const outgoing = new Outgoing({ sender, settler, batcher, world }, options, stop);
   const dispatcher = new Dispatcher(
     { prefetch, lanes, sync, semaphore, outgoing, batcher, wakeUps },
     options,

@@ -85,12 +85,12 @@ export class Batcher {
     const { mergeBytes } = this.#options.current;
     const nowMs = this.#world.clock.monotonic();
     const waitMs = isDry ? this.#waitMs : Math.max(this.#waitMs, LONGEST_WAIT_MS);
-    const dueGroup = queue.find(({ gathered }) => gathered && nowMs - gathered.sinceMs >= waitMs)
-      ?.gathered?.group;
+    const dueGroup = queue.find(({ merging }) => merging && nowMs - merging.sinceMs >= waitMs)
+      ?.merging?.group;
     const batches = new Map<string, { readonly events: Prepared[]; bytes: number }>();
     for (const event of queue) {
-      if (!event.gathered) return [event];
-      const { group, part } = event.gathered;
+      if (!event.merging) return [event];
+      const { group, part } = event.merging;
       if (dueGroup !== undefined && group !== dueGroup) continue;
       let batch = batches.get(group);
       if (!batch) batches.set(group, batch = { events: [], bytes: part.frameBytes });
@@ -105,8 +105,8 @@ export class Batcher {
   /** When what a lane has in memory goes out although nothing joins it, monotonic ms. */
   dueMs(queue: readonly Prepared[]): number {
     let firstMs = Infinity;
-    for (const { gathered } of queue) {
-      firstMs = Math.min(firstMs, gathered ? gathered.sinceMs + this.#waitMs : -Infinity);
+    for (const { merging } of queue) {
+      firstMs = Math.min(firstMs, merging ? merging.sinceMs + this.#waitMs : -Infinity);
     }
     return firstMs;
   }
@@ -115,7 +115,7 @@ export class Batcher {
   async batchOf(events: readonly Prepared[]): Promise<Batch> {
     const [{ request, claim }] = events as [Prepared];
     if (events.length === 1) return { request, key: claim.id };
-    const parts = events.map(({ gathered }) => gathered!.part);
+    const parts = events.map(({ merging }) => merging!.part);
     const ids = events.map(({ claim: { id } }) => id).sort().join("\n");
     return {
       request: this.#options.current.merge!.merge(request, parts),
@@ -131,10 +131,10 @@ export class Batcher {
     const half = Math.ceil(events.length / 2);
     return [events.slice(0, half), events.slice(half)].flatMap((part) => {
       const group = `split ${this.#splits++}`;
-      return part.map(({ gathered, ...event }) =>
+      return part.map(({ merging, ...event }) =>
         part.length === 1
           ? event
-          : { ...event, gathered: { ...gathered!, group, sinceMs: -Infinity } }
+          : { ...event, merging: { ...merging!, group, sinceMs: -Infinity } }
       );
     });
   }

@@ -2,7 +2,7 @@
  * The way of an event, from the store to its end:
  *
  *     candidate ─► claim ─► prepare ─► lane ─► send ─► settle
- *     prefetch     prefetch  prefetch   route   start   sendAndSettle
+ *     prefetch     prefetch  prefetch   route   start   outgoing
  *
  * Events are taken in, handed to their lanes, and sent as soon as these allow it: one by one, or,
  * where a batcher picks them, several in one request. Nothing an event, its endpoint or the store
@@ -11,31 +11,18 @@
  * @module
  */
 
-import type { Attempt, Sender } from "../http/sender.ts";
 import type { Flight, Lanes, Station } from "../lanes/lanes.ts";
 import type { Clock } from "../runtime/runtime.ts";
-import type { AnswerWriter } from "../store/store.ts";
 import type { Batcher } from "./batcher.ts";
 import type { LaneSync } from "./lane_sync.ts";
-import type { Leases } from "./leases.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
 import type { Live } from "../config/settings.ts";
+import type { Outgoing } from "./outgoing.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Semaphore } from "./semaphore.ts";
-import type { Settler } from "./settle.ts";
 import { Suspects } from "./suspects.ts";
 import type { WakeUps } from "./wakeups.ts";
-
-/** Requests go out through this. */
-export interface Outgoing {
-  /** Sends. */
-  readonly sender: Sender;
-  /** Renews leases that would not outlive a request. */
-  readonly leases: Leases;
-  /** Settles what came of it. */
-  readonly settler: Settler;
-}
 
 /** What is dispatched with. */
 export interface DispatcherParts {
@@ -47,7 +34,7 @@ export interface DispatcherParts {
   readonly sync: LaneSync;
   /** What is in flight. */
   readonly semaphore: Semaphore;
-  /** Where they go. */
+  /** Sends and settles them. */
   readonly outgoing: Outgoing;
   /** Picks events that go together, where they do. */
   readonly batcher: Batcher | undefined;
@@ -61,7 +48,7 @@ export class Dispatcher {
   readonly #lanes: Lanes<Prepared>;
   readonly #sync: LaneSync;
   readonly #semaphore: Semaphore;
-  readonly #out: Outgoing;
+  readonly #outgoing: Outgoing;
   readonly #batcher: Batcher | undefined;
   readonly #wakeUps: WakeUps;
   readonly #options: Live<ConsumerSettings>;
@@ -85,7 +72,7 @@ export class Dispatcher {
     this.#lanes = parts.lanes;
     this.#sync = parts.sync;
     this.#semaphore = parts.semaphore;
-    this.#out = parts.outgoing;
+    this.#outgoing = parts.outgoing;
     this.#batcher = parts.batcher;
     this.#wakeUps = parts.wakeUps;
     this.#options = options;
@@ -185,7 +172,7 @@ export class Dispatcher {
     const claimed = await this.#prefetch.next();
     const routing: Promise<void>[] = [];
     for (const event of claimed.events) {
-      const routed = this.#stop.aborted ? this.#out.settler.release(event) : this.#route(event);
+      const routed = this.#stop.aborted ? this.#outgoing.release(event) : this.#route(event);
       if (this.#sync.hasPeers) await routed; // they are asked before each
       else if (routed) routing.push(routed);
     }
@@ -331,49 +318,20 @@ export class Dispatcher {
   }
 
   async #sendAndSettle(flight: Flight<Prepared>, events: readonly Prepared[]): Promise<void> {
-    const leased = this.#out.leases.ready(events);
-    const ready = leased instanceof Promise ? await leased : leased;
-    const answer = ready.length === 1 ? answerTo(ready[0]!) : undefined;
-    const attempt = await this.#attempt(ready, answer);
+    const { attempt, undecided } = await this.#outgoing.send(events);
     if (attempt?.outcome === "crowded") this.#semaphore.crowd();
-    const isDivided = attempt !== undefined && isRefusalOfSeveral(attempt, ready);
-    if (attempt && !isDivided) {
-      // Each on its own: none dies for another's sake.
-      const settled = ready.map((event) =>
-        this.#out.settler.settle(event, attempt, ready.length, answer)
-      );
-      await (settled.length === 1 ? settled[0] : Promise.all(settled));
-    }
     const concluded = this.#sync.conclude(flight, events[0]!.claim.id, attempt);
     // Without going back to the event loop: the lane must not be forgotten meanwhile, nor a stop
     // miss them.
-    if (isDivided) await this.#divide(flight.station, ready);
+    if (undecided.length > 0) await this.#divide(flight.station, undecided);
     if (concluded) await concluded;
-  }
-
-  /** What came of sending events in one request; `undefined` when nothing was sent. */
-  async #attempt(
-    events: readonly Prepared[],
-    answer: AnswerWriter | undefined,
-  ): Promise<Attempt | undefined> {
-    const [event] = events;
-    if (!event) return undefined;
-    if (this.#stop.aborted) {
-      await Promise.all(events.map((event) => this.#out.settler.release(event)));
-      return undefined;
-    }
-    if (events.length === 1) {
-      return await this.#out.sender.send(event.request, event.claim.id, answer);
-    }
-    const { request, key } = await this.#batcher!.batchOf(events);
-    return await this.#out.sender.send(request, key);
   }
 
   /** Which of the events of a request was refused is found out by halving them. */
   async #divide(station: Station<Prepared>, events: readonly Prepared[]): Promise<void> {
     const released: Promise<void>[] = [];
     for (const event of this.#batcher!.split(events)) {
-      if (this.#stop.aborted) released.push(this.#out.settler.release(event));
+      if (this.#stop.aborted) released.push(this.#outgoing.release(event));
       else this.#lanes.enqueue(station, event);
     }
     await Promise.all(released);
@@ -420,30 +378,20 @@ export class Dispatcher {
     this.#prefetch.turnAway();
     while (this.#prefetch.underWay > 0) await this.#routeClaimed();
     for (let suspect; (suspect = this.#suspects.take());) {
-      await this.#out.settler.release(suspect);
+      await this.#outgoing.release(suspect);
     }
     for (const station of this.#lanes.stations) {
-      for (const event of this.#lanes.empty(station)) await this.#out.settler.release(event);
+      for (const event of this.#lanes.empty(station)) await this.#outgoing.release(event);
     }
   }
 
   /** Call off what is in flight; it goes back too. */
   abort(): void {
-    this.#out.sender.abortAll();
+    this.#outgoing.abort();
   }
 
   /** Let go of what is held of the runtime. Nothing may be in flight. */
   close(): void {
-    this.#out.sender.close();
+    this.#outgoing.close();
   }
-}
-
-/** Where the answer to an event is kept, when it is one that asks for something. */
-function answerTo({ claim, request }: Prepared): AnswerWriter | undefined {
-  return request.method === "GET" ? claim.answer() : undefined;
-}
-
-/** A refusal of several events settles none of them: it says nothing of each. */
-function isRefusalOfSeveral({ outcome, status }: Attempt, events: readonly Prepared[]): boolean {
-  return outcome === "refused" && status !== undefined && events.length > 1;
 }

@@ -18,7 +18,7 @@ import type { Live } from "../config/settings.ts";
 const WRITING_PAUSE_MS = 5_000;
 
 /** What merging knows of a prepared event. */
-export interface Gathered {
+export interface Merging {
   /** What it brings. */
   readonly part: Part;
   /** With equal ones it may share a request. */
@@ -38,7 +38,7 @@ export interface Prepared {
   /** Size of the event. */
   readonly bytes: number;
   /** What merging knows of it; `undefined` when it goes alone. */
-  readonly gathered?: Gathered;
+  readonly merging?: Merging;
 }
 
 /** Why a claimed event can't be sent, and so what is to become of it. */
@@ -93,7 +93,7 @@ export class Preparer {
       request,
       destination: label,
       bytes: content.bytes.length,
-      ...this.#gathered(request),
+      ...this.#merging(request),
     });
     const destination = this.#destinations.of(request.url);
     return destination instanceof Promise ? destination.then(prepared) : prepared(destination);
@@ -105,9 +105,9 @@ export class Preparer {
     return { kind: "refused", reason, destination: label };
   }
 
-  #gathered(request: EventRequest): { readonly gathered?: Gathered } {
+  #merging(request: EventRequest): { readonly merging?: Merging } {
     const part = this.#options.current.merge?.partOf(request);
     if (!part) return {};
-    return { gathered: { part, group: part.key, sinceMs: this.#world.clock.monotonic() } };
+    return { merging: { part, group: part.key, sinceMs: this.#world.clock.monotonic() } };
   }
 }

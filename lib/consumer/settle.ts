@@ -105,7 +105,7 @@ export class Settler {
     return this.#release(event.claim, reason, 0, false);
   }
 
-  /** Let a prepared event wait, unsent, for its destination, which is ready in `pauseMs` at best. */
+  /** Let a prepared event wait, unsent, for its destination: ready in `pauseMs` at best. */
   async park(event: Prepared, pauseMs: number): Promise<void> {
     this.#forget(event);
     const { claim, destination } = event;

@@ -178,7 +178,7 @@ export function retryTable(backoff: Backoff): RetryRow[] {
   return rows;
 }
 
-/** {@linkcode retryTable} as a Markdown table, which docs/delivery.md shows. Ends with a line feed. */
+/** {@linkcode retryTable} as a Markdown table, which docs/delivery.md shows, and a line feed. */
 export function retryTableMarkdown(backoff: Backoff): string {
   const rows = retryTable(backoff);
   const lines = rows.map((row, index) => {

@@ -109,8 +109,8 @@ async function isThere(queue: Queue, folder: string): Promise<boolean> {
 
 /**
  * Keep everything from being sent to a destination, whether or not anything waits for it. Requests
- * in flight are not called off. On stable storage on return; running consumers heed it within a
- * poll.
+ * in flight are not called off. On stable storage on return; running consumers act on it within
+ * a poll.
  *
  * @param destination Its URL, or its folder's name as in `defer/`.
  * @returns `undefined` when it is named by a folder that ends in a hash and isn't there.
@@ -150,7 +150,7 @@ async function putFile(queue: Queue, folder: string): Promise<boolean> {
 
 /**
  * Let a destination that is held be sent to again. On stable storage on return; running consumers
- * heed it within a poll.
+ * act on it within a poll.
  *
  * @param destination Its URL, or its folder's name as in `defer/`.
  * @returns `undefined` when it has no folder: nothing waits for it, and it isn't held.

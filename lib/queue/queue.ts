@@ -6,26 +6,34 @@
  * makes a fresh tag, which stays until the next), so no rename overwrites anything, and renaming
  * exactly the claimed name is the fence against a consumer that lost its lease.
  *
- *     state          where                             who may act                       next
- *     being written  tmp/x                             its producer; the sweep at 36 h   new/
- *     ready          new/id, new/id+a@t~tag            any consumer, from t on           cur/
- *     claimed        cur/id+a@leaseEnd~tag             its owner; after the lease any    removed, defer/, doa/, new/, or taken over
- *     suspected      cur/id+a@leaseEnd~tagx<k>         as claimed                        as claimed, or in flight
- *     in flight      cur/id+a@leaseEnd~tagx<k>s        as claimed                        as claimed, or suspected
- *     deferred       defer/dest/[bucket/]id+a@due~tag  any consumer, from due on         cur/
- *     dead           doa/id+a@died~tag, and .why       people                            new/id+0@now~tag
+ *     state          where                             who may act              next
+ *     being written  tmp/x                             its producer             new/
+ *     ready          new/id, new/id+a@t~tag            any consumer, from t on  cur/
+ *     claimed        cur/id+a@leaseEnd~tag             its owner; any consumer  removed, defer/,
+ *                                                      after the lease          doa/, new/, cur/
+ *     suspected      cur/id+a@leaseEnd~tagx<k>         as claimed               or in flight
+ *     in flight      cur/id+a@leaseEnd~tagx<k>s        as claimed               or suspected
+ *     deferred       defer/dest/[bucket/]id+a@due~tag  any, from due on         cur/
+ *     dead           doa/id+a@died~tag, and .why       people                   new/id+0@now~tag
  *
  *     move       from → to                what makes it safe
- *     enqueue    tmp/ → new/              a link never overwrites; bytes, then name, are synced before the acknowledgement
+ *     enqueue    tmp/ → new/              a link never overwrites; bytes, then name, are synced
+ *                                         before the acknowledgement
  *     claim      new/, defer/ → cur/      one of several renames of a name succeeds; attempt + 1
  *     renew      cur/ → cur/              a later lease under a fresh tag
- *     take over  cur/ → cur/              the old owner's name is gone: whatever it does to it fails; attempt stays
- *     begin      cur/ → cur/              a suspected event goes in flight: x<k> becomes x<k>s, and the lease starts anew
+ *     take over  cur/ → cur/              the old owner's name is gone: whatever it does to it
+ *                                         fails; attempt stays
+ *     begin      cur/ → cur/              a suspected event goes in flight: x<k> becomes x<k>s,
+ *                                         and the lease starts anew
  *     set aside  cur/ → cur/              it waits again: x<k>s becomes x<k>
  *     complete   cur/ → removed           only after the 2xx, and after its response is in res/
- *     defer      cur/ → defer/dest/bucket/ refused by the disk: to new/ with its due time; refused again: the lease's end is the retry
- *     park       the same, unsent         gives the attempt back: its destination is down, held or busy
- *     bury       cur/ → doa/              the reason is written first: a crash leaves a reason without a letter, which is swept
+ *     defer      cur/ → defer/dest/bucket/
+ *                                         refused by the disk: to new/ with its due time; refused
+ *                                         again: the lease's end is the retry
+ *     park       the same, unsent         gives the attempt back: its destination is down, held or
+ *                                         busy
+ *     bury       cur/ → doa/              the reason is written first: a crash leaves a reason
+ *                                         without a letter, which is swept
  *     release    cur/ → new/              gives the attempt back when nothing was sent
  *     requeue    doa/ → new/              the reason goes last
  *
@@ -35,12 +43,14 @@
  * From then on the name tells: a take-over of x<k> leaves the k, one of x<k>s makes it x<k+1>. Put
  * back unsent it stays suspected; once a consumer has survived it, its next claim begins without.
  *
- *     left behind by a crash             cleaned up by
- *     tmp/x, also linked into new/       sweep, 36 h
- *     cur/ claim                         take over: at once when its owner's lock is free, else after its lease
- *     doa/x.why without doa/x            sweep, 36 h
- *     cur/.owner                         whoever gets its lock, once it has taken over all that owner's claims; from where locks don't tell, sweep
- *     .owner on its way to cur/          sweep, 36 h
+ *     left behind by a crash              cleaned up by
+ *     tmp/x, also linked into new/        sweep, 36 h
+ *     cur/ claim                          take over: at once when its owner's lock is free, else
+ *                                         after its lease
+ *     doa/x.why without doa/x             sweep, 36 h
+ *     cur/.owner                          whoever gets its lock, once it has taken over all that
+ *                                         owner's claims; from where locks don't tell, sweep
+ *     .owner on its way to cur/           sweep, 36 h
  *
  * A rename that answers "not found" has three causes: somebody else moved the file (leave it), the
  * target folder is missing (make it, again), or a network file system did the rename and lost the

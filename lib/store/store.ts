@@ -188,7 +188,7 @@ export interface StoreLimits {
   readonly leaseMs: number;
   /** Largest event. */
   readonly maxBytes: number;
-  /** How often to look when nothing tells of a change, and how long what is refused is left alone. */
+  /** How often to look when nothing tells of a change; what is refused is left alone as long. */
   readonly pollMs: number;
 }
 

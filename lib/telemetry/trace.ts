@@ -89,7 +89,7 @@ export interface Parked {
   readonly destination: string;
 }
 
-/** An event stays claimed, since the disk refused to settle it; the end of its lease is the retry. */
+/** An event stays claimed: the disk refused to settle it; the end of its lease is the retry. */
 export interface Kept {
   /** The variant. */
   readonly type: "kept";

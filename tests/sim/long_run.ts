@@ -317,7 +317,7 @@ class Stage {
       const consuming = arena.consume(
         process,
         isLast ? "until-empty" : "forever",
-        // with a merger, events are gathered before they are sent, although none of these has
+        // with a merger, events are batched before they are sent, although none of these has
         // company
         { ...QUICK, pollMs: 30_000, merge: this.#plan.seed % 4 === 0 ? MERGER : undefined },
         state.stop.signal,

@@ -146,7 +146,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "removed before the 2xx",
-    file: "consumer/dispatcher.ts",
+    file: "consumer/outgoing.ts",
     from: "if (events.length === 1) {",
     to: "if (events.length === 1) { await event.claim.complete();",
     scenarios: ["events delivered", "a consumer that dies in the middle"],
@@ -227,7 +227,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "what was taken over sent without saying so",
-    file: "consumer/leases.ts",
+    file: "consumer/outgoing.ts",
     from: 'claim.takeovers === 0 ? "done" : await claim.begin()',
     to: '"done" as const',
     scenarios: ["three consumers that die"],

@@ -185,7 +185,7 @@ export class Poller {
     }
   }
 
-  /** The pass over `new/` is over: another follows if it yielded claims, or if others were faster. */
+  /** The pass over `new/` is over: another follows if it yielded claims, or others were faster. */
   #endPass(): void {
     this.#passes++;
     this.#isPassOver = false;
