@@ -23,6 +23,9 @@ const CONSUMERS = 3;
 const PRODUCERS = 2;
 const BATCH = 25;
 
+/** So many of what went wrong are named. */
+const MOST_NAMED = 5;
+
 /** What to do. */
 export interface TortureOptions {
   /** How many processes to kill. */
@@ -45,6 +48,8 @@ export interface TortureResult {
   readonly acknowledged: number;
   /** Acknowledged, never received, and not in `doa/`. */
   readonly lost: readonly string[];
+  /** Event files that the last consumer left in the queue although it said that none is left. */
+  readonly left: readonly string[];
   /** In `doa/`. */
   readonly dead: number;
   /** Received without having been acknowledged: the producer was killed before it could tell. */
@@ -202,6 +207,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   return {
     acknowledged: acknowledged.size,
     lost: [...acknowledged].filter((id) => !receipts.has(id) && !dead.has(id)),
+    left: leftIn(queue),
     dead: dead.size,
     unacknowledged: [...receipts.keys()].filter((id) => !acknowledged.has(id)).length,
     touched: differences(before, listTree(canary)),
@@ -241,11 +247,28 @@ async function killAll(
   for (const attacker of attackers) await attacker.stop();
 }
 
+function leftIn(queue: string, folders: readonly string[] = ["new", "cur", "defer"]): string[] {
+  return folders.flatMap((folder) =>
+    [...Deno.readDirSync(join(queue, folder))].flatMap(({ name, isDirectory, isFile }) => {
+      const path = join(folder, name);
+      if (isDirectory) return leftIn(queue, [path]);
+      return isFile && !name.startsWith(".") ? [path] : [];
+    })
+  );
+}
+
 function deadIn(queue: string): Set<string> {
   const names = Array.from(Deno.readDirSync(join(queue, "doa")), ({ name }) => name);
   return new Set(
     names.filter((name) => !name.endsWith(".why")).map((name) => name.replace(/\+.*/, "")),
   );
+}
+
+/** How many there are, and which. */
+function few(names: readonly string[]): string {
+  const more = names.length > MOST_NAMED ? ", …" : "";
+  const named = names.slice(0, MOST_NAMED).join(", ");
+  return names.length === 0 ? "0" : `${names.length} (${named}${more})`;
 }
 
 /** A result for people. */
@@ -258,10 +281,9 @@ export function describeTorture(result: TortureResult): string {
     } s`,
     `acknowledged  ${result.acknowledged} events` +
     (result.refused > 0 ? `; the disk refused ${result.refused} calls of producers` : ""),
-    `lost          ${result.lost.length}${result.lost.length > 0 ? `: ${result.lost}` : ""}`,
-    `touched       ${result.touched.length}${
-      result.touched.length > 0 ? `: ${result.touched}` : ""
-    } outside of the queue`,
+    `lost          ${few(result.lost)}`,
+    `left          ${few(result.left)} in the queue`,
+    `touched       ${few(result.touched)} outside of the queue`,
     `damaged       ${result.damaged}`,
     `dead          ${result.dead}`,
     `unannounced   ${result.unacknowledged} delivered though their producer died before it said so`,
@@ -271,7 +293,7 @@ export function describeTorture(result: TortureResult): string {
 }
 
 /** Whether nothing went wrong that must not. */
-export function isSound({ lost, touched, damaged, duplicates }: TortureResult): boolean {
-  return lost.length === 0 && touched.length === 0 && damaged === 0 &&
+export function isSound({ lost, left, touched, damaged, duplicates }: TortureResult): boolean {
+  return [...lost, ...left, ...touched].length === 0 && damaged === 0 &&
     duplicates["no cause known"] === 0;
 }

@@ -42,10 +42,11 @@ Deno.test("the canary's listing sees whatever is done to the tree, and not that 
   }
 });
 
-Deno.test("a torture that loses, touches, damages, or delivers twice without a cause isn't sound", () => {
+Deno.test("a torture that loses, leaves, touches, damages, or delivers twice without a cause isn't sound", () => {
   const sound: TortureResult = {
     acknowledged: 1,
     lost: [],
+    left: [],
     touched: [],
     dead: 0,
     unacknowledged: 0,
@@ -59,6 +60,7 @@ Deno.test("a torture that loses, touches, damages, or delivers twice without a c
   for (
     const wrong of [
       { lost: ["a"] },
+      { left: ["new/a"] },
       { touched: ["secret"] },
       { damaged: 1 },
       { duplicates: { ...sound.duplicates, "no cause known": 1 } },
