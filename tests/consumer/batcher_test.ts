@@ -64,7 +64,7 @@ Deno.test("no batch is larger than it may be; what is too large for any goes alo
 Deno.test("where the queue is short events wait as long as told to, but not in a run that looks once", () =>
   batching({ mergeWaitMs: 200 }, async (batcher, event, parts) => {
     const queue = [await event(X), await event(X)];
-    const dueMs = queue[0]!.gathered!.sinceMs + 200;
+    const dueMs = queue[0]!.merging!.sinceMs + 200;
     const once = new Batcher(parts.settings, parts.storage.world, true);
     assertEquals([batcher.dueMs(queue), once.dueMs(queue)], [dueMs, dueMs - 200]);
     assertEquals([batcher.pick(queue, true), once.pick(queue, true)], [[], queue]);
@@ -100,7 +100,7 @@ Deno.test("a batch that was refused is halved until each is alone; the halves go
     assertEquals(first, [halves[2]!], "alone, it isn't merged any more");
     const second = batcher.pick(queue.filter((event) => !first.includes(event)), false);
     assertEquals(second, halves.slice(0, 2));
-    assert(batcher.split(second).every(({ gathered }) => gathered === undefined));
+    assert(batcher.split(second).every(({ merging }) => merging === undefined));
   }));
 
 Deno.test("memory is full with a batch for each request in flight, or with 64 MiB", () =>

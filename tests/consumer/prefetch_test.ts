@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { memoryFor } from "../../lib/consumer/prepare.ts";
+import { memoryFor } from "../../lib/store/budget.ts";
 import type { Queue } from "../../lib/queue/queue.ts";
 import { DiskFailure } from "../../lib/store/failure.ts";
 import type { Call, Fault } from "../sim/process_disk.ts";

@@ -38,7 +38,7 @@ Deno.test("an event is prepared with its request, its destination's label and it
     assertEquals([found.claim, found.destination, found.bytes], [claim, A, text.length]);
     const { url, method, body } = found.request;
     assertEquals([url.href, method, body], ["http://a.test/x", "POST", '{"n":1}']);
-    assertEquals(found.gathered, undefined);
+    assertEquals(found.merging, undefined);
   }
 });
 
@@ -101,9 +101,9 @@ Deno.test("where events are merged, one is prepared with what it brings; a GET g
   const options = { merge: ARRAY_MERGER };
   const { found } = await look({ content: bytes(eventText("http://a.test/x", "b")) }, options);
   assert(!("kind" in found));
-  const { part, group, sinceMs } = found.gathered!;
+  const { part, group, sinceMs } = found.merging!;
   assertEquals([part.text, group, sinceMs], ['"b"', "POST http://a.test/x", 0]);
   const alone = await look({ content: bytes(`{"url":"http://a.test/"}`) }, options);
   assert(!("kind" in alone.found));
-  assertEquals(alone.found.gathered, undefined);
+  assertEquals(alone.found.merging, undefined);
 });

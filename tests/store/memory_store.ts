@@ -163,6 +163,10 @@ export class MemoryStore implements Store {
     this.#startMs = options.once ? storage.nowMs : Infinity;
   }
 
+  limitWait(): void {
+    // nothing here is ever waited for
+  }
+
   open(): Promise<void> {
     this.#storage.consumers.add(this);
     return Promise.resolve();
