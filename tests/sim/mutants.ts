@@ -152,9 +152,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "removed before the 2xx",
     file: "consumer/delivery.ts",
-    from: "const attempt = await this.#sender.send(request, claim.id);",
+    from: "const attempt = await this.#sender.send(request, claim.id, answer);",
     to:
-      "await this.#queue.complete(claim); const attempt = await this.#sender.send(request, claim.id);",
+      "await this.#queue.complete(claim); const attempt = await this.#sender.send(request, claim.id, answer);",
     scenarios: ["events delivered", "a consumer that dies in the middle"],
     by: "run",
   },
