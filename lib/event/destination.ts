@@ -1,8 +1,8 @@
 /**
  * A destination: what events have in common that go to the same scheme, host and port.
  *
- * Its label is what people see in `defer/` and in the log. A label only: where an event goes is read
- * from the event, never from the name of a folder.
+ * Its label is what people see in `defer/` and in the log. A label only: where an event goes is
+ * read from the event, never from the name of a folder.
  *
  * @module
  */
@@ -11,7 +11,7 @@
 export interface Destination {
   /** Scheme, host and port, as `URL.origin` has them. */
   readonly origin: string;
-  /** The name of its folder in `defer/`, by which the log calls it; see {@linkcode destinationFolder}. */
+  /** The name of its folder in `defer/` and in the log; see {@linkcode destinationFolder}. */
   readonly label: string;
 }
 

@@ -39,7 +39,7 @@ export type Scan =
   | { readonly kind: "object"; readonly members: ReadonlyMap<string, string> }
   /** JSON, but another value than an object. */
   | { readonly kind: "other" }
-  /** No JSON; `at` is the index of what can't stand there, or the length of a text that ends early. */
+  /** No JSON; `at` is the index of what can't stand there: the text's length if it ends early. */
   | { readonly kind: "broken"; readonly at: number };
 
 /**

@@ -3,8 +3,8 @@
  * itself.
  *
  * An answer that is there wins over a time that is over. When the process has stood still, both are
- * found at once, and the timer comes first: so what has come in meanwhile is handled before anything
- * is called off.
+ * found at once, and the timer comes first: so what has come in meanwhile is handled before
+ * anything is called off.
  *
  * @module
  */

@@ -14,7 +14,7 @@ export interface Outgoing {
   readonly url: URL;
   /** In upper case. */
   readonly method: string;
-  /** All headers but those by which the transport frames the message; lower-case names, each once. */
+  /** All headers but those that frame the message; lower-case names, each once. */
   readonly headers: readonly Header[];
   /** The body; `undefined` for none. */
   readonly body: string | undefined;

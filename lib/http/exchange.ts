@@ -1,7 +1,7 @@
 /**
  * The step of an attempt that touches the network: a request goes out, the head of the answer comes
- * back. Here the runtime's `fetch` is one transport; another gets the same request and gives the same
- * `Response`.
+ * back. The runtime's `fetch` is one transport; another gets the same request and gives a
+ * `Response` as well.
  *
  * @module
  */

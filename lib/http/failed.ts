@@ -46,15 +46,15 @@ export function failed({ error, isAnswered, url, deadline, timeoutMs }: Failure)
 const TOO_MANY_FILES = new Set(["EMFILE", "ENFILE"]);
 
 /**
- * Their numbers, where there is nothing but a text: Deno's `fetch` gives the system's error no code,
- * but ends the message with its number. 24 and 23 on every Unix; 10024 on Windows.
+ * Their numbers, where there is nothing but a text: Deno's `fetch` gives the system's error no
+ * code, but ends the message with its number. 24 and 23 on every Unix; 10024 on Windows.
  */
 const NUMBERED = /: client error \(Connect\): .*\(os error (23|24|10024)\)$/;
 
 /**
- * `EMFILE` or `ENFILE` when a connection failed for that; Node has it in the cause. (A process whose
- * very first look-up of a name finds no file left hears that the name is unknown: that can't be told
- * from the truth.)
+ * `EMFILE` or `ENFILE` when a connection failed for that; Node has it in the cause. (A process
+ * whose very first look-up of a name finds no file left hears that the name is unknown: that can't
+ * be told from the truth.)
  */
 function tooManyFilesCode(error: unknown): string | undefined {
   for (let depth = 0; error instanceof Error && depth < 5; depth++, error = error.cause) {

@@ -1,5 +1,5 @@
 /**
- * The step of an attempt that reads the body of the answer: as much of it as is of use, and no more.
+ * The step of an attempt that reads the body of the answer: as much as is of use, and no more.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * Keeps our own credentials out of what is written about an answer: an endpoint may well repeat them
- * (`invalid token abc`), and `.why`, `.meta` and the log are read by more people than the event.
+ * Keeps our own credentials out of what is written about an answer: an endpoint may well repeat
+ * them (`invalid token abc`), and `.why`, `.meta` and the log are read by more people than the
+ * event.
  *
  * @module
  */

@@ -268,7 +268,7 @@ function mayReach(url: URL): boolean {
     "granted";
 }
 
-/** How long a connection is kept that nobody uses. Deno's own 90 s of many destinations use up files. */
+/** How long a connection is kept that nobody uses. With Deno's 90 s they use up the files. */
 const IDLE_MS = 15_000;
 
 /** The connections kept by `fetch`; made when they are needed. */

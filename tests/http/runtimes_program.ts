@@ -1,6 +1,6 @@
 /**
- * A process that sends and prints what came of it, one line of JSON each. Runs on Deno and, bundled,
- * on Node.
+ * A process that sends and prints what came of it, one line of JSON each. Runs on Deno and,
+ * bundled, on Node.
  *
  * `crowded URL...`: to each URL twice, first without a file left, then with files.
  * `idle URL URL`: ten requests at once to the first, and without a file left two to the other, one
