@@ -13,6 +13,7 @@ import type { Trace } from "../telemetry/trace.ts";
 import { Batcher } from "./batcher.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { LaneSync } from "./lane_sync.ts";
+import { Leases } from "./leases.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
 import type { Live } from "../config/settings.ts";
@@ -61,7 +62,8 @@ export function assemble(
     stop,
   );
   const wakeUps = new WakeUps({ clock, lanes, store, batcher }, once);
-  const outgoing = new Outgoing({ sender, settler, batcher, world }, options, stop);
+  const leases = new Leases(options, world, settler);
+  const outgoing = new Outgoing({ leases, sender, settler, batcher }, stop);
   const dispatcher = new Dispatcher(
     { prefetch, lanes, sync, semaphore, outgoing, batcher, wakeUps },
     options,

@@ -5,8 +5,15 @@
  *
  * No runtime here opens a name *within* an open folder, so the folders on a path are looked at just
  * before a verb and again after it, and what it did is undone when one of them is no folder any
- * more. Between the look and the verb somebody may exchange a folder, and put it back before the
- * second look; see `docs` of the queue's modes for what that leaves to a neighbour.
+ * more. What remains to somebody who exchanges a folder after the first look and puts it back
+ * before the second (a few microseconds for one verb, up to a millisecond for sixteen of a burst):
+ * - an event may be moved to where the symlink led; who writes into the folder could remove it too;
+ * - a file outside, of a name that the neighbour knows, may be moved into the queue and be an event
+ *   there if it looks like one, or be removed if it is old and its name was being swept;
+ * - a file of ours may be made outside, under a name that nobody chose.
+ *
+ * None of this is possible to who may write neither into the folder that holds the queue's folders
+ * nor into `defer/`: where producers may only drop events.
  *
  * The folder itself and those above it are whoever's who named it: a symlink there is followed.
  *

@@ -221,9 +221,7 @@ function isFolder(path: string): boolean {
   }
 }
 
-/**
- * Make a canary directory: folders as in a queue, with files of every kind that is touched there.
- */
+/** Make a canary directory: folders as in a queue, with files of every kind a queue touches. */
 export function plantCanary(dir: string): void {
   Deno.mkdirSync(dir);
   Deno.writeTextFileSync(`${dir}/secret`, "nobody's business", { mode: 0o600 });

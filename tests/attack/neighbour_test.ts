@@ -1,7 +1,7 @@
 /**
  * A consumer at work on a queue that a bad neighbour may write into: nothing outside the queue is
  * touched, and nothing that was acknowledged is lost. The neighbour strikes between the verbs; what
- * it may reach by striking within one is in `docs`.
+ * it may reach by striking within one is told in `lib/runtime/within.ts`.
  *
  * @module
  */

@@ -158,6 +158,13 @@ Deno.test("a flag takes no value and eats no word", () => {
   );
 });
 
+Deno.test("--group may say drop, and nothing else", () => {
+  const groupOf = (...args: string[]) => consume(...args).options.group;
+  assertEquals([groupOf(), groupOf("--group"), groupOf("--group=drop")], [false, true, "drop"]);
+  assertEquals(refusal("--group=all"), "--group takes no value but drop");
+  assertEquals(refusal("--group="), "--group takes no value but drop");
+});
+
 Deno.test("a repeated option is refused, but --header", () => {
   assertEquals(refusal("--once", "--once"), "--once is given twice");
   assertEquals(refusal("--poll=1s", "--poll", "2s"), "--poll is given twice");

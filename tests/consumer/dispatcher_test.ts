@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Settings } from "../../lib/config/settings.ts";
+import { ByteBudget } from "../../lib/store/budget.ts";
 import { assemble } from "../../lib/consumer/assemble.ts";
 import { Consumer, type Mode, type Summary } from "../../lib/consumer/consumer.ts";
 import type { ConsumerOptions } from "../../lib/config/consumer.ts";
 import type { Dispatcher } from "../../lib/consumer/dispatcher.ts";
 import type { Maintenance } from "../../lib/consumer/maintenance.ts";
 import { Semaphore } from "../../lib/consumer/semaphore.ts";
-import { ByteBudget } from "../../lib/store/budget.ts";
 import { DiskFailure } from "../../lib/store/failure.ts";
 import type { Claim, Store } from "../../lib/store/store.ts";
 import type { TraceEvent } from "../../lib/telemetry/trace.ts";
@@ -73,10 +73,9 @@ async function dispatching(
   const store = storage.connect({ limits: settings, trace, once });
   const other = storage.connect({ limits: settings, trace, once: false });
   const { world } = storage;
-  const budget = new ByteBudget(() => Infinity);
-  const made = { store, world, options: settings, semaphore, budget };
-  const parts = { ...made, trace, stop: stop.signal, once };
-  const assembled = assemble(parts);
+  const budget = new ByteBudget(() => 2 ** 28);
+  const parts = { store, world, options: settings, semaphore, budget, trace, once };
+  const assembled = assemble({ ...parts, stop: stop.signal });
   const { dispatcher } = assembled;
   await yard.world.run(() =>
     body({

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { Leases } from "../../lib/consumer/leases.ts";
 import { Outgoing, type Sent } from "../../lib/consumer/outgoing.ts";
 import type { Prepared } from "../../lib/consumer/prepare.ts";
 import type { Reply } from "../sim/network.ts";
@@ -33,11 +34,8 @@ async function send(
     const claims = scripts.map((script) => new ScriptedClaim({ enqueuedMs: START_MS, ...script }));
     const { settings, stop, storage, sender, settler, batcher } = parts;
     before(parts);
-    const outgoing = new Outgoing(
-      { sender, settler, batcher, world: storage.world },
-      settings,
-      stop.signal,
-    );
+    const leases = new Leases(settings, storage.world, settler);
+    const outgoing = new Outgoing({ sender, leases, settler, batcher }, stop.signal);
     const sent = await outgoing.send(claims.map((claim, n) => event(claim, method, `${n}`)));
     outgoing.close();
     seen = {
@@ -65,14 +63,6 @@ Deno.test("an event whose lease outlives an attempt is sent and settled, and not
   assertEquals([sent.attempt?.outcome, sent.undecided], ["delivered", []]);
 });
 
-Deno.test("of several only the leases that end too early are renewed, and all go in one request", async () => {
-  const { asked, bodies } = await send([
-    { leaseEndMs: ENOUGH },
-    { leaseEndMs: ENOUGH - 1, renewsByMs: 1 },
-  ]);
-  assertEquals([bodies, asked], [["[0,1]"], [["complete"], ["renew", "complete"]]]);
-});
-
 Deno.test("events whose leases were lost, or can't be renewed, are told of and not sent", async () => {
   const { asked, bodies, told } = await send([
     { renews: "lost" },
@@ -86,32 +76,6 @@ Deno.test("events whose leases were lost, or can't be renewed, are told of and n
 Deno.test("when none is left nothing is sent", async () => {
   const { sent, bodies } = await send([{ renews: "lost" }]);
   assertEquals([bodies, sent], [[], { attempt: undefined, undecided: [] }]);
-});
-
-Deno.test("an event whose renewed lease is too short again and again goes back unsent", async () => {
-  const { asked, bodies, parts } = await send([{ renewsByMs: 1 }, { leaseEndMs: ENOUGH }]);
-  assertEquals(bodies, ["1"]);
-  assertEquals(asked[0], ["renew", "renew", "renew", "release"]);
-  const [released] = parts.trace;
-  assert(released?.type === "released");
-  assertEquals(released.reason, "its lease can't be renewed in time");
-});
-
-Deno.test("an event that was taken over says that it is being sent, once its lease is long enough", async () => {
-  const { asked } = await send([
-    { takeovers: 1, leaseEndMs: ENOUGH },
-    { takeovers: 1, renewsByMs: ENOUGH },
-    { leaseEndMs: ENOUGH },
-  ]);
-  assertEquals(asked, [["begin", "complete"], ["renew", "begin", "complete"], ["complete"]]);
-});
-
-Deno.test("one that can't say so is told of and not sent", async () => {
-  const { bodies, told } = await send([
-    { takeovers: 1, leaseEndMs: ENOUGH, begins: "lost" },
-    { takeovers: 1, leaseEndMs: ENOUGH, begins: "kept" },
-  ]);
-  assertEquals([bodies, told], [[], ["lease-lost", "kept"]]);
 });
 
 Deno.test("who is to stop sends nothing more: what it has goes back", async () => {

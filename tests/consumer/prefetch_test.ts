@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import type { Queue } from "../../lib/queue/queue.ts";
 import { memoryFor } from "../../lib/store/budget.ts";
+import type { Queue } from "../../lib/queue/queue.ts";
 import { DiskFailure } from "../../lib/store/failure.ts";
 import type { Call, Fault } from "../sim/process_disk.ts";
 import {

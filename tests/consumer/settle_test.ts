@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { ConsumerOptions } from "../../lib/config/consumer.ts";
 import type { Prepared, Rejection } from "../../lib/consumer/prepare.ts";
-import type { Attempt } from "../../lib/http/sender.ts";
 import { memoryFor } from "../../lib/store/budget.ts";
+import type { Attempt } from "../../lib/http/sender.ts";
 import type { Reason, Settled } from "../../lib/store/store.ts";
 import type { TraceEvent } from "../../lib/telemetry/trace.ts";
 import { START_MS } from "../sim/world.ts";

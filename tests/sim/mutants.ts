@@ -227,7 +227,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "what was taken over sent without saying so",
-    file: "consumer/outgoing.ts",
+    file: "consumer/leases.ts",
     from: 'claim.takeovers === 0 ? "done" : await claim.begin()',
     to: '"done" as const',
     scenarios: ["three consumers that die"],

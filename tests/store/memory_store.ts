@@ -163,6 +163,10 @@ export class MemoryStore implements Store {
     this.#startMs = options.once ? storage.nowMs : Infinity;
   }
 
+  limitWait(): void {
+    // nothing here is ever waited for
+  }
+
   open(): Promise<void> {
     this.#storage.consumers.add(this);
     return Promise.resolve();
@@ -174,8 +178,6 @@ export class MemoryStore implements Store {
     for (const { openBy } of this.#storage.marks.values()) openBy.delete(this);
     return Promise.resolve();
   }
-
-  limitWait(): void {}
 
   candidates(most: number, mayWait: boolean): readonly Candidate[] {
     if (this.#slice.length === 0 && mayWait) this.#fill();

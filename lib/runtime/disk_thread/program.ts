@@ -149,7 +149,7 @@ function serve(
         return (error as Failure).code === "ENOENT" ? undefined : error;
       }
     };
-    return (path) => {
+    const faultOn = (path: string): unknown => {
       for (const root of roots) {
         for (const folder of verbs.foldersOn(root, path)) {
           if (!faults.has(folder)) faults.set(folder, faultOf(folder));
@@ -158,6 +158,13 @@ function serve(
         }
       }
       return undefined;
+    };
+    // most paths of a burst are in one of two folders
+    const byFolder = new Map<string, unknown>();
+    return (path) => {
+      const folder = path.slice(0, path.lastIndexOf("/"));
+      if (!byFolder.has(folder)) byFolder.set(folder, faultOn(path));
+      return byFolder.get(folder);
     };
   }
 

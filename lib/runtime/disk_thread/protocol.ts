@@ -9,9 +9,7 @@
 
 import type { Kind } from "../runtime.ts";
 
-/**
- * Verbs for the thread, their parts one after the other with {@linkcode SEPARATOR} between them.
- */
+/** Verbs for the thread, their parts in a row with {@linkcode SEPARATOR} between them. */
 export interface Burst {
   /** Its number. */
   readonly burst: number;
