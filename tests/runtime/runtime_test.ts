@@ -319,6 +319,22 @@ holds("syncFile() syncs a file and nothing else", async (bench) => {
   assertEquals(await Promise.all(codes), ["ELOOP", "ELOOP", "EISDIR"]);
 });
 
+holds("append() adds to a file, and to nothing else", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
+  await disk.create(`${dir}/a`, bytes("one"), PRIVATE);
+  await disk.append(`${dir}/a`, bytes(" two"));
+  await disk.append(`${dir}/a`, bytes(""));
+  await disk.syncFile(`${dir}/a`);
+  assertEquals(await textOf(disk, `${dir}/a`), "one two");
+  await bench.symlink(`${dir}/a`, `${dir}/s`);
+  await bench.fifo(`${dir}/p`);
+  const codes = ["s", "p", ""].map((name) =>
+    codeOf(() => disk.append(`${dir}/${name}`, bytes("x")))
+  );
+  assertEquals(await Promise.all(codes), ["ELOOP", "ELOOP", "EISDIR"]);
+  assertEquals(await textOf(disk, `${dir}/a`), "one two");
+});
+
 holds("what isn't there is ENOENT, for each verb", async ({ runtime: { disk }, dir }) => {
   const none = `${dir}/none`;
   await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
@@ -339,6 +355,7 @@ holds("what isn't there is ENOENT, for each verb", async ({ runtime: { disk }, d
     chmod: () => disk.chmod(none, 0o600),
     syncDir: () => disk.syncDir(none),
     syncFile: () => disk.syncFile(none),
+    append: () => disk.append(none, bytes("x")),
     tryLock: () => disk.tryLock(none),
   };
   for (const [name, verb] of Object.entries(verbs)) {
@@ -489,6 +506,7 @@ holds("within() a folder no verb goes through a symlink, at no depth", async (be
       chmod: () => inside.chmod(`${way}/d`, 0o777),
       syncDir: () => inside.syncDir(way),
       syncFile: () => inside.syncFile(`${way}/a`),
+      append: () => inside.append(`${way}/a`, bytes("x")),
       tryLock: () => inside.tryLock(`${way}/a`),
     };
     for (const [name, verb] of Object.entries(verbs)) {
