@@ -30,8 +30,8 @@ function statOf(info: Deno.FileInfo): Stat {
   return {
     kind: kindOf(info),
     size: info.size,
-    mtimeMs: info.mtime?.getTime() ?? 0,
-    ctimeMs: info.ctime?.getTime() ?? 0,
+    mtimeMs: info.mtime?.getTime() || 0, // a time beyond the calendar is NaN
+    ctimeMs: info.ctime?.getTime() || 0,
     ino: info.ino ?? 0,
     dev: info.dev,
     nlink: info.nlink ?? 1,
@@ -153,6 +153,33 @@ function monotonicMs(): number {
   return performance.now();
 }
 
+/** Loaded by its name when it is first needed: an import would cost every start. */
+function node() {
+  // deno-lint-ignore no-process-global -- an import is what is to be avoided
+  return process.getBuiltinModule("node:fs");
+}
+
+function refusal(code: string, message: string): Error {
+  return Object.assign(new Error(`${code}: ${message}`), { code });
+}
+
+/** By what is open: a path may stand for another file from one call to the next. */
+function chown(path: string, uid: number, gid: number): void {
+  const seen = statOf(Deno.lstatSync(path));
+  if (seen.kind === "symlink") throw refusal("ELOOP", `chown '${path}'`);
+  const { openSync, fstatSync, fchownSync, closeSync, constants } = node();
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = openSync(path, O_RDONLY | O_NOFOLLOW! | O_NONBLOCK!);
+  try {
+    const { ino, dev, nlink } = fstatSync(file);
+    if (ino !== seen.ino || dev !== seen.dev) throw refusal("ELOOP", `'${path}' was exchanged`);
+    if (seen.kind !== "directory" && nlink > 1) throw refusal("EMLINK", `chown '${path}'`);
+    fchownSync(file, uid, gid);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /**
  * What a thread of its own may do to a disk, for one that is given its program as a text:
  * functions, and those they are made of.
@@ -182,6 +209,7 @@ export const blockingDisk: Disk = {
   removeDir: (path) => Deno.removeSync(folder(path)),
   touch: (path, ms) => Deno.utimeSync(path, asDate(ms), asDate(ms)),
   chmod: (path, mode) => Deno.chmodSync(path, mode),
+  chown,
   syncDir: (path) => closing(Deno.openSync(path), (dir) => dir.syncSync()),
   tryLock(path) {
     const file = Deno.openSync(path, { read: true, write: true });
@@ -237,6 +265,7 @@ export const asyncDisk: Disk = {
   removeDir: (path) => Deno.remove(folder(path)),
   touch: (path, ms) => Deno.utime(path, asDate(ms), asDate(ms)),
   chmod: (path, mode) => Deno.chmod(path, mode),
+  chown: async (path, uid, gid) => await Promise.resolve(chown(path, uid, gid)),
   syncDir: (path) => closingLater(Deno.open(path), (dir) => dir.sync()),
   async tryLock(path) {
     const file = await Deno.open(path, { read: true, write: true });
