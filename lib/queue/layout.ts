@@ -5,6 +5,7 @@
  */
 
 import { type Disk, errorCode } from "../runtime/runtime.ts";
+import { handOverMade, ownerOf, type Ownership } from "./ownership.ts";
 import { step, type Steps } from "./steps.ts";
 
 /** The six folders; all but `defer` are the original's. */
@@ -12,7 +13,7 @@ export const FOLDERS = ["tmp", "new", "cur", "defer", "doa", "res"] as const;
 
 const ORIGINAL_FOLDERS = FOLDERS.filter((name) => name !== "defer");
 
-/** Permission bits of folders and files. */
+/** Permission bits of folders and files, and whose they are. */
 export interface Modes {
   /** Of every folder in the queue. */
   readonly dir: number;
@@ -20,6 +21,8 @@ export interface Modes {
   readonly file: number;
   /** Whether the bits must hold against the umask. */
   readonly exact: boolean;
+  /** Who must be able to use them; whoever has just made the queue, when it is missing. */
+  readonly owner?: Ownership;
 }
 
 const PRIVATE: Modes = { dir: 0o700, file: 0o600, exact: false };
@@ -120,7 +123,10 @@ export function* openLayout(disk: Disk, base: string, options: OpenOptions): Ste
   if (!found) yield* makeBase(disk, base);
   const isGroups = options.group ||
     folders.has("new") && isShared((yield* step(disk.lstat(`${base}/new`))).mode);
-  const modes = isGroups ? SHARED : PRIVATE;
+  const bits = isGroups ? SHARED : PRIVATE;
+  const [ofAll = "."] = folders.has("new") ? ["new"] : folders;
+  const owner = found && (yield* ownerOf(disk, `${base}/${ofAll}`, bits.exact));
+  const modes: Modes = owner ? { ...bits, owner } : bits;
   if (options.create) {
     let made = 0;
     for (const name of FOLDERS) {
@@ -142,7 +148,7 @@ function isShared(mode: number): boolean {
   return (mode & 0o020) !== 0;
 }
 
-/** Make a folder with the queue's bits; false when it was there. */
+/** Make a folder with the queue's bits and owner; false when it was there. */
 export function* makeFolder(disk: Disk, path: string, modes: Modes): Steps<boolean> {
   try {
     yield* step(disk.makeDir(path, modes.dir));
@@ -151,10 +157,11 @@ export function* makeFolder(disk: Disk, path: string, modes: Modes): Steps<boole
     throw error;
   }
   if (modes.exact) yield* step(disk.chmod(path, modes.dir));
+  if (modes.owner) yield* handOverMade(disk, path, modes.owner, () => disk.removeDir(path));
   return true;
 }
 
-/** Make a file with the queue's bits, on stable storage on return if durable. */
+/** Make a file with the queue's bits and owner, on stable storage on return if durable. */
 export function* createFile(
   disk: Disk,
   path: string,
@@ -164,4 +171,5 @@ export function* createFile(
 ): Steps<void> {
   yield* step(disk.create(path, bytes, { mode: modes.file, durable }));
   if (modes.exact) yield* step(disk.chmod(path, modes.file));
+  if (modes.owner) yield* handOverMade(disk, path, modes.owner, () => disk.remove(path));
 }

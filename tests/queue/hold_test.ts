@@ -70,13 +70,17 @@ Deno.test("hold() and resume() are on stable storage on return", async () => {
   await hold(queue, FOLDER);
   const created = calls.indexOf(`create /defer/${FOLDER}/.hold`);
   assert(created >= 0);
-  assertEquals(calls.slice(created + 1), [
+  const acts = (call: string) => !call.startsWith("lstat ");
+  assertEquals(calls.slice(created + 1).filter(acts), [
     `syncDir /defer/${FOLDER}`,
     "syncDir /defer",
     "syncDir ",
   ]);
   await resume(queue, FOLDER);
-  assertEquals(calls.slice(-2), [`remove /defer/${FOLDER}/.hold`, `syncDir /defer/${FOLDER}`]);
+  assertEquals(calls.filter(acts).slice(-2), [
+    `remove /defer/${FOLDER}/.hold`,
+    `syncDir /defer/${FOLDER}`,
+  ]);
 });
 
 Deno.test("hold() and resume() stand a consumer that removes the empty folder in between", async () => {
