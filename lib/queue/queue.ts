@@ -56,7 +56,15 @@ import {
   parseTag,
   replacementId,
 } from "./name.ts";
-import { ensureFolder, ensureFolders, holds, isMissing, type Place } from "./place.ts";
+import {
+  confirmPlace,
+  ensureFolder,
+  ensureFolders,
+  holds,
+  identityOf,
+  isMissing,
+  type Place,
+} from "./place.ts";
 import { run, runSync, type Steps } from "./steps.ts";
 
 /** A claimed event. Its `name` is the fencing token. */
@@ -173,13 +181,13 @@ export class Queue {
   #claims = 0;
   #destinations: Set<string> | undefined;
 
-  private constructor(place: Place) {
+  private constructor(place: Omit<Place, "witness">) {
     const { hostname, pid, random } = place.runtime;
     const word = () => Math.floor(random() * 36 ** 4).toString(36).padStart(4, "0");
-    this.place = place;
     this.host = hostLabel(hostname);
     const own = `${word()}${word()}`;
     this.owner = `${this.host}-${pid}-${own}`;
+    this.place = { ...place, witness: `cur/.${this.owner}` };
     this.#buckets = new Buckets(own);
   }
 
@@ -204,7 +212,8 @@ export class Queue {
 
   static *#open(baseDir: string, runtime: Runtime, options: OpenOptions): Steps<Queue> {
     const base = baseDir.replace(/(?<=.)\/+$/, "");
-    return new Queue({ base, runtime, modes: yield* openLayout(runtime.disk, base, options) });
+    const modes = yield* openLayout(runtime.disk, base, options);
+    return new Queue({ base, runtime, modes, identity: yield* identityOf(runtime.disk, base) });
   }
 
   /**
@@ -358,11 +367,13 @@ export class Queue {
    *
    * @returns The claim under its new name, or `undefined` when the lease was lost.
    */
-  renew(claim: Claim, leaseMs: number): Promise<Claim | undefined> {
+  async renew(claim: Claim, leaseMs: number): Promise<Claim | undefined> {
     const { id, extension, attempt, takeovers } = claim;
     const leaseEndMs = this.place.runtime.clock.now() + leaseMs;
     const renewed = this.#freshClaim({ id, extension, attempt, leaseEndMs, takeovers });
-    return this.#take("cur", claim.name, renewed);
+    const taken = await this.#take("cur", claim.name, renewed);
+    if (!taken) await run(confirmPlace(this.place));
+    return taken;
   }
 
   async #take(folder: string, name: string, claim: Claim): Promise<Claim | undefined> {
@@ -414,13 +425,26 @@ export class Queue {
    * Remove a delivered event.
    *
    * @returns `false` when the lease was lost: another consumer sends it again.
+   * @throws The disk's error; it is not removed yet.
    */
   async complete(claim: Claim): Promise<boolean> {
     try {
       await this.place.runtime.disk.remove(this.path("cur", claim.name));
       return true;
     } catch (error) {
-      if (isMissing(error)) return false;
+      if (!isMissing(error) || !await this.#isLost(claim)) throw error;
+      return false;
+    }
+  }
+
+  /** Of a claim that was not found: whether somebody has it, rather than the directory was away. */
+  async #isLost({ name }: Claim): Promise<boolean> {
+    await run(confirmPlace(this.place));
+    try {
+      await this.place.runtime.disk.lstat(this.path("cur", name));
+      return false;
+    } catch (error) {
+      if (isMissing(error)) return true;
       throw error;
     }
   }

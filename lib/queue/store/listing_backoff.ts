@@ -7,10 +7,17 @@
 
 import type { Clock } from "../../runtime/runtime.ts";
 import { DiskFailure } from "../../store/failure.ts";
+import { MisplacedError } from "../place.ts";
 import type { Reporter } from "../../telemetry/reporter.ts";
 
 /** Listing fails for this long: the disk is gone. */
 const PATIENCE_MS = 30_000;
+
+/** What it means that folders can't be looked at. */
+export function fateOf(error: unknown): string {
+  const again = "looked at again later";
+  return error instanceof MisplacedError ? `${error.message}; ${again}` : again;
+}
 
 /** Remembers since when folders can't be listed. */
 export class ListingBackoff {
@@ -35,13 +42,14 @@ export class ListingBackoff {
    * @throws {DiskFailure} If it has been so for too long.
    */
   notListed(error: unknown): void {
-    this.#reporter.trouble("list", error, "looked at again later");
+    this.#reporter.trouble("list", error, fateOf(error));
     const nowMs = this.#clock.monotonic();
     this.#failsSinceMs ??= nowMs;
     if (nowMs - this.#failsSinceMs >= PATIENCE_MS) {
-      throw new DiskFailure("Cannot consume: the disk has refused to list the queue for 30 s", {
-        cause: error,
-      });
+      const why = error instanceof MisplacedError
+        ? `for 30 s ${error.message}`
+        : "the disk has refused to list the queue for 30 s";
+      throw new DiskFailure(`Cannot consume: ${why}`, { cause: error });
     }
   }
 }

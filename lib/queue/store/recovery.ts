@@ -22,8 +22,9 @@ import type { Candidate } from "../../store/store.ts";
 import { SLICE, whyNotAnEvent } from "./listing.ts";
 import { type EventName, parseName, parseOwnerFile, parseTag, type Tag } from "../name.ts";
 import { inheritOwner, type OwnerFile, releaseOwner } from "./owner.ts";
-import { isMissing } from "../place.ts";
+import { confirmPlace, isMissing } from "../place.ts";
 import type { Queue } from "../queue.ts";
+import { run } from "../steps.ts";
 import { errorCode } from "../../runtime/runtime.ts";
 import type { OnOther } from "./strays.ts";
 
@@ -57,7 +58,14 @@ export class AbandonedClaims {
     this.#onOther = onOther;
   }
 
+  /**
+   * What may be taken over now.
+   *
+   * @throws {MisplacedError} If the base directory isn't where it was.
+   * @throws The disk's error.
+   */
   async next(): Promise<Candidate[]> {
+    await run(confirmPlace(this.#queue.place));
     const alive = await this.#inherit();
     const bereft = new Set(this.#inherited.keys());
     const abandoned: Candidate[] = [];
