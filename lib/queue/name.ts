@@ -36,6 +36,8 @@ export interface Tag {
   readonly host: string;
   /** How many times in a row the event had been taken over. */
   readonly takeovers: number;
+  /** When it was brought back from the dead, Unix ms, when it was. */
+  readonly requeuedMs?: number;
 }
 
 /** Largest attempt a name can hold. */
@@ -44,7 +46,7 @@ const MOST_ATTEMPTS = 999_999;
 const STATE = /^(.+)\+(\d{1,6})@(\d{1,15})(?:~([a-z0-9-]{1,80}))?$/s;
 const ORIGINAL =
   /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|SystemTime \{.*\})count([123])$/is;
-const TAG = /^(([a-z0-9-]+)-\d+-[a-z0-9]+)-\d+(?:x(\d+))?$/;
+const TAG = /^(([a-z0-9-]+)-\d+-[a-z0-9]+)-\d+(?:x(\d+))?(?:r([0-9a-z]{1,10}))?$/;
 const OWNER = /^\.(([a-z0-9-]+)-\d+-[a-z0-9]+)$/;
 const USABLE_ID = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}$/;
 
@@ -133,7 +135,17 @@ export function hostLabel(hostname: string): string {
 export function parseTag(tag: string): Tag | undefined {
   const match = TAG.exec(tag);
   if (!match) return undefined;
-  return { owner: match[1]!, host: match[2]!, takeovers: Number(match[3] ?? 0) };
+  return {
+    owner: match[1]!,
+    host: match[2]!,
+    takeovers: Number(match[3] ?? 0),
+    ...(match[4] === undefined ? {} : { requeuedMs: parseInt(match[4], 36) }),
+  };
+}
+
+/** The end of a tag of an event that was brought back from the dead then, Unix ms. */
+export function requeueSuffix(requeuedMs: number | undefined): string {
+  return requeuedMs === undefined ? "" : `r${Math.max(0, Math.floor(requeuedMs)).toString(36)}`;
 }
 
 /** Read the name of an owner file in `cur/`; `undefined` when it isn't one. */

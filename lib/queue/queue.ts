@@ -11,7 +11,7 @@
  *     ready          new/id, new/id+a@t~tag            any consumer, from t on           cur/
  *     claimed        cur/id+a@leaseEnd~tag             its owner; after the lease any    removed, defer/, doa/, new/, or taken over
  *     deferred       defer/dest/[bucket/]id+a@due~tag  any consumer, from due on         cur/
- *     dead           doa/id+a@died~tag, and .why       people                            new/id+0@now~tag
+ *     dead           doa/id+a@died~tag, and .why       people                            new/id+0@now~tagr<now>
  *
  *     move       from → to                what makes it safe
  *     enqueue    tmp/ → new/              a link never overwrites; bytes, then name, are synced before the acknowledgement
@@ -23,7 +23,7 @@
  *     park       the same, unsent         gives the attempt back: its destination is down, held or busy
  *     bury       cur/ → doa/              the reason is written first: a crash leaves a reason without a letter, which is swept
  *     release    cur/ → new/              gives the attempt back when nothing was sent
- *     requeue    doa/ → new/              the reason goes last
+ *     requeue    doa/ → new/              the reason goes last; the tag keeps when it was, from which its age counts
  *
  *     left behind by a crash             cleaned up by
  *     tmp/x, also linked into new/       sweep, 36 h
@@ -55,6 +55,7 @@ import {
   parseName,
   parseTag,
   replacementId,
+  requeueSuffix,
 } from "./name.ts";
 import {
   confirmPlace,
@@ -81,6 +82,8 @@ export interface Claim {
   readonly leaseEndMs: number;
   /** How many times in a row it was taken over. */
   readonly takeovers: number;
+  /** When it was brought back from the dead, Unix ms, when it was. */
+  readonly requeuedMs: number | undefined;
   /** This claim's tag. */
   readonly tag: string;
   /** The producer's name, when it could not be an id. */
@@ -259,9 +262,10 @@ export class Queue {
   }
 
   /** A tag nobody has made before. */
-  nextTag(takeovers = 0): string {
+  nextTag(takeovers = 0, requeuedMs?: number): string {
     this.#claims++;
-    return `${this.owner}-${this.#claims}${takeovers > 0 ? `x${takeovers}` : ""}`;
+    const suffix = (takeovers > 0 ? `x${takeovers}` : "") + requeueSuffix(requeuedMs);
+    return `${this.owner}-${this.#claims}${suffix}`;
   }
 
   /**
@@ -326,6 +330,8 @@ export class Queue {
   #wanted(folder: string, event: EventName, leaseMs: number): Claim {
     const { id, extension } = event;
     const leaseEndMs = this.place.runtime.clock.now() + leaseMs;
+    const tag = event.tag === undefined ? undefined : parseTag(event.tag);
+    const requeuedMs = tag?.requeuedMs;
     if (folder !== "cur") {
       return this.#freshClaim({
         id,
@@ -333,15 +339,16 @@ export class Queue {
         attempt: event.attempt + 1,
         leaseEndMs,
         takeovers: 0,
+        requeuedMs,
       });
     }
-    const tag = event.tag === undefined ? undefined : parseTag(event.tag);
     // Left in cur/ by the original, whose attempts are not counted in advance.
     const stranded = event.timeMs === undefined;
     const attempt = stranded ? event.attempt + 1 : Math.max(1, event.attempt);
     const takeovers = (tag?.takeovers ?? 0) + 1;
     const previousOwner = tag?.owner;
-    return this.#freshClaim({ id, extension, attempt, leaseEndMs, takeovers, previousOwner });
+    const claim = { id, extension, attempt, leaseEndMs, takeovers, requeuedMs, previousOwner };
+    return this.#freshClaim(claim);
   }
 
   /** The event under an id that can be one; `undefined` when the file is gone. */
@@ -368,9 +375,10 @@ export class Queue {
    * @returns The claim under its new name, or `undefined` when the lease was lost.
    */
   async renew(claim: Claim, leaseMs: number): Promise<Claim | undefined> {
-    const { id, extension, attempt, takeovers } = claim;
+    const { id, extension, attempt, takeovers, requeuedMs } = claim;
     const leaseEndMs = this.place.runtime.clock.now() + leaseMs;
-    const renewed = this.#freshClaim({ id, extension, attempt, leaseEndMs, takeovers });
+    const base = { id, extension, attempt, takeovers, requeuedMs };
+    const renewed = this.#freshClaim({ ...base, leaseEndMs });
     const taken = await this.#take("cur", claim.name, renewed);
     if (!taken) await run(confirmPlace(this.place));
     return taken;
@@ -388,7 +396,7 @@ export class Queue {
 
   /** The claim under a name that nobody has used. */
   #freshClaim(claim: Omit<Claim, "tag" | "name">): Claim {
-    const tag = this.nextTag(claim.takeovers);
+    const tag = this.nextTag(claim.takeovers, claim.requeuedMs);
     return { ...claim, tag, name: formatName(claim, claim.attempt, claim.leaseEndMs, tag) };
   }
 

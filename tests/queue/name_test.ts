@@ -146,6 +146,8 @@ Deno.test("a tag names its owner, its host and its take-overs", () => {
     takeovers: 0,
   });
   assertEquals(parseTag("edge7-4242-k3x9p2a1-17x3")?.takeovers, 3);
+  assertEquals(parseTag("edge7-4242-k3x9p2a1-17rmwkp1s00")?.requeuedMs, 1_794_920_041_728);
+  assertEquals(parseTag("edge7-4242-k3x9p2a1-17x3rz")?.requeuedMs, 35);
   assertEquals(parseTag("not-ours"), undefined);
   assertEquals(parseOwnerFile(".edge-7-4242-k3x9p2a1"), {
     owner: "edge-7-4242-k3x9p2a1",
