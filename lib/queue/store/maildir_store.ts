@@ -114,6 +114,7 @@ export class MaildirStore implements Store {
         limits,
         held,
         delivered: this.#delivered,
+        labelOf: (destination) => deferred.labelOf(destination),
         added: (folder, dueMs) => deferred.added(folder, dueMs),
       },
       new ClaimBackoff(clock),
@@ -143,6 +144,7 @@ export class MaildirStore implements Store {
     await this.#try("mark", "`status` shows a breaker that is no more", () => {
       return this.#deferred.withdrawMarks();
     });
+    this.#reporter.flush(true);
     if (this.#owner) await releaseOwner(this.#queue, this.#owner);
   }
 
@@ -190,6 +192,7 @@ export class MaildirStore implements Store {
   }
 
   async refresh(): Promise<void> {
+    this.#reporter.flush();
     await this.#removeDelivered();
     try {
       await this.#deferred.refresh();
@@ -236,14 +239,15 @@ export class MaildirStore implements Store {
   }
 
   async left(): Promise<"nothing" | "held" | "more"> {
-    const isHeld = (destination: string) => this.#deferred.get(destination)?.isMarkedHeld ?? false;
+    const isHeld = (destination: string) => this.#deferred.isHeldForLong(destination);
     const confirm = () => run(confirmPlace(this.#queue.place));
     try {
       await confirm();
       // What isn't held first: others may take the last of it between two looks, which doesn't make
       // it held.
       if (!await isEmpty(this.#queue, (destination) => !isHeld(destination))) return "more";
-      const left = await isEmpty(this.#queue) ? "nothing" : "held";
+      const hidesAny = [...this.#deferred].some(({ isOutOfSight }) => isOutOfSight);
+      const left = !hidesAny && await isEmpty(this.#queue) ? "nothing" : "held";
       await confirm();
       return left;
     } catch (error) {

@@ -1,0 +1,91 @@
+/** What is told once and then counted. */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import type { Clock } from "../../lib/runtime/runtime.ts";
+import { PathMemory } from "../../lib/telemetry/path_memory.ts";
+import { Reporter } from "../../lib/telemetry/reporter.ts";
+import type { DiskTrouble, Skipped, TraceEvent } from "../../lib/telemetry/trace.ts";
+
+const SECOND_MS = 1_000;
+const REFUSED = Object.assign(new Error("no"), { code: "EACCES" });
+
+/** A reporter on a clock that a test sets. */
+function bench() {
+  let nowMs = 0;
+  const clock: Clock = {
+    now: () => nowMs,
+    monotonic: () => nowMs,
+    sleep: () => Promise.resolve(),
+  };
+  const told: TraceEvent[] = [];
+  const reporter = new Reporter((event) => told.push(event), clock);
+  return { told, reporter, wait: (ms: number) => nowMs += ms };
+}
+
+const brief = (told: readonly TraceEvent[]) =>
+  (told as (DiskTrouble | Skipped)[]).map((event) =>
+    [event.type === "skipped" ? event.path : event.reason, event.more ?? 0] as const
+  );
+
+Deno.test("what fails again and again is told once a minute, with how often", () => {
+  const { told, reporter, wait } = bench();
+  for (let second = 0; second < 150; second++) {
+    reporter.flush();
+    reporter.trouble("list", REFUSED, "can't be looked at", { path: "defer/a" });
+    wait(SECOND_MS);
+  }
+  const reason = "defer/a can't be looked at";
+  assertEquals(brief(told), [[reason, 0], [reason, 58], [reason, 59]]);
+});
+
+Deno.test("of one kind of trouble twenty are told in a minute, and of each kind", () => {
+  const { told, reporter, wait } = bench();
+  for (let n = 0; n < 1_000; n++) {
+    reporter.trouble("list", REFUSED, "can't be looked at", { path: `defer/${n}` });
+    reporter.trouble("defer", REFUSED, "it stays claimed", { id: `${n}` });
+  }
+  assertEquals(told.length, 40);
+  reporter.flush();
+  assertEquals(told.length, 40);
+  wait(60 * SECOND_MS);
+  reporter.flush();
+  assertEquals(brief(told.slice(40)), [
+    ["defer/999 can't be looked at", 979],
+    ["it stays claimed", 979],
+  ]);
+  reporter.flush(true);
+  assertEquals(told.length, 42);
+});
+
+Deno.test("12,000 paths that are left alone are twenty lines and a number, however often they are met", () => {
+  const { told, reporter, wait } = bench();
+  for (let pass = 0; pass < 200; pass++) {
+    reporter.flush();
+    for (let n = 0; n < 12_000; n++) reporter.skipped(`new/link-${n}`, "a symlink");
+    wait(SECOND_MS);
+  }
+  reporter.flush(true);
+  assertEquals(told.length, 21);
+  const counted = brief(told).reduce((sum, [, more]) => sum + 1 + more, 0);
+  assert(counted > 11_950 && counted <= 12_000, `${counted}`);
+});
+
+Deno.test("what nothing expects is told where it may happen, and thrown elsewhere", () => {
+  const { told, reporter } = bench();
+  const bug = new RangeError("Invalid time value");
+  assertThrows(() => reporter.trouble("list", bug, "later"), RangeError);
+  reporter.unexpected("list", bug, "is held", { path: "defer/a" });
+  reporter.unexpected("list", REFUSED, "is held", { path: "defer/b" });
+  assertEquals(brief(told), [
+    ["defer/a is held (unexpected: Invalid time value)", 0],
+    ["defer/b is held", 0],
+  ]);
+});
+
+Deno.test("a memory of paths forgets none, and takes few for known that aren't", () => {
+  const memory = new PathMemory();
+  let known = 0;
+  for (let n = 0; n < 50_000; n++) if (!memory.isNew(`new/${n}`)) known++;
+  assert(known < 1_000, `${known}`);
+  for (let n = 0; n < 50_000; n++) assert(!memory.isNew(`new/${n}`));
+});
