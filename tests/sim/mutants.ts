@@ -285,8 +285,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a dead letter's reason removed before it is back",
     file: "queue/requeue.ts",
-    from: "await disk.touch(from, nowMs);",
-    to: "await disk.remove(`${from}.why`); await disk.touch(from, nowMs);",
+    from: 'await renameInto(queue, from, queue.path("new", fresh));',
+    to:
+      'await removeReason(queue, `${from}.why`); await renameInto(queue, from, queue.path("new", fresh));',
     scenarios: ["dead letters"],
     by: "kill",
   },
@@ -345,6 +346,22 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "const disk = runtime.disk;",
     scenarios: ["a first event"],
     by: "neighbour",
+  },
+  {
+    name: "a missing directory taken for a lost lease",
+    file: "queue/queue.ts",
+    from: "if (!isMissing(error) || !await this.#isLost(claim)) throw error;",
+    to: "if (!isMissing(error)) throw error;",
+    scenarios: ["a directory that is unmounted"],
+    by: "run",
+  },
+  {
+    name: "a queue made anew in the place of one that is away",
+    file: "queue/place.ts",
+    from: "if (dev === identity.dev && ino === identity.ino) return;",
+    to: "if (dev > 0) return;",
+    scenarios: ["a directory that is unmounted"],
+    by: "run",
   },
   {
     name: "deferred events sent before their time",
