@@ -265,18 +265,28 @@ export function* openLayout(disk: Disk, base: string, options: OpenOptions): Ste
 }
 
 /**
- * See to it that every folder below `defer/` is one, before anything is done there. One that can't
- * be looked at is left to the consumer, which holds its destination.
+ * See to it that every folder below `defer/` is one, before anything is done there.
  *
+ * @param onHidden Told of one that can't be looked at: that is its destination's trouble only.
  * @throws {NotAQueueError} If there is a symlink in the place of one.
  */
-export function* checkDeferred(disk: Disk, base: string): Steps<void> {
+export function* checkDeferred(
+  disk: Disk,
+  base: string,
+  onHidden: (folder: string, error: unknown) => void,
+): Steps<void> {
   for (const { name, kind } of yield* entriesIfThere(disk, `${base}/defer`)) {
     if (name.startsWith(".")) continue;
     const folder = `${base}/defer/${name}`;
     if (kind === "symlink") throw mustBeFolder(folder, kind);
     if (kind !== "directory") continue;
-    for (const { name, kind } of yield* entriesIfSeen(disk, folder)) {
+    let buckets: readonly DirEntry[] = [];
+    try {
+      buckets = yield* entriesIfThere(disk, folder);
+    } catch (error) {
+      onHidden(`defer/${name}`, error);
+    }
+    for (const { name, kind } of buckets) {
       const isBucket = bucketTimeMs(name) !== undefined;
       if (isBucket && kind === "symlink") throw mustBeFolder(`${folder}/${name}`, kind);
     }
@@ -289,15 +299,6 @@ function* entriesIfThere(disk: Disk, folder: string): Steps<readonly DirEntry[]>
   } catch (error) {
     if (errorCode(error) === "ENOENT") return [];
     throw error;
-  }
-}
-
-function* entriesIfSeen(disk: Disk, folder: string): Steps<readonly DirEntry[]> {
-  try {
-    return yield* step(disk.entries(folder));
-  } catch (error) {
-    if (errorCode(error) === undefined) throw error;
-    return [];
   }
 }
 

@@ -450,6 +450,8 @@ export class Referee {
     const [from, target] = [placeOf(path), placeOf(to!)];
     if (target.folder !== "cur" || this.#inode(to!) === undefined) return;
     this.#names.add(target.name);
+    const maker = parseTag(parseName(target.name).tag ?? "")?.owner;
+    if (maker !== undefined) this.#owners.set(maker, process);
     const before = from.folder === "cur" ? this.#claims.get(from.name) : undefined;
     const sent = before?.sent ?? this.#sentOf(this.#textOf(to!));
     const owner = parseTag(parseName(from.name).tag ?? "")?.owner;

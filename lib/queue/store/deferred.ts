@@ -33,6 +33,9 @@ const TRUST_MS = 60_000;
 /** What has been out of sight for this long will stay so until somebody mends it. */
 const HIDDEN_MS = 30_000;
 
+/** What it means for a destination that its folder can't be looked at. */
+export const HIDDEN = "can't be looked at, so it is held";
+
 /** What is known of a folder's names since it was listed last. */
 interface Seen {
   /** Its mtime then; `NaN` when it was too fresh to tell. */
@@ -246,7 +249,7 @@ export class DeferredEvents {
       isInUse = await this.#lookInto(folder);
       folder.hiddenSinceMs = undefined;
     } catch (error) {
-      this.#reporter.unexpected("list", error, "can't be looked at, so it is held", { path });
+      this.#reporter.unexpected("list", error, HIDDEN, { path });
       folder.hiddenSinceMs ??= this.#queue.place.runtime.clock.monotonic();
       folder.seen = undefined;
       return;

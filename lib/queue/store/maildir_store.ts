@@ -20,6 +20,7 @@ import type {
   World,
 } from "../../store/store.ts";
 import { Reporter, type Subject } from "../../telemetry/reporter.ts";
+import { checkDeferred } from "../layout.ts";
 import { confirmPlace, isDiskFull } from "../place.ts";
 import type { Queue } from "../queue.ts";
 import { isEmpty } from "../status.ts";
@@ -28,7 +29,7 @@ import { sweep } from "../sweep.ts";
 import type { MaildirClaim } from "./claim.ts";
 import { ClaimBackoff } from "./claim_backoff.ts";
 import { Claims } from "./claims.ts";
-import { DeferredEvents, DeferredFolder } from "./deferred.ts";
+import { DeferredEvents, DeferredFolder, HIDDEN } from "./deferred.ts";
 import { fateOf, ListingBackoff } from "./listing_backoff.ts";
 import { acquireOwner, type OwnerFile, releaseOwner } from "./owner.ts";
 import { Poller } from "./poller.ts";
@@ -118,7 +119,11 @@ export class MaildirStore implements Store {
   }
 
   async open(): Promise<void> {
+    const { base, runtime: { disk } } = this.#queue.place;
     try {
+      await run(checkDeferred(disk, base, (path, error) => {
+        this.#reporter.trouble("list", error, HIDDEN, { path });
+      }));
       this.#owner = await acquireOwner(this.#queue);
     } catch (error) {
       // A full disk may have no room for one more name; events can be delivered all the same, which
