@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { Flight, LaneEntry, Lanes } from "../lanes/lanes.ts";
+import type { LaneEntry, Lanes } from "../lanes/lanes.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { Batcher } from "./batcher.ts";
 import type { LaneSync } from "./lane_sync.ts";
@@ -309,22 +309,18 @@ export class Dispatcher {
     try {
       const flight = this.#lanes.started(entry, this.#clock.monotonic());
       if (flight.change) this.#sync.changed(entry, flight.change);
-      await this.#sendAndSettle(flight, events);
+      const { attempt, undecided } = await this.#outgoing.send(events);
+      if (attempt?.outcome === "crowded") this.#semaphore.crowd();
+      const concluded = this.#sync.conclude(flight, events[0]!.claim.id, attempt);
+      // Without going back to the event loop: the lane must not be forgotten meanwhile, nor a stop
+      // miss them.
+      if (undecided.length > 0) await this.#divide(entry, undecided);
+      if (concluded) await concluded;
     } catch (error) {
       this.#semaphore.fail(error);
     } finally {
       this.#semaphore.leave();
     }
-  }
-
-  async #sendAndSettle(flight: Flight<Prepared>, events: readonly Prepared[]): Promise<void> {
-    const { attempt, undecided } = await this.#outgoing.send(events);
-    if (attempt?.outcome === "crowded") this.#semaphore.crowd();
-    const concluded = this.#sync.conclude(flight, events[0]!.claim.id, attempt);
-    // Without going back to the event loop: the lane must not be forgotten meanwhile, nor a stop
-    // miss them.
-    if (undecided.length > 0) await this.#divide(flight.entry, undecided);
-    if (concluded) await concluded;
   }
 
   /** Which of the events of a request was refused is found out by halving them. */

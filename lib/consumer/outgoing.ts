@@ -32,6 +32,8 @@ export interface Sent {
   readonly undecided: readonly Prepared[];
 }
 
+const NONE: readonly Prepared[] = [];
+
 /** Sends events and settles them. */
 export class Outgoing {
   readonly #leases: Leases;
@@ -53,30 +55,30 @@ export class Outgoing {
   async send(events: readonly Prepared[]): Promise<Sent> {
     const leased = this.#leases.ready(events);
     const ready = leased instanceof Promise ? await leased : leased;
-    if (ready.length === 0) return { attempt: undefined, undecided: [] };
+    if (ready.length === 0) return { attempt: undefined, undecided: NONE };
     if (this.#stop.aborted) {
       await Promise.all(ready.map((event) => this.#settler.release(event)));
-      return { attempt: undefined, undecided: [] };
+      return { attempt: undefined, undecided: NONE };
     }
     const answer = ready.length === 1 ? answerTo(ready[0]!) : undefined;
     const attempt = await this.#attempt(ready, answer);
+    if (ready.length === 1) {
+      await this.#settler.settle(ready[0]!, attempt, 1, answer);
+      return { attempt, undecided: NONE };
+    }
     if (isRefusalOfSeveral(attempt, ready)) return { attempt, undecided: ready };
     // Each on its own: none dies for another's sake.
-    const settled = ready.map((event) =>
-      this.#settler.settle(event, attempt, ready.length, answer)
-    );
-    await (settled.length === 1 ? settled[0] : Promise.all(settled));
-    return { attempt, undecided: [] };
+    await Promise.all(ready.map((event) => this.#settler.settle(event, attempt, ready.length)));
+    return { attempt, undecided: NONE };
   }
 
-  async #attempt(
-    events: readonly Prepared[],
-    answer: AnswerWriter | undefined,
-  ): Promise<Attempt> {
+  #attempt(events: readonly Prepared[], answer: AnswerWriter | undefined): Promise<Attempt> {
     const [event] = events as [Prepared];
-    if (events.length === 1) {
-      return await this.#sender.send(event.request, event.claim.id, answer);
-    }
+    if (events.length > 1) return this.#attemptMerged(events);
+    return this.#sender.send(event.request, event.claim.id, answer);
+  }
+
+  async #attemptMerged(events: readonly Prepared[]): Promise<Attempt> {
     const { request, key } = await this.#batcher!.batchOf(events);
     return await this.#sender.send(request, key);
   }

@@ -17,6 +17,9 @@ import type { Live } from "../config/settings.ts";
 /** How long a file that may still be being written is left alone. */
 const WRITING_PAUSE_MS = 5_000;
 
+/** To check more takes more than a few milliseconds. */
+const LARGE_BYTES = 256 * 1024;
+
 /** What merging knows of a prepared event. */
 export interface Merging {
   /** What it brings. */
@@ -71,8 +74,15 @@ export class Preparer {
     }
     const content = claim.read();
     return content instanceof Promise
-      ? content.then((content) => this.#parse(claim, content))
+      ? content.then((content) => this.#parseInTurn(claim, content))
       : this.#parse(claim, content);
+  }
+
+  /** To check a large event takes tens of milliseconds: answers are listened to before. */
+  async #parseInTurn(claim: Claim, content: Content): Promise<Prepared | Rejection> {
+    const isLarge = content.kind === "bytes" && content.bytes.length > LARGE_BYTES;
+    if (isLarge) await this.#world.clock.sleep(0);
+    return await this.#parse(claim, content);
   }
 
   #parse(claim: Claim, content: Content): Prepared | Rejection | Promise<Prepared | Rejection> {
@@ -88,15 +98,17 @@ export class Preparer {
     if (!this.#sender.mayReach(request.url)) {
       return this.#refused(forbidden(request.url), request.url);
     }
-    const prepared = ({ label }: Destination): Prepared => ({
-      claim,
-      request,
-      destination: label,
-      bytes: content.bytes.length,
-      ...this.#merging(request),
-    });
+    const bytes = content.bytes.length;
     const destination = this.#destinations.of(request.url);
-    return destination instanceof Promise ? destination.then(prepared) : prepared(destination);
+    return destination instanceof Promise
+      ? destination.then((destination) => this.#prepared(claim, request, destination, bytes))
+      : this.#prepared(claim, request, destination, bytes);
+  }
+
+  #prepared(claim: Claim, request: EventRequest, to: Destination, bytes: number): Prepared {
+    const merging = this.#merging(request);
+    const prepared = { claim, request, destination: to.label, bytes };
+    return merging ? { ...prepared, merging } : prepared;
   }
 
   async #refused(reason: string, url: URL | undefined): Promise<Rejection> {
@@ -105,9 +117,8 @@ export class Preparer {
     return { kind: "refused", reason, destination: label };
   }
 
-  #merging(request: EventRequest): { readonly merging?: Merging } {
+  #merging(request: EventRequest): Merging | undefined {
     const part = this.#options.current.merge?.partOf(request);
-    if (!part) return {};
-    return { merging: { part, group: part.key, sinceMs: this.#world.clock.monotonic() } };
+    return part && { part, group: part.key, sinceMs: this.#world.clock.monotonic() };
   }
 }

@@ -99,18 +99,19 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  */
 export function parseEvent(file: Uint8Array): ParsedEvent {
   const bytes = withoutBom(file);
-  if (!isUtf8(bytes)) return notUtf8(bytes);
+  const text = bytes.length < LARGE_BYTES ? textOrNone(bytes) : undefined;
+  if (text === undefined && !isUtf8(bytes)) return notUtf8(bytes);
   const scan = scanJson(bytes, READ);
   switch (scan.kind) {
     case "object":
-      return readMembers(bytes, scan.members);
+      return readMembers(bytes, text, scan.members);
     case "other":
       return refused(
         `the event must be a JSON object with a url, current value is ${kindOf(startOf(bytes))}`,
       );
     case "broken": {
-      const text = utf8.decode(bytes);
-      return endsEarly(text) ? unfinished(text) : refused(notJson(bytes, scan.at));
+      const whole = text ?? utf8.decode(bytes);
+      return endsEarly(whole) ? unfinished(whole) : refused(notJson(bytes, scan.at));
     }
   }
 }
@@ -123,7 +124,16 @@ function withoutBom(bytes: Uint8Array): Uint8Array {
   return hasBom ? bytes.subarray(3) : bytes;
 }
 
-/** Whether bytes are UTF-8; large ones are looked at piece by piece. */
+/** The text of bytes that are UTF-8. */
+function textOrNone(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether bytes are UTF-8, looked at piece by piece. */
 function isUtf8(bytes: Uint8Array): boolean {
   const pieces = new TextDecoder("utf-8", { fatal: true });
   try {
@@ -141,18 +151,28 @@ function isUtf8(bytes: Uint8Array): boolean {
  * Of the members that are read `url`, `method` and `headers`, `requestBody`, and the SDKs' words
  * `httpVerb` and `params`. `null` is as good as absent.
  */
-function readMembers(event: Uint8Array, members: ReadonlyMap<string, Span>): ParsedEvent {
+function readMembers(
+  event: Uint8Array,
+  eventText: string | undefined,
+  members: ReadonlyMap<string, Span>,
+): ParsedEvent {
+  // Where all is ASCII, characters stand where their bytes do.
+  const ascii = eventText?.length === event.length ? eventText : undefined;
   const textOf = (name: string) => {
-    const bytes = bytesOf(event, members.get(name));
-    return bytes && utf8.decode(bytes);
+    const span = members.get(name);
+    if (!span) return undefined;
+    const text = ascii?.slice(span.start, span.end) ??
+      utf8.decode(event.subarray(span.start, span.end));
+    return text === "null" ? undefined : text;
   };
   const address = readAddress(textOf("url"));
   if (typeof address === "string") return refused(address);
   const { url, user, problem } = address;
   if (problem !== undefined) return refused(problem, url);
 
-  const body = bytesOf(event, members.get("requestBody")) ??
-    bytesOf(event, members.get("params"));
+  const body = eventText === undefined
+    ? bytesOf(event, members.get("requestBody")) ?? bytesOf(event, members.get("params"))
+    : textOf("requestBody") ?? textOf("params");
   const verb = textOf("method") ?? textOf("httpVerb");
   const method = readMethod(verb, body !== undefined);
   if (!method.ok) return refused(method.reason, url);
@@ -165,9 +185,9 @@ function requestOf(
   url: URL,
   method: string,
   headers: readonly Header[],
-  body: Uint8Array | undefined,
+  body: string | Uint8Array | undefined,
 ): EventRequest {
-  if (body === undefined) return { url, method, headers, body };
+  if (typeof body !== "object") return { url, method, headers, body };
   if (body.length < LARGE_BYTES) return { url, method, headers, body: utf8.decode(body) };
   return {
     url,

@@ -80,7 +80,7 @@ export class Sender {
     const deadline = this.#deadlinesOf(options.timeoutMs).start(startMs);
     try {
       const result = await this.#attempt(withDefaults(request, id), options, deadline, sink);
-      return { ...result, ms: clock.monotonic() - startMs };
+      return Object.assign(result, { ms: clock.monotonic() - startMs });
     } finally {
       deadline.clear();
     }

@@ -77,7 +77,10 @@ async function untilKilled(
   meanwhile: (kill: () => void) => Promise<void>,
 ): Promise<void> {
   const dying = stage.consumer(await stage.open({ process }), consumer).run("forever");
-  const rest = pause(stage, SECOND_MS).then(() => meanwhile(() => process.kill()));
+  let hasFailed = false; // then the run is over, and what comes after it is left alone
+  dying.catch(() => hasFailed = true);
+  const rest = pause(stage, SECOND_MS)
+    .then(() => hasFailed ? undefined : meanwhile(() => process.kill()));
   await Promise.race([dying, rest]);
 }
 

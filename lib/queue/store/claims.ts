@@ -18,7 +18,7 @@ import type { ClaimBackoff } from "./claim_backoff.ts";
  * Larger files are not read along with their claims, of which many are under way at once, but when
  * there is memory for them.
  */
-const MOST_READ_ALONG_BYTES = 64 * 1024;
+const MOST_READ_ALONG_BYTES = 32 * 1024;
 
 /** Claims for one consumer. */
 export class Claims {

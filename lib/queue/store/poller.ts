@@ -20,6 +20,9 @@ import type { AbandonedClaims } from "./recovery.ts";
  */
 const REST_PER_LISTING = 9;
 
+/** Which turn is that of the shared folders: retries of the dead must not hold up what is new. */
+const SHARED_EVERY = 4;
+
 /** Longest such rest. */
 const LONGEST_REST_MS = 60_000;
 
@@ -56,7 +59,7 @@ export class Poller {
   #listingMs = 0;
   #passes = 0;
   #isPassOver = false;
-  #isSharedsTurn = false;
+  #turns = 0;
   /** Whether something may have come since this pass began. */
   #isWoken = false;
 
@@ -105,25 +108,22 @@ export class Poller {
 
   /** @param mayWait Whether folders may be listed for the first of them. */
   next(most: number, mayWait: boolean): readonly Candidate[] | Promise<readonly Candidate[]> {
-    if (this.#deferred.hasShared) return mayWait ? this.#nextInTurn() : [];
+    const { hasShared } = this.#deferred;
+    if (hasShared && mayWait && ++this.#turns % SHARED_EVERY === 0) return this.#nextShared(most);
     const rest = this.#slice.length - this.#at;
     if (rest > 0) return this.#slice.slice(this.#at, this.#at += Math.min(most, rest));
-    return mayWait ? this.#nextReady(most) : [];
+    if (!mayWait) return [];
+    return hasShared ? this.#nextOfEither(most) : this.#nextReady(most);
   }
 
-  /**
-   * One of a shared folder and of the others in turn: no more, since a shared folder may be listed
-   * again before its candidates are claimed.
-   */
-  async #nextInTurn(): Promise<readonly Candidate[]> {
-    this.#isSharedsTurn = !this.#isSharedsTurn;
-    const turns = [() => this.#nextShared(), () => this.#nextReady(1)];
-    if (!this.#isSharedsTurn) turns.reverse();
-    for (const turn of turns) {
-      const found = await turn();
-      if (found.length > 0) return found;
-    }
-    return [];
+  async #nextOfEither(most: number): Promise<readonly Candidate[]> {
+    const ready = await this.#nextReady(most);
+    return ready.length > 0 ? ready : await this.#oneOfShared();
+  }
+
+  async #nextShared(most: number): Promise<readonly Candidate[]> {
+    const shared = await this.#oneOfShared();
+    return shared.length > 0 ? shared : await this.#nextReady(most);
   }
 
   async #nextReady(most: number): Promise<readonly Candidate[]> {
@@ -167,7 +167,8 @@ export class Poller {
     }
   }
 
-  async #nextShared(): Promise<readonly Candidate[]> {
+  /** No more, since a shared folder may be listed again before its candidates are claimed. */
+  async #oneOfShared(): Promise<readonly Candidate[]> {
     for (const folder of this.#deferred.shared) {
       if (!this.#deferred.hasDue(folder)) continue;
       const candidate = await this.nextDue(folder);

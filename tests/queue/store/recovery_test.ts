@@ -200,7 +200,7 @@ Deno.test("who looks only once can't watch: the lease decides, unless the owner 
     assertEquals(await once(), ["gone"]);
   }));
 
-Deno.test("whoever lives, and whoever may live on another host, is company", () =>
+Deno.test("whoever lives, and whoever may live on another host, is a peer", () =>
   grounded(async (ground) => {
     const abandoned = abandonedOf(ground);
     const hasPeers = async () => {
