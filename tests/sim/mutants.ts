@@ -348,6 +348,22 @@ export const MUTATIONS: readonly Mutation[] = [
     by: "neighbour",
   },
   {
+    name: "a dead letter brought back as old as it was",
+    file: "queue/requeue.ts",
+    from: "queue.nextTag({ takeovers: 0, isBegun: false, requeuedMs: nowMs })",
+    to: "queue.nextTag()",
+    scenarios: ["dead letters"],
+    by: "run",
+  },
+  {
+    name: "a claim that forgets when its event was brought back",
+    file: "queue/queue.ts",
+    from: "leaseEndMs, isBegun: false, requeuedMs }",
+    to: "leaseEndMs, isBegun: false, requeuedMs: undefined }",
+    scenarios: ["dead letters"],
+    by: "run",
+  },
+  {
     name: "a missing directory taken for a lost lease",
     file: "queue/queue.ts",
     from: "if (!isMissing(error) || !await this.#isLost(claim)) throw error;",

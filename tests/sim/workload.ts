@@ -250,6 +250,7 @@ function sum(a: Readonly<Record<string, number>>, b: Readonly<Record<string, num
  * - remove an event that was not answered 2xx, or whose response is not in `res/`;
  * - count an attempt in any other way than one up at the claim, one down when it was parked unsent,
  *   and down to 0 by requeueing;
+ * - let the age of an event count from another time than when it was requeued last;
  * - send to a destination that is held, or asked to be left alone, as its folder says.
  */
 export class Referee {
@@ -348,6 +349,10 @@ export class Referee {
       if (blame) return blame;
     }
     const move = `${from.folder} → ${target.folder}`;
+    const [since, sinceNow] = [was, is].map(({ tag }) => parseTag(tag ?? "")?.requeuedMs);
+    if (sinceNow !== (move === "doa → new" ? is.timeMs : since)) {
+      return "lets the age count from another time";
+    }
     const change = is.attempt - was.attempt;
     if ((move === "new → cur" || move === "defer → cur") && change !== 1) {
       return "claims without counting the attempt";
@@ -679,6 +684,7 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
   const { world, ledger } = stage;
   const { before = NOTHING, model, maxAttempts = Infinity } = circumstances;
   const files = world.disk.image().files();
+  const after = ledger.note(world, before);
   const found = [...stage.referee.violations];
   const dead = new Set<string>();
   for (const [path, text] of Object.entries(files)) {
@@ -706,10 +712,13 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
       if (!ledger.isOffered(text, model)) {
         found.push(`a dead letter is not what was enqueued: ${path}`);
       }
-      if (parseName(name).attempt > maxAttempts) found.push(`too many attempts: ${path}`);
+      // an attempt that was taken over stays counted, whether it was sent or not
+      const takenOver = after.takeovers[marker ?? ""] ?? 0;
+      if (parseName(name).attempt > maxAttempts + takenOver) {
+        found.push(`too many attempts: ${path}`);
+      }
     }
   }
-  const after = ledger.note(world, before);
   const promised = model === "power"
     ? after.acknowledged
     : [...after.acknowledged, ...after.handedOver];
