@@ -4,7 +4,16 @@
  * @module
  */
 
-import { type DirEntry, type Disk, errorCode, type Kind } from "../runtime/runtime.ts";
+import {
+  type CreateOptions,
+  type DirEntry,
+  type Disk,
+  errorCode,
+  type Kind,
+  type Stat,
+} from "../runtime/runtime.ts";
+import { bucketTimeMs } from "./buckets.ts";
+import { handOverMade, type Ownership, ownershipOf } from "./ownership.ts";
 import { step, type Steps } from "./steps.ts";
 
 /** The six folders; all but `defer` are the original's. */
@@ -12,7 +21,7 @@ export const FOLDERS = ["tmp", "new", "cur", "defer", "doa", "res"] as const;
 
 const ORIGINAL_FOLDERS = FOLDERS.filter((name) => name !== "defer");
 
-/** Permission bits of folders and files. */
+/** Permission bits of folders and files, and whose they are. */
 export interface Modes {
   /** Of the base directory, if it is made. */
   readonly base: number;
@@ -30,6 +39,8 @@ export interface Modes {
   readonly exact: boolean;
   /** Whether producers may add events, but neither see nor remove what is there. */
   readonly isDrop: boolean;
+  /** Who must be able to use them; whoever has just made the queue, when it is missing. */
+  readonly owner?: Ownership;
 }
 
 const PRIVATE: Modes = {
@@ -197,6 +208,12 @@ function* survey(
   return { folders, foreign: foreign.slice(0, 3) };
 }
 
+/** What tells whose the queue is: `new/`, or what there is instead. */
+function* eldestOf(disk: Disk, base: string, folders: ReadonlySet<string>): Steps<Stat> {
+  const [any = "."] = folders.has("new") ? ["new"] : folders;
+  return yield* step(disk.lstat(`${base}/${any}`));
+}
+
 /**
  * Check that a directory is a queue (all of the original's five folders are there, or nothing but
  * some of the six), make what is missing if asked to, and find out its permission bits.
@@ -224,8 +241,10 @@ export function* openLayout(disk: Disk, base: string, options: OpenOptions): Ste
       );
     }
   }
-  const entrance = folders.has("new") ? (yield* step(disk.lstat(`${base}/new`))).mode : undefined;
-  const modes = modesOf(options.group, entrance);
+  const eldest = found && (yield* eldestOf(disk, base, folders));
+  const bits = modesOf(options.group, folders.has("new") ? eldest?.mode : undefined);
+  const owner = eldest && ownershipOf(eldest, bits.exact && !bits.isDrop);
+  const modes: Modes = owner ? { ...bits, owner } : bits;
   if (!found) yield* makeBase(disk, base, modes.base, modes);
   if (options.create) {
     let made = 0;
@@ -248,15 +267,28 @@ export function* openLayout(disk: Disk, base: string, options: OpenOptions): Ste
 /**
  * See to it that every folder below `defer/` is one, before anything is done there.
  *
+ * @param onHidden Told of one that can't be looked at: that is its destination's trouble only.
  * @throws {NotAQueueError} If there is a symlink in the place of one.
  */
-export function* checkDeferred(disk: Disk, base: string): Steps<void> {
+export function* checkDeferred(
+  disk: Disk,
+  base: string,
+  onHidden: (folder: string, error: unknown) => void,
+): Steps<void> {
   for (const { name, kind } of yield* entriesIfThere(disk, `${base}/defer`)) {
+    if (name.startsWith(".")) continue;
     const folder = `${base}/defer/${name}`;
     if (kind === "symlink") throw mustBeFolder(folder, kind);
     if (kind !== "directory") continue;
-    for (const bucket of yield* entriesIfThere(disk, folder)) {
-      if (bucket.kind === "symlink") throw mustBeFolder(`${folder}/${bucket.name}`, bucket.kind);
+    let buckets: readonly DirEntry[] = [];
+    try {
+      buckets = yield* entriesIfThere(disk, folder);
+    } catch (error) {
+      onHidden(`defer/${name}`, error);
+    }
+    for (const { name, kind } of buckets) {
+      const isBucket = bucketTimeMs(name) !== undefined;
+      if (isBucket && kind === "symlink") throw mustBeFolder(`${folder}/${name}`, kind);
     }
   }
 }
@@ -286,27 +318,42 @@ export function* makeFolder(
     if (errorCode(error) === "EEXIST") return false;
     throw error;
   }
+  if (modes.owner) {
+    const made = `${base}/${folder}`;
+    yield* handOverMade(disk, made, modes.owner, () => disk.removeDir(made));
+  }
   return true;
 }
 
-/** Make an event's file with the queue's bits, on stable storage on return if durable. */
+/** Make an event's file with the queue's bits and owner, on stable storage on return if durable. */
 export function* createEvent(
   disk: Disk,
   path: string,
   bytes: Uint8Array,
-  { event, exact }: Modes,
+  modes: Modes,
   durable: boolean,
 ): Steps<void> {
-  yield* step(disk.create(path, bytes, { mode: event, exact, durable }));
+  yield* create(disk, path, bytes, modes, { mode: modes.event, exact: modes.exact, durable });
 }
 
-/** Make any other file with the queue's bits, on stable storage on return if durable. */
+/** Make any other file with the queue's bits and owner, on stable storage on return if durable. */
 export function* createFile(
   disk: Disk,
   path: string,
   bytes: Uint8Array,
-  { file, exact }: Modes,
+  modes: Modes,
   durable: boolean,
 ): Steps<void> {
-  yield* step(disk.create(path, bytes, { mode: file, exact, durable }));
+  yield* create(disk, path, bytes, modes, { mode: modes.file, exact: modes.exact, durable });
+}
+
+function* create(
+  disk: Disk,
+  path: string,
+  bytes: Uint8Array,
+  { owner }: Modes,
+  options: CreateOptions,
+): Steps<void> {
+  yield* step(disk.create(path, bytes, options));
+  if (owner) yield* handOverMade(disk, path, owner, () => disk.remove(path));
 }

@@ -4,11 +4,11 @@
  *     <id>[+<attempt>@<time>[~<tag>]][.json]
  *     order-1001+2@1795294104369~edge7-1k0f3mzt5wq8r2va-4242-k3x9p2a1-17.json
  *
- * A tag is `<owner>-<n>[x<k>[s]]` and an owner `<host>-<pid>-<random>`: n counts the owner's
- * claims, k how many times in a row the event was taken over in flight, and `s` says that it is in
- * flight now. A host is `<readable>-<machine><kernel>`, of its name and two digests of eight
- * characters: equal hosts are one kernel under one name, and each digest can be compared on its
- * own.
+ * A tag is `<owner>-<n>[x<k>[s]][r<t>]` and an owner `<host>-<pid>-<random>`: n counts the owner's
+ * claims, k how many times in a row the event was taken over in flight, `s` says that it is in
+ * flight now, and t, Unix ms in base 36, when it was brought back from the dead. A host is
+ * `<readable>-<machine><kernel>`, of its name and two digests of eight characters: equal hosts are
+ * one kernel under one name, and each digest can be compared on its own.
  *
  * Pure: names in, names out.
  *
@@ -44,6 +44,8 @@ export interface Tag {
   readonly takeovers: number;
   /** Whether an event that has been taken over was in flight. Of others it can't be told. */
   readonly isBegun: boolean;
+  /** When the event was brought back from the dead, Unix ms, if it was. */
+  readonly requeuedMs?: number;
 }
 
 /** What tells a host from others. */
@@ -62,7 +64,7 @@ const MOST_ATTEMPTS = 999_999;
 const STATE = /^(.+)\+(\d{1,6})@(\d{1,15})(?:~([a-z0-9-]{1,80}))?$/s;
 const ORIGINAL =
   /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|SystemTime \{.*\})count([123])$/is;
-const TAG = /^(([a-z0-9-]+)-\d+-[a-z0-9]+)-\d+(?:x(\d+)(s?))?$/;
+const TAG = /^(([a-z0-9-]+)-\d+-[a-z0-9]+)-\d+(?:x(\d+)(s?))?(?:r([0-9a-z]{1,10}))?$/;
 const OWNER = /^\.(([a-z0-9-]+)-\d+-[a-z0-9]+)$/;
 const HOST = /^[a-z0-9-]+-([a-z0-9]{8})([a-z0-9]{8})$/;
 const USABLE_ID = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}$/;
@@ -180,9 +182,21 @@ export function hasSameClock(host: string, other: string): boolean {
   return machine !== undefined && machine === HOST.exec(other)?.[1] || isSameKernel(host, other);
 }
 
-/** The end of a tag of an event that was taken over so many times, and is in flight or not. */
-export function takeoverSuffix({ takeovers, isBegun }: Pick<Tag, "takeovers" | "isBegun">): string {
-  return takeovers > 0 ? `x${takeovers}${isBegun ? "s" : ""}` : "";
+/** What the end of a tag says of an event. */
+export interface Fate {
+  /** How many times in a row it was taken over in flight. */
+  readonly takeovers: number;
+  /** Whether one that was taken over is in flight. */
+  readonly isBegun: boolean;
+  /** When it was brought back from the dead, Unix ms, if it was. */
+  readonly requeuedMs?: number | undefined;
+}
+
+/** The end of a tag. What it says of take-overs can't hold an `r`, and the rest begins with one. */
+export function tagSuffix({ takeovers, isBegun, requeuedMs }: Fate): string {
+  const ofTakeovers = takeovers > 0 ? `x${takeovers}${isBegun ? "s" : ""}` : "";
+  if (requeuedMs === undefined) return ofTakeovers;
+  return `${ofTakeovers}r${Math.max(0, Math.floor(requeuedMs)).toString(36)}`;
 }
 
 /** Read a tag; `undefined` when it isn't one of ours. */
@@ -194,6 +208,7 @@ export function parseTag(tag: string): Tag | undefined {
     host: match[2]!,
     takeovers: Number(match[3] ?? 0),
     isBegun: match[4] === "s",
+    ...(match[5] === undefined ? {} : { requeuedMs: parseInt(match[5], 36) }),
   };
 }
 

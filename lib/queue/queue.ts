@@ -14,7 +14,7 @@
  *     suspected      cur/id+a@leaseEnd~tagx<k>         as claimed             as claimed, in flight
  *     in flight      cur/id+a@leaseEnd~tagx<k>s        as claimed             as claimed, suspected
  *     deferred       defer/dest/[bucket/]id+a@due~tag  any, from due on         cur/
- *     dead           doa/id+a@died~tag, and .why       people                   new/id+0@now~tag
+ *     dead           doa/id+a@died~tag, and .why       people                   new/id+0@t~tagr<t>
  *
  *     move       from → to                what makes it safe
  *     enqueue    tmp/ → new/              a link never overwrites; bytes, then name, are synced
@@ -35,7 +35,8 @@
  *     bury       cur/ → doa/              the reason is written first: a crash leaves a reason
  *                                         without a letter, which is swept
  *     release    cur/ → new/              gives the attempt back when nothing was sent
- *     requeue    doa/ → new/              the reason goes last
+ *     requeue    doa/ → new/              the reason goes last; its age counts from when it was,
+ *                                         which the end of the tag keeps until it is dead again
  *
  * A consumer may die of an event, so take-overs are counted, but what only waited in the memory of
  * the dead is not to blame. The name of a fresh claim doesn't tell which of them were in flight (a
@@ -71,14 +72,23 @@ import { hostOf } from "./host.ts";
 import { createFile, openLayout, type OpenOptions } from "./layout.ts";
 import {
   type EventName,
+  type Fate,
   formatName,
   isUsableId,
   parseName,
   parseTag,
   replacementId,
-  takeoverSuffix,
+  tagSuffix,
 } from "./name.ts";
-import { ensureFolder, ensureFolders, holds, isMissing, type Place } from "./place.ts";
+import {
+  confirmPlace,
+  ensureFolder,
+  ensureFolders,
+  holds,
+  identityOf,
+  isMissing,
+  type Place,
+} from "./place.ts";
 import { run, runSync, type Steps } from "./steps.ts";
 
 /** A claimed event. Its `name` is the fencing token. */
@@ -97,6 +107,8 @@ export interface Claim {
   readonly takeovers: number;
   /** Whether its name says that it is in flight, see {@linkcode Queue.begin}. */
   readonly isBegun: boolean;
+  /** When it was brought back from the dead, Unix ms, if it was. */
+  readonly requeuedMs: number | undefined;
   /** This claim's tag. */
   readonly tag: string;
   /** The producer's name, when it could not be an id. */
@@ -162,7 +174,7 @@ export const SHARED_FOLDER = "others";
 const REFUSED_PAUSE_MS = 1_000;
 
 /** Of a claim that was not taken over. */
-const UNSUSPECTED = { takeovers: 0, isBegun: false } as const;
+const UNSUSPECTED: Fate = { takeovers: 0, isBegun: false };
 
 const encoder = new TextEncoder();
 
@@ -210,14 +222,18 @@ export class Queue {
   #claims = 0;
   #destinations: Set<string> | undefined;
 
-  private constructor(place: Place, host: string, ownerName: string | undefined) {
+  private constructor(
+    place: Omit<Place, "witness">,
+    host: string,
+    ownerName: string | undefined,
+  ) {
     const { pid, random } = place.runtime;
     const word = () => Math.floor(random() * 36 ** 4).toString(36).padStart(4, "0");
-    this.place = place;
     this.host = host;
     this.ownerName = ownerName;
     const own = `${word()}${word()}`;
     this.owner = `${this.host}-${pid}-${own}`;
+    this.place = { ...place, witness: `cur/.${this.owner}` };
     this.#buckets = new Buckets(own);
   }
 
@@ -249,7 +265,8 @@ export class Queue {
     }
     const disk = within(runtime.disk, base);
     const modes = yield* openLayout(disk, base, options);
-    const place = { base, runtime: { ...runtime, disk }, modes };
+    const identity = yield* identityOf(disk, base);
+    const place = { base, runtime: { ...runtime, disk }, modes, identity };
     return new Queue(place, yield* hostOf(base, place.runtime, ownerName), ownerName);
   }
 
@@ -296,9 +313,9 @@ export class Queue {
   }
 
   /** A tag nobody has made before. */
-  nextTag(claim: Pick<Claim, "takeovers" | "isBegun"> = UNSUSPECTED): string {
+  nextTag(fate: Fate = UNSUSPECTED): string {
     this.#claims++;
-    return `${this.owner}-${this.#claims}${takeoverSuffix(claim)}`;
+    return `${this.owner}-${this.#claims}${tagSuffix(fate)}`;
   }
 
   /**
@@ -365,9 +382,9 @@ export class Queue {
     const { id, extension } = event;
     const leaseEndMs = this.place.runtime.clock.now() + leaseMs;
     const tag = event.tag === undefined ? undefined : parseTag(event.tag);
-    const { takeovers, isBegun } = tag ?? UNSUSPECTED;
+    const { takeovers, isBegun, requeuedMs } = tag ?? UNSUSPECTED;
     const survived = isBegun ? 0 : takeovers;
-    const base = { id, extension, leaseEndMs, isBegun: false };
+    const base = { id, extension, leaseEndMs, isBegun: false, requeuedMs };
     if (folder !== "cur") {
       return this.#freshClaim({ ...base, attempt: event.attempt + 1, takeovers: survived });
     }
@@ -408,10 +425,12 @@ export class Queue {
    *
    * @returns The claim under its new name, or `undefined` when the lease was lost.
    */
-  renew(claim: Claim, leaseMs: number): Promise<Claim | undefined> {
+  async renew(claim: Claim, leaseMs: number): Promise<Claim | undefined> {
     const leaseEndMs = this.place.runtime.clock.now() + leaseMs;
     const renewed = this.#freshClaim({ ...claim, leaseEndMs });
-    return this.#take("cur", claim.name, renewed);
+    const taken = await this.#take("cur", claim.name, renewed);
+    if (!taken) await run(confirmPlace(this.place));
+    return taken;
   }
 
   /**
@@ -482,15 +501,23 @@ export class Queue {
    * Remove a delivered event.
    *
    * @returns `false` when the lease was lost: another consumer sends it again.
+   * @throws The disk's error; it is not removed yet.
    */
   async complete(claim: Claim): Promise<boolean> {
     try {
       await this.place.runtime.disk.remove(this.path("cur", claim.name));
       return true;
     } catch (error) {
-      if (isMissing(error)) return false;
-      throw error;
+      if (!isMissing(error) || !await this.#isLost(claim)) throw error;
+      return false;
     }
+  }
+
+  /** Of a claim that was not found: whether somebody has it, rather than the directory was away. */
+  async #isLost({ name }: Claim): Promise<boolean> {
+    const isThere = await holds(this.place, "cur", name);
+    await run(confirmPlace(this.place));
+    return !isThere;
   }
 
   /**

@@ -13,6 +13,7 @@ import {
   constants,
   type Dirent,
   fchmodSync,
+  fchownSync,
   fstatSync,
   fsyncSync,
   linkSync,
@@ -51,12 +52,20 @@ function kindOf(entry: Stats | Dirent): Kind {
   return entry.isFile() ? "file" : entry.isDirectory() ? "directory" : "other";
 }
 
+/** The furthest time that a calendar has, Unix ms. */
+const LAST_MS = 8.64e15;
+
+/** Whole ms; 0 for a time beyond the calendar. */
+function timeOf(ms: number): number {
+  return Math.abs(ms) <= LAST_MS ? Math.floor(ms) : 0;
+}
+
 function statOf(stats: Stats): Stat {
   return {
     kind: kindOf(stats),
     size: stats.size,
-    mtimeMs: Math.floor(stats.mtimeMs),
-    ctimeMs: Math.floor(stats.ctimeMs),
+    mtimeMs: timeOf(stats.mtimeMs),
+    ctimeMs: timeOf(stats.ctimeMs),
     ino: stats.ino,
     dev: stats.dev,
     nlink: stats.nlink,
@@ -168,6 +177,18 @@ export const nodeDisk: Disk = {
   syncFile(path) {
     mustBeFile(path);
     using(path, READING, 0, (file) => fsyncSync(file));
+  },
+  chown(path, uid, gid) {
+    const seen = statOf(lstatSync(path));
+    if (seen.kind === "symlink") throw codedError("ELOOP", `chown '${path}'`);
+    using(path, READING, 0, (file) => {
+      const { ino, dev, nlink } = fstatSync(file);
+      if (ino !== seen.ino || dev !== seen.dev) {
+        throw codedError("ELOOP", `'${path}' was exchanged`);
+      }
+      if (seen.kind !== "directory" && nlink > 1) throw codedError("EMLINK", `chown '${path}'`);
+      fchownSync(file, uid, gid);
+    });
   },
   tryLock(path) {
     mustBeFile(path);

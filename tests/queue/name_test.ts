@@ -11,7 +11,7 @@ import {
   parseOwnerFile,
   parseTag,
   replacementId,
-  takeoverSuffix,
+  tagSuffix,
 } from "../../lib/queue/name.ts";
 import { uuidTimeMs, uuidv7 } from "../../lib/queue/uuid.ts";
 
@@ -151,8 +151,11 @@ Deno.test("a tag names its owner, its host, its take-overs and whether it is in 
   });
   const { takeovers, isBegun } = parseTag("edge7-4242-k3x9p2a1-17x3s")!;
   assertEquals([takeovers, isBegun], [3, true]);
+  assertEquals(parseTag("edge7-4242-k3x9p2a1-17x3")?.takeovers, 3);
   assertEquals(parseTag("edge7-4242-k3x9p2a1-17x3")?.isBegun, false);
   assertEquals(parseTag("edge7-4242-k3x9p2a1-17s"), undefined);
+  assertEquals(parseTag("edge7-4242-k3x9p2a1-17rmwkp1s00")?.requeuedMs, 1_794_920_041_728);
+  assertEquals(parseTag("edge7-4242-k3x9p2a1-17x3rz")?.requeuedMs, 35);
   assertEquals(parseTag("not-ours"), undefined);
   assertEquals(parseOwnerFile(".edge-7-4242-k3x9p2a1"), {
     owner: "edge-7-4242-k3x9p2a1",
@@ -166,18 +169,38 @@ function labelOf(name: string, { machine = name, kernel = name } = {}): string {
   return hostLabel({ name, machine, kernel });
 }
 
-Deno.test("a host's label is read back from a tag with whatever name and take-overs", () => {
+Deno.test("a host's label is read back from a tag with whatever name, take-overs and requeueing", () => {
+  const tagged = fc.record({
+    name: fc.string(),
+    kernel: fc.string(),
+    takeovers: fc.nat(5),
+    isInFlight: fc.boolean(),
+    requeuedMs: fc.option(fc.nat(999_999_999_999_999), { nil: undefined }),
+  });
   fc.assert(
-    fc.property(fc.string(), fc.string(), fc.nat(5), fc.boolean(), (name, kernel, takeovers, s) => {
+    fc.property(tagged, ({ name, kernel, takeovers, isInFlight, requeuedMs }) => {
       const host = labelOf(name, { kernel });
-      const isBegun = s && takeovers > 0;
+      const isBegun = isInFlight && takeovers > 0;
       const owner = `${host}-4242424-k3x9p2a1`;
-      const tag = `${owner}-9999999999${takeoverSuffix({ takeovers, isBegun })}`;
-      assertEquals(parseTag(tag), { owner, host, takeovers, isBegun });
+      const tag = `${owner}-9999999999${tagSuffix({ takeovers, isBegun, requeuedMs })}`;
+      const since = requeuedMs === undefined ? {} : { requeuedMs };
+      assertEquals(parseTag(tag), { owner, host, takeovers, isBegun, ...since });
       assertEquals(parseName(formatName({ id: "a", extension: "" }, 1, 2, tag)).tag, tag);
       assertEquals(parseOwnerFile(`.${owner}`), { owner, host });
     }),
   );
+});
+
+Deno.test("what a tag says of being in flight and of being brought back is not mixed up", () => {
+  const read = (end: string) => {
+    const { takeovers, isBegun, requeuedMs } = parseTag(`edge7-4242-k3x9p2a1-17${end}`) ?? {};
+    return [takeovers, isBegun, requeuedMs];
+  };
+  assertEquals(read("x1sr5"), [1, true, 5]);
+  assertEquals(read("x1rs"), [1, false, 28]);
+  assertEquals(read("rs"), [0, false, 28]);
+  assertEquals(read("rx1s"), [0, false, parseInt("x1s", 36)]);
+  for (const end of ["sr5", "r", "x1sr", "r5-s"]) assertEquals(read(end)[0], undefined, end);
 });
 
 Deno.test("people can read a host's label: its name, or the ends of a long one's first part", () => {

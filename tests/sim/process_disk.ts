@@ -223,6 +223,11 @@ export class ProcessDisk implements Disk {
     return this.#change("chmod", path, undefined, act);
   }
 
+  chown(path: string, uid: number, gid: number): Awaitable<void> {
+    const { disk } = this.#world;
+    return this.#change("chown", path, undefined, () => disk.chown(path, uid, gid, this.#now()));
+  }
+
   syncDir(path: string): Awaitable<void> {
     return this.#verb("syncDir", path, () => this.#world.disk.syncDir(this.#at(path)));
   }

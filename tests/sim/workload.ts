@@ -40,6 +40,9 @@ export const PRODUCT: Product = { Queue, Consumer, Maildir, requeue, sweep };
 /** The queue's directory in every world. */
 export const BASE = "/q";
 
+/** Where it is while it isn't there. */
+const AWAY = "/away";
+
 /** Past this, what a crash left over may be swept. */
 const PAST_SWEEP_MS = 37 * 60 * 60_000;
 
@@ -250,6 +253,7 @@ function sum(a: Readonly<Record<string, number>>, b: Readonly<Record<string, num
  * - remove an event that was not answered 2xx, or whose response is not in `res/`;
  * - count an attempt in any other way than one up at the claim, one down when it was parked unsent,
  *   and down to 0 by requeueing;
+ * - let the age of an event count from another time than when it was requeued last;
  * - send to a destination that is held, or asked to be left alone, as its folder says.
  */
 export class Referee {
@@ -348,6 +352,10 @@ export class Referee {
       if (blame) return blame;
     }
     const move = `${from.folder} → ${target.folder}`;
+    const [since, sinceNow] = [was, is].map(({ tag }) => parseTag(tag ?? "")?.requeuedMs);
+    if (sinceNow !== (move === "doa → new" ? is.timeMs : since)) {
+      return "lets the age count from another time";
+    }
     const change = is.attempt - was.attempt;
     if ((move === "new → cur" || move === "defer → cur") && change !== 1) {
       return "claims without counting the attempt";
@@ -450,6 +458,8 @@ export class Referee {
     const [from, target] = [placeOf(path), placeOf(to!)];
     if (target.folder !== "cur" || this.#inode(to!) === undefined) return;
     this.#names.add(target.name);
+    const maker = parseTag(parseName(target.name).tag ?? "")?.owner;
+    if (maker !== undefined) this.#owners.set(maker, process);
     const before = from.folder === "cur" ? this.#claims.get(from.name) : undefined;
     const sent = before?.sent ?? this.#sentOf(this.#textOf(to!));
     const owner = parseTag(parseName(from.name).tag ?? "")?.owner;
@@ -554,6 +564,23 @@ export class Stage {
     return this.product.Queue.open(BASE, actor.runtime, rest);
   }
 
+  /** Somebody unmounts the queue: where it was there is an empty folder. */
+  unmount(): void {
+    const { disk, nowMs } = this.world;
+    disk.rename(BASE, AWAY, nowMs);
+    disk.makeDir(BASE, 0o755, nowMs);
+  }
+
+  /** Somebody mounts it again, if it isn't; into that folder nobody may have put anything. */
+  mount(): void {
+    const { disk, nowMs } = this.world;
+    if (!disk.slice("/", -1, Infinity).entries.some(({ name }) => `/${name}` === AWAY)) return;
+    for (const { name } of disk.slice("/", -1, Infinity).entries) {
+      if (`/${name}` === BASE) disk.removeDir(BASE, nowMs);
+    }
+    disk.rename(AWAY, BASE, nowMs);
+  }
+
   /** Somebody ends all holds. */
   async resumeAll(): Promise<void> {
     const operator = this.world.process({ host: "console" });
@@ -625,6 +652,7 @@ export interface RecoveryOptions {
 export async function recover(stage: Stage, options: RecoveryOptions = {}): Promise<void> {
   const { world } = stage;
   const { host = "edge", pid: first = 900 } = options;
+  stage.mount();
   for (const pid of [first, first + 1]) {
     await world.run(async () => {
       const queue = await stage.open({ create: true, process: world.process({ host, pid }) });
@@ -659,9 +687,9 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
   const { world, ledger } = stage;
   const { before = NOTHING, model, maxAttempts = Infinity } = circumstances;
   const files = world.disk.image().files();
+  const after = ledger.note(world, before);
   const found = [...stage.referee.violations];
   const dead = new Set<string>();
-  const after = ledger.note(world, before);
   const mayHave = (marker: string) => maxAttempts + (after.takeovers[marker] ?? 0);
   for (const [path, text] of Object.entries(files)) {
     if (path.endsWith("/")) continue;
@@ -693,6 +721,7 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
       if (!ledger.isOffered(text, model)) {
         found.push(`a dead letter is not what was enqueued: ${path}`);
       }
+      // an attempt that was taken over stays counted, whether it was sent or not
       if (parseName(name).attempt > mayHave(marker ?? "")) found.push(`too many attempts: ${path}`);
     }
   }
@@ -703,6 +732,11 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
     if (!after.answered.includes(marker) && !dead.has(marker)) found.push(`lost: ${marker}`);
   }
   found.push(...judgeRequests(stage, files, circumstances.responseRefused));
+  const lost = ledger.trace.filter(({ type }) => type === "lease-lost").length;
+  const takenOver = Object.values(ledger.takeovers).reduce((sum, count) => sum + count, 0);
+  if (lost > takenOver && !stage.referee.isDiskFaulty) {
+    found.push(`${lost} leases are reported as lost, ${takenOver} claims were taken over`);
+  }
   if (model !== "power") {
     for (const [marker, sent] of Object.entries(after.sent)) {
       if (sent > mayHave(marker)) {

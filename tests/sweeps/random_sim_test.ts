@@ -64,8 +64,11 @@ const BROKEN: Record<string, (runtime: Runtime) => Runtime> = {
   "that takes locks of the living": (runtime) => ({
     ...runtime,
     disk: new Proxy(runtime.disk, {
-      get: (disk, verb) =>
-        verb === "tryLock" ? () => ({ release() {} }) : Reflect.get(disk, verb)?.bind(disk),
+      get(disk, verb) {
+        if (verb === "tryLock") return () => ({ release() {} });
+        // by `within` the queue would get a disk that isn't broken
+        return verb === "within" ? undefined : Reflect.get(disk, verb)?.bind(disk);
+      },
     }),
   }),
 };

@@ -19,7 +19,9 @@ import type {
 } from "../../store/store.ts";
 import type { Reporter } from "../../telemetry/reporter.ts";
 import { CLOCK_SKEW_MS } from "../constants.ts";
+import { confirmPlace } from "../place.ts";
 import { type Claim as ClaimedName, type Queue, type Settlement, SHARED_FOLDER } from "../queue.ts";
+import { run } from "../steps.ts";
 import { uuidTimeMs } from "../uuid.ts";
 import { ResponseFile } from "./response.ts";
 
@@ -47,6 +49,8 @@ export interface ClaimsOf {
   readonly held: Set<string>;
   /** Delivered, and not removed yet: the disk refused. */
   readonly delivered: Set<MaildirClaim>;
+  /** Under which destination's label an event of one waits. */
+  labelOf(destination: string): string;
   /** Told where an event waits, and until when (Unix ms). */
   added(folder: string, dueMs: number): void;
 }
@@ -83,7 +87,10 @@ export class MaildirClaim implements Claim {
   }
 
   get enqueuedMs(): number {
-    return Math.max(this.#stat?.mtimeMs ?? 0, uuidTimeMs(this.id) ?? 0);
+    const { mtimeMs = 0 } = this.#stat ?? {};
+    const latestMs = this.#of.queue.place.runtime.clock.now() + CLOCK_SKEW_MS;
+    const times = [mtimeMs, uuidTimeMs(this.id) ?? 0, this.#claim.requeuedMs ?? 0];
+    return Math.max(-Infinity, ...times.filter((ms) => ms > 0 && ms <= latestMs));
   }
 
   get unreadBytes(): number {
@@ -135,7 +142,7 @@ export class MaildirClaim implements Claim {
   async #unreadable(error: unknown): Promise<Content> {
     const code = errorCode(error);
     if (code === undefined) throw error;
-    if (code === "ENOENT") return { kind: "lost" };
+    if (code === "ENOENT") return await this.#missing();
     if (TOO_MANY_OPEN.has(code)) {
       const reason = `too many files are open: ${code}`;
       return { kind: "crowded", reason, pauseMs: CROWDED_PAUSE_MS };
@@ -145,6 +152,18 @@ export class MaildirClaim implements Claim {
     }
     const reason = `the file must be readable by this program${await this.#owner()}: ${code}`;
     return { kind: "refused", reason };
+  }
+
+  /** Somebody has taken it over, unless the whole directory is away. */
+  async #missing(): Promise<Content> {
+    try {
+      await run(confirmPlace(this.#of.queue.place));
+      return { kind: "lost" };
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === undefined) throw error;
+      return { kind: "deferred", reason: `the file can't be read: ${code}` };
+    }
   }
 
   /** Whose the file is, as far as that can be seen. */
@@ -210,19 +229,20 @@ export class MaildirClaim implements Claim {
   }
 
   async defer(destination: string | undefined, dueMs: number): Promise<Settled> {
-    const folder = destination ?? SHARED_FOLDER;
-    const settlement = await this.#of.queue.defer(this.#claim, folder, dueMs, true);
+    const label = destination === undefined ? SHARED_FOLDER : this.#of.labelOf(destination);
+    const settlement = await this.#of.queue.defer(this.#claim, label, dueMs, true);
     return this.#settled("defer", settlement, dueMs);
   }
 
   async park(destination: string, pauseMs: number): Promise<Settled> {
     const { queue, limits: { current: { pollMs } } } = this.#of;
+    const label = this.#of.labelOf(destination);
     let dueMs = queue.place.runtime.clock.now();
-    if (await this.#sharesFolder(destination)) {
+    if (await this.#sharesFolder(label)) {
       // Nothing else keeps it from being claimed again at once.
       dueMs += Math.min(Math.max(pauseMs, pollMs), LONGEST_SHARED_PAUSE_MS);
     }
-    const settlement = await queue.defer(this.#claim, destination, dueMs, false);
+    const settlement = await queue.defer(this.#claim, label, dueMs, false);
     return this.#settled("defer", settlement, dueMs);
   }
 
@@ -273,6 +293,6 @@ export class MaildirClaim implements Claim {
   }
 
   #trouble(verb: string, error: unknown, reason: string): void {
-    this.#of.reporter.trouble(verb, error, reason, this.id);
+    this.#of.reporter.trouble(verb, error, reason, { id: this.id });
   }
 }

@@ -14,8 +14,9 @@ import type { Candidate, Deferred, StoreLimits } from "../../store/store.ts";
 import type { Reporter } from "../../telemetry/reporter.ts";
 import { bucketTimeMs } from "../buckets.ts";
 import { LONGEST_WAIT_MS } from "../../store/limits.ts";
-import { isMissing } from "../place.ts";
+import { confirmPlace, isMissing } from "../place.ts";
 import { type Queue, SHARED_FOLDER } from "../queue.ts";
+import { run } from "../steps.ts";
 import { Listing } from "./listing.ts";
 import { AFTER_FILE, believedAfterMs, HOLD_FILE, Marks, OPEN_FILE } from "./marks.ts";
 import { type OnOther, strayReport } from "./strays.ts";
@@ -28,6 +29,12 @@ const MTIME_TICK_MS = 2_000;
 
 /** How long an mtime is believed. */
 const TRUST_MS = 60_000;
+
+/** What has been out of sight for this long will stay so until somebody mends it. */
+const HIDDEN_MS = 30_000;
+
+/** What it means for a destination that its folder can't be looked at. */
+export const HIDDEN = "can't be looked at, so it is held";
 
 /** What is known of a folder's names since it was listed last. */
 interface Seen {
@@ -69,8 +76,8 @@ export class DeferredFolder implements Deferred {
   readonly #clock: Clock;
   /** Whether an operator holds it. */
   isMarkedHeld = false;
-  /** Whether it can't be looked at, so that nobody knows. */
-  isOutOfSight = false;
+  /** Since when it can't be looked at, so that nobody knows, monotonic ms. */
+  hiddenSinceMs: number | undefined;
   afterMs = 0;
   isMarkedOpen = false;
   /** Buckets by name. */
@@ -92,6 +99,11 @@ export class DeferredFolder implements Deferred {
 
   get isHeld(): boolean {
     return this.isMarkedHeld || this.isOutOfSight;
+  }
+
+  /** Whether it can't be looked at. */
+  get isOutOfSight(): boolean {
+    return this.hiddenSinceMs !== undefined;
   }
 
   get nextDueMs(): number {
@@ -170,6 +182,18 @@ export class DeferredEvents {
     return folder.nextDueMs <= this.#beforeMs;
   }
 
+  /** Whether a destination is held, and not merely because its folder is out of sight just now. */
+  isHeldForLong(destination: string): boolean {
+    const { isMarkedHeld = false, hiddenSinceMs } = this.get(destination) ?? {};
+    const nowMs = this.#queue.place.runtime.clock.monotonic();
+    return isMarkedHeld || hiddenSinceMs !== undefined && nowMs - hiddenSinceMs >= HIDDEN_MS;
+  }
+
+  /** Where events of a destination wait: in what is out of sight nothing can be put. */
+  labelOf(destination: string): string {
+    return this.get(destination)?.isOutOfSight ? SHARED_FOLDER : destination;
+  }
+
   /** Up to when events are due, Unix ms. */
   get #beforeMs(): number {
     return Math.min(this.#startMs, this.#queue.place.runtime.clock.now());
@@ -179,9 +203,11 @@ export class DeferredEvents {
    * Look at `defer/` and the destinations' folders, as far as they have changed. What can't be
    * looked at is reported, and the others are looked at all the same.
    *
+   * @throws {MisplacedError} If the base directory isn't where it was.
    * @throws The disk's error, when `defer/` itself can't be listed.
    */
   async refresh(): Promise<void> {
+    await run(confirmPlace(this.#queue.place));
     await this.#refreshRoot();
     for (const folder of [...this.#folders.values()]) await this.#look(folder);
   }
@@ -215,33 +241,42 @@ export class DeferredEvents {
     return folder;
   }
 
+  /** Whatever goes wrong in a folder, the others are looked at all the same. */
   async #look(folder: DeferredFolder): Promise<void> {
+    const path = `defer/${folder.destination}`;
+    let isInUse: boolean;
     try {
-      await this.#lookInto(folder);
-      folder.isOutOfSight = false;
+      isInUse = await this.#lookInto(folder);
+      folder.hiddenSinceMs = undefined;
     } catch (error) {
-      const path = `defer/${folder.destination}`;
-      this.#reporter.trouble("list", error, `${path} can't be looked at, so it is held`);
-      folder.isOutOfSight = true;
+      this.#reporter.unexpected("list", error, HIDDEN, { path });
+      folder.hiddenSinceMs ??= this.#queue.place.runtime.clock.monotonic();
       folder.seen = undefined;
+      return;
+    }
+    if (isInUse) return;
+    try {
+      // Nothing waits for it, so it is no trouble.
+      if (folder.isMarkedOpen) await this.#marks.unopen(folder.destination);
+      await this.#queue.removeFolder(path);
+    } catch (error) {
+      this.#reporter.trouble("remove", error, "stays, although it is empty", { path });
     }
   }
 
-  async #lookInto(folder: DeferredFolder): Promise<void> {
-    if (folder.destination === LOOSE) return;
+  /** @returns Whether it has to stay, or has gone. */
+  async #lookInto(folder: DeferredFolder): Promise<boolean> {
+    if (folder.destination === LOOSE) return true;
     const path = `defer/${folder.destination}`;
     const seen = await this.#changed(path, folder.seen);
-    if (seen === folder.seen && seen !== undefined) return;
+    if (seen === folder.seen && seen !== undefined) return true;
     if (seen === undefined) {
       this.#folders.delete(folder.destination);
-      return;
+      return true;
     }
     const isInUse = await this.#readNames(folder, path);
     folder.seen = seen;
-    if (isInUse) return;
-    // Nothing waits for it, so it is no trouble.
-    if (folder.isMarkedOpen) await this.#marks.unopen(folder.destination);
-    await this.#queue.removeFolder(path);
+    return isInUse;
   }
 
   /** @returns Whether the folder is of any use. */
@@ -318,8 +353,9 @@ export class DeferredEvents {
       if (stat.kind !== "directory") return undefined; // somebody put it in the folder's place
       mtimeMs = stat.mtimeMs;
     } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
+      if (!isMissing(error)) throw error;
+      await run(confirmPlace(this.#queue.place));
+      return undefined;
     }
     if (seen && seen.mtimeMs === mtimeMs && monotonicMs < seen.untilMs) return seen;
     return {
@@ -380,7 +416,7 @@ export class DeferredEvents {
     }
     folder.buckets.delete(name);
     folder.seen = undefined;
-    if (folder.buckets.size === 0) await this.#lookInto(folder);
+    if (folder.buckets.size === 0) await this.#look(folder);
   }
 
   /**

@@ -19,16 +19,18 @@ import type {
   StoreOptions,
   World,
 } from "../../store/store.ts";
-import { Reporter } from "../../telemetry/reporter.ts";
-import { isDiskFull } from "../place.ts";
+import { Reporter, type Subject } from "../../telemetry/reporter.ts";
+import { checkDeferred } from "../layout.ts";
+import { confirmPlace, isDiskFull } from "../place.ts";
 import type { Queue } from "../queue.ts";
 import { isEmpty } from "../status.ts";
+import { run } from "../steps.ts";
 import { sweep } from "../sweep.ts";
 import type { MaildirClaim } from "./claim.ts";
 import { ClaimBackoff } from "./claim_backoff.ts";
 import { Claims } from "./claims.ts";
-import { DeferredEvents, DeferredFolder } from "./deferred.ts";
-import { ListingBackoff } from "./listing_backoff.ts";
+import { DeferredEvents, DeferredFolder, HIDDEN } from "./deferred.ts";
+import { fateOf, ListingBackoff } from "./listing_backoff.ts";
 import { acquireOwner, type OwnerFile, releaseOwner } from "./owner.ts";
 import { Poller } from "./poller.ts";
 import { ReadyEvents } from "./ready.ts";
@@ -80,7 +82,9 @@ function partsOf(queue: Queue, { limits, trace, once }: StoreOptions): MaildirSt
   const deferred = new DeferredEvents(queue, reporter, limits, startMs);
   const added = (folder: string, dueMs: number) => deferred.added(folder, dueMs);
   const held = new Set<string>();
-  const ofClaims = { queue, reporter, limits, held, delivered: new Set<MaildirClaim>(), added };
+  const labelOf = (destination: string) => deferred.labelOf(destination);
+  const delivered = new Set<MaildirClaim>();
+  const ofClaims = { queue, reporter, limits, held, delivered, labelOf, added };
   const claims = new Claims(ofClaims, new ClaimBackoff(clock), trace);
   const abandoned = new AbandonedClaims(queue, leaseMs, (name) => held.has(name), onOther);
   abandoned.looksOnce = once;
@@ -115,7 +119,11 @@ export class MaildirStore implements Store {
   }
 
   async open(): Promise<void> {
+    const { base, runtime: { disk } } = this.#queue.place;
     try {
+      await run(checkDeferred(disk, base, (path, error) => {
+        this.#reporter.trouble("list", error, HIDDEN, { path });
+      }));
       this.#owner = await acquireOwner(this.#queue);
     } catch (error) {
       // A full disk may have no room for one more name; events can be delivered all the same, which
@@ -153,6 +161,7 @@ export class MaildirStore implements Store {
     await this.#try("mark", "`status` shows a breaker that is no more", () => {
       return this.#deferred.withdrawMarks();
     });
+    this.#reporter.flush(true);
     if (this.#owner) await releaseOwner(this.#queue, this.#owner);
   }
 
@@ -200,8 +209,13 @@ export class MaildirStore implements Store {
   }
 
   async refresh(): Promise<void> {
+    this.#reporter.flush();
     await this.#claims.removeDelivered();
-    await this.#try("list", "looked at again later", () => this.#deferred.refresh());
+    try {
+      await this.#deferred.refresh();
+    } catch (error) {
+      this.#reporter.trouble("list", error, fateOf(error));
+    }
   }
 
   look(destination: string): Promise<Deferred | undefined> {
@@ -209,15 +223,15 @@ export class MaildirStore implements Store {
   }
 
   async markAfter(destination: string, untilMs: number): Promise<void> {
-    await this.#mark(() => this.#deferred.markAfter(destination, untilMs));
+    await this.#mark(destination, () => this.#deferred.markAfter(destination, untilMs));
   }
 
   async markOpen(destination: string, error: string): Promise<void> {
-    await this.#mark(() => this.#deferred.markOpen(destination, error));
+    await this.#mark(destination, () => this.#deferred.markOpen(destination, error));
   }
 
   async unmarkOpen(destination: string): Promise<void> {
-    await this.#mark(() => this.#deferred.unmarkOpen(destination));
+    await this.#mark(destination, () => this.#deferred.unmarkOpen(destination));
   }
 
   get hasPeers(): boolean {
@@ -242,15 +256,16 @@ export class MaildirStore implements Store {
   }
 
   async left(): Promise<"nothing" | "held" | "more"> {
-    const isHeld = (destination: string) => this.#deferred.get(destination)?.isMarkedHeld ?? false;
+    const isHeld = (destination: string) => this.#deferred.isHeldForLong(destination);
+    const confirm = () => run(confirmPlace(this.#queue.place));
     try {
+      await confirm();
       // What isn't held first: others may take the last of it between two looks, which doesn't make
       // it held.
-      const left = !await isEmpty(this.#queue, (destination) => !isHeld(destination))
-        ? "more"
-        : await isEmpty(this.#queue)
-        ? "nothing"
-        : "held";
+      if (!await isEmpty(this.#queue, (destination) => !isHeld(destination))) return "more";
+      const hidesAny = [...this.#deferred].some(({ isOutOfSight }) => isOutOfSight);
+      const left = !hidesAny && await isEmpty(this.#queue) ? "nothing" : "held";
+      await confirm();
       this.#backoff.listed("all");
       return left;
     } catch (error) {
@@ -265,15 +280,21 @@ export class MaildirStore implements Store {
     });
   }
 
-  #mark(mark: () => Promise<void>): Promise<void> {
-    return this.#try("mark", "other consumers and `status` don't hear of it", mark);
+  #mark(destination: string, mark: () => Promise<void>): Promise<void> {
+    const fate = "can't be marked, so other consumers and `status` don't hear of it";
+    return this.#try("mark", fate, mark, { path: `defer/${destination}` });
   }
 
-  async #try(verb: string, fate: string, act: () => Promise<void>): Promise<void> {
+  async #try(
+    verb: string,
+    fate: string,
+    act: () => Promise<void>,
+    about?: Subject,
+  ): Promise<void> {
     try {
       await act();
     } catch (error) {
-      this.#reporter.trouble(verb, error, fate);
+      this.#reporter.trouble(verb, error, fate, about);
     }
   }
 }

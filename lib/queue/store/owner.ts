@@ -11,7 +11,7 @@
  */
 
 import { errorCode, type Lock } from "../../runtime/runtime.ts";
-import { checkDeferred, createFile } from "../layout.ts";
+import { createFile } from "../layout.ts";
 import { LONGEST_LEASE_MS } from "../../store/limits.ts";
 import { CLOCK_SKEW_MS } from "../constants.ts";
 import { isSameKernel, parseName, parseOwnerFile, parseTag } from "../name.ts";
@@ -43,12 +43,10 @@ export interface OwnerFile {
  * Make and lock this process's owner file, and carry it through all folders on its way.
  *
  * @returns `undefined` where the file system has no locks: the lease decides alone.
- * @throws {NotAQueueError} If there is a symlink in the place of a folder below `defer/`.
  * @throws The disk's error (EXDEV, EROFS, EACCES, ...), when a folder is not fit.
  */
 export async function acquireOwner(queue: Queue): Promise<OwnerFile | undefined> {
   const { disk } = queue.place.runtime;
-  await run(checkDeferred(disk, queue.place.base));
   const name = `.${queue.owner}`;
   let at: string = "tmp";
   let lock: Lock | undefined;

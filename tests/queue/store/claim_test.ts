@@ -18,6 +18,7 @@ function shared(ground: Ground): ClaimsOf & { readonly noted: (readonly [string,
     limits,
     held: new Set(),
     delivered: new Set(),
+    labelOf: (destination) => destination,
     added: (folder, dueMs) => void noted.push([folder, dueMs]),
     noted,
   };

@@ -13,6 +13,7 @@ function claimsOf(ground: Ground): Claims {
     limits,
     held: new Set<string>(),
     delivered: new Set<never>(),
+    labelOf: (destination: string) => destination,
     added: () => {},
   };
   return new Claims(of, new ClaimBackoff(clock), (event) => void trace.push(event));
@@ -84,6 +85,7 @@ Deno.test("a full disk is told once, until a claim goes through again", () =>
     ]);
     ground.refuse(undefined);
     assertEquals(await claim(claims, "a", "b"), ["a", "b"], "and they are not left alone");
+    await ground.pass(60_000); // no trouble is told twice in a minute
     ground.refuse("rename", "ENOSPC");
     assertEquals(await claim(claims, "c"), ["no room"]);
     assertEquals(ground.trace.length, 2);
