@@ -232,7 +232,7 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     kind: named(MERGERS, "a Merger"),
     default: undefined,
     defaultText: "no",
-    help: "send several events in one request, where all but their visitors is equal",
+    help: "send several events in one request, in a format that has a name, such as optimizely",
     fixed: true,
   },
   mergeWaitMs: {

@@ -164,7 +164,7 @@ export function named<T extends { readonly name: string }>(
   const names = Object.keys(known);
   return {
     takes: "value",
-    placeholder: names.join("|"),
+    placeholder: "NAME",
     textMust: names.join(" or "),
     valueMust: must,
     read: (text) => Object.hasOwn(known, text) ? known[text]!() : undefined,
@@ -173,11 +173,16 @@ export function named<T extends { readonly name: string }>(
   };
 }
 
-const OUTCOMES: ReadonlyMap<string, Outcome> = new Map([
-  ["deliver", "delivered"],
-  ["defer", "deferred"],
-  ["refuse", "refused"],
-]);
+/** How an operator asks for an outcome. */
+const VERBS: Readonly<Record<Outcome, string>> = {
+  delivered: "deliver",
+  deferred: "defer",
+  refused: "refuse",
+};
+
+const OUTCOMES = new Map(
+  Object.entries(VERBS).map(([outcome, verb]) => [verb, outcome as Outcome]),
+);
 
 function parseStatusMap(text: string): ReadonlyMap<number, Outcome> | undefined {
   const pairs = text.split(",").map((pair) => pair.split("="));
@@ -189,8 +194,6 @@ function parseStatusMap(text: string): ReadonlyMap<number, Outcome> | undefined 
 
 /** Outcomes by HTTP status. */
 export function statusMap(): Kind<ReadonlyMap<number, Outcome>> {
-  const outcomes = [...OUTCOMES.values()];
-  const verbOf = (outcome: Outcome) => [...OUTCOMES].find(([, known]) => known === outcome)![0];
   return {
     takes: "value",
     placeholder: "STATUS=OUTCOME,...",
@@ -202,8 +205,8 @@ export function statusMap(): Kind<ReadonlyMap<number, Outcome>> {
     accepts: (table) =>
       table instanceof Map &&
       [...table].every(([status, outcome]) =>
-        isWhole(status, 200, 599) && outcomes.includes(outcome)
+        isWhole(status, 200, 599) && Object.hasOwn(VERBS, outcome)
       ),
-    print: (table) => [...table].map(([status, to]) => `${status}=${verbOf(to)}`).join(","),
+    print: (table) => [...table].map(([status, to]) => `${status}=${VERBS[to]}`).join(","),
   };
 }

@@ -104,7 +104,16 @@ function answerTo({ claim, request }: Prepared): AnswerWriter | undefined {
   return request.method === "GET" ? claim.answer() : undefined;
 }
 
+/** The outcomes of which an event dies. Of several it is asked first which one is meant. */
+const IS_DEADLY: Readonly<Record<Attempt["outcome"], boolean>> = {
+  delivered: false,
+  deferred: false,
+  refused: true,
+  aborted: false,
+  crowded: false,
+};
+
 /** A refusal of several events settles none of them: it says nothing of each. */
 function isRefusalOfSeveral({ outcome, status }: Attempt, events: readonly Prepared[]): boolean {
-  return outcome === "refused" && status !== undefined && events.length > 1;
+  return IS_DEADLY[outcome] && status !== undefined && events.length > 1;
 }

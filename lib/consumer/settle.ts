@@ -68,7 +68,12 @@ export class Settler {
       case "deferred":
         return this.#retry(event, attempt, merged);
       case "refused":
-        return this.#bury(event.claim, reasonOf(attempt, event.destination), attempt.ms, merged);
+        return this.#bury(
+          event.claim,
+          reasonOf(outcome, attempt, event.destination),
+          attempt.ms,
+          merged,
+        );
       case "aborted":
         return this.#release(event.claim, "the consumer is stopping", 0, true);
       case "crowded":
@@ -195,7 +200,12 @@ export class Settler {
     const givenUp = givesUp({ attempt: claim.attempt, ageMs, maxAttempts, maxAgeMs });
     if (givenUp === undefined) return await this.#defer(claim, destination, attempt, merged);
     const reason = `${givenUp}; the last answer: ${attempt.reason}`;
-    await this.#bury(claim, { ...reasonOf(attempt, destination), reason }, attempt.ms, merged);
+    await this.#bury(
+      claim,
+      { ...reasonOf("deferred", attempt, destination), reason },
+      attempt.ms,
+      merged,
+    );
   }
 
   #ageMs({ enqueuedMs }: Claim): number {
@@ -279,9 +289,8 @@ export class Settler {
   }
 }
 
-function reasonOf(attempt: Attempt, destination: string): Reason {
+function reasonOf(outcome: Reason["outcome"], attempt: Attempt, destination: string): Reason {
   const { reason, status, answer } = attempt;
-  const outcome = attempt.outcome === "refused" ? "refused" : "deferred";
   return { outcome, status, reason, destination, answer };
 }
 

@@ -34,8 +34,17 @@ export interface EventRequest {
   readonly headers: readonly Header[];
   /** The exact JSON text to send; `undefined` for none. Of a large one a new text at each use. */
   readonly body: string | undefined;
-  /** The same in UTF-8, when it is large: as a text it would take twice the memory. */
-  readonly bodyBytes?: Uint8Array;
+}
+
+/**
+ * The bodies of large events in UTF-8: as texts they would take twice the memory. They belong to
+ * the one request that was read: a copy of it with another body has no part in them.
+ */
+const largeBodies = new WeakMap<EventRequest, Uint8Array>();
+
+/** The body of a request as it takes the least memory; `undefined` for none. */
+export function contentOf(request: EventRequest): string | Uint8Array | undefined {
+  return largeBodies.get(request) ?? request.body;
 }
 
 /** The event is fine. */
@@ -189,15 +198,16 @@ function requestOf(
 ): EventRequest {
   if (typeof body !== "object") return { url, method, headers, body };
   if (body.length < LARGE_BYTES) return { url, method, headers, body: utf8.decode(body) };
-  return {
+  const request: EventRequest = {
     url,
     method,
     headers,
     get body() {
       return utf8.decode(body);
     },
-    bodyBytes: body,
   };
+  largeBodies.set(request, body);
+  return request;
 }
 
 const NULL = [0x6e, 0x75, 0x6c, 0x6c];

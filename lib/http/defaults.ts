@@ -5,7 +5,7 @@
  */
 
 import type { Header } from "../event/headers.ts";
-import type { EventRequest } from "../event/request.ts";
+import { contentOf, type EventRequest } from "../event/request.ts";
 import { VERSION } from "../version.ts";
 
 /** A request as it is to be sent. */
@@ -30,7 +30,7 @@ const USER_AGENT = `optimizelyd-maildir/${VERSION}`;
 /** The request of an event, with our headers where it has none of its own. */
 export function withDefaults(request: EventRequest, id: string): Outgoing {
   const { url, method } = request;
-  const body = request.bodyBytes ?? request.body;
+  const body = contentOf(request);
   const ours: Header[] = [
     ["accept-encoding", "identity"],
     [KEY_HEADER, id],

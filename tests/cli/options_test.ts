@@ -3,6 +3,7 @@ import { UsageError } from "../../lib/cli/args.ts";
 import type { ClientInvocation, ConsumeInvocation } from "../../lib/cli/options.ts";
 import { parseCommandLine } from "../../lib/cli/options.ts";
 import type { Outcome } from "../../lib/http/outcome.ts";
+import { MERGERS } from "../../lib/merge/mergers.ts";
 
 function consume(...args: string[]): ConsumeInvocation {
   const invocation = parseCommandLine(args);
@@ -83,7 +84,8 @@ Deno.test("every option of consume is read, before and after the command", () =>
 Deno.test("--merge has its limits, and they mean nothing without it", () => {
   const options = "--merge-wait 200ms --merge-count 10 --merge-bytes 1MiB".split(" ");
   assertEquals(refusal(...options), "--merge-wait needs --merge as well");
-  assertEquals(refusal("--merge", "xml"), '--merge must be optimizely, current value is "xml"');
+  const names = Object.keys(MERGERS).join(" or ");
+  assertEquals(refusal("--merge", "xml"), `--merge must be ${names}, current value is "xml"`);
   assertMatch(refusal("--merge", "optimizely", "--merge-wait", "2m"), /a duration from 0s to 1m/);
 });
 

@@ -38,13 +38,13 @@ function told(trace: readonly TraceEvent[]): string[] {
 }
 
 /** What is told of each outcome, if that is what becomes of the claim. */
-const OUTCOMES: readonly {
-  readonly outcome: Attempt["outcome"];
+interface Expected {
   readonly asks: string;
   readonly tells: Readonly<Record<Settled, readonly string[]>>;
-}[] = [
-  {
-    outcome: "delivered",
+}
+
+const OUTCOMES: Readonly<Record<Attempt["outcome"], Expected>> = {
+  delivered: {
     asks: "complete",
     tells: {
       done: ["delivered"],
@@ -53,30 +53,27 @@ const OUTCOMES: readonly {
       returned: ["delivered"],
     },
   },
-  {
-    outcome: "deferred",
+  deferred: {
     asks: "defer",
     tells: { done: ["deferred"], lost: ["lost defer"], kept: ["kept"], returned: ["released"] },
   },
-  {
-    outcome: "refused",
+  refused: {
     asks: "bury",
     tells: { done: ["dead"], lost: ["lost bury"], kept: ["kept"], returned: ["released"] },
   },
-  {
-    outcome: "aborted",
+  aborted: {
     asks: "release",
     tells: { done: ["released"], lost: ["lost release"], kept: ["kept"], returned: ["released"] },
   },
-  {
-    outcome: "crowded",
+  crowded: {
     asks: "release",
     tells: { done: ["released"], lost: ["lost release"], kept: ["kept"], returned: ["released"] },
   },
-];
+};
 
 Deno.test("every outcome settles the claim in its way, and what became of it is told", async () => {
-  for (const { outcome, asks, tells } of OUTCOMES) {
+  for (const [name, { asks, tells }] of Object.entries(OUTCOMES)) {
+    const outcome = name as Attempt["outcome"];
     for (const settles of ["done", "lost", "kept", "returned"] as const) {
       const { asked, trace } = await settled(
         { settles },

@@ -133,6 +133,19 @@ Deno.test("300 events in six contexts that wait in the queue become six requests
   }
 });
 
+Deno.test("a large event is merged like any other, and nothing of the others is lost", async () => {
+  await using q = await setUp();
+  const bodies = [0, 1, 2].map((n) => bodyOf(CAPTURED[0]![0]!, n));
+  const long = `{"long":"${"x".repeat(100_000)}",`;
+  const large = bodies.map((body) => body.replace(/("visitors":\s*\[\s*)\{/, `$1${long}`));
+  const texts = [large[0]!, bodies[1]!, large[2]!];
+  texts.forEach((text, n) => q.put(`event-${n}.json`, text));
+  assertEquals((await q.consumer().run("until-empty")).delivered, 3);
+  const arrived = q.endpoint.taken.map(({ body }) => body);
+  assertEquals(arrived.length, 1);
+  assertEquals(sorted(arrived.flatMap(visitorsIn)), sorted(texts.flatMap(visitorsIn)));
+});
+
 Deno.test("300 events in six contexts that come while others are sent become at most 30 requests", async () => {
   for (const threads of [1, 8]) {
     const stop = new AbortController();
