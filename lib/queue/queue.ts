@@ -191,6 +191,11 @@ function attemptsBegun(claim: Claim, sent: boolean): number {
   return isCounted ? claim.attempt : Math.max(0, claim.attempt - 1);
 }
 
+/** The name of what answers an event's attempt. */
+function responseName({ id, attempt, tag }: Claim): string {
+  return `${id}+${attempt}~${tag}`;
+}
+
 function asJson(value: unknown): Uint8Array {
   return encoder.encode(`${JSON.stringify(value, null, 2)}\n`);
 }
@@ -588,17 +593,44 @@ export class Queue {
    * @throws The disk's error; nothing of the response is left then.
    */
   async storeResponse(claim: Claim, response: StoredResponse): Promise<void> {
-    const name = `${claim.id}+${claim.attempt}~${claim.tag}`;
-    const meta = `${name}.meta`;
+    const name = responseName(claim);
     try {
       await this.#createIn("res", name, response.body);
-      await this.#createWhole("res", meta, asJson(response.meta));
+      await this.#createWhole("res", `${name}.meta`, asJson(response.meta));
     } catch (error) {
-      await this.#discard(this.path("tmp", meta));
-      await this.#discard(this.path("res", meta));
-      await this.#discard(this.path("res", name));
+      await this.dropResponse(claim);
       throw error;
     }
+  }
+
+  /**
+   * Begin to keep a response that comes in parts, or go on with it.
+   *
+   * @throws The disk's error; {@linkcode Queue.dropResponse} it then.
+   */
+  async addToResponse(claim: Claim, part: Uint8Array, isFirst: boolean): Promise<void> {
+    const name = responseName(claim);
+    if (isFirst) return await this.#createIn("res", name, part, false);
+    await this.place.runtime.disk.append(this.path("res", name), part);
+  }
+
+  /**
+   * A response that came in parts is whole: put it on stable storage, and then its `.meta`.
+   *
+   * @throws The disk's error; {@linkcode Queue.dropResponse} it then.
+   */
+  async finishResponse(claim: Claim, meta: StoredResponse["meta"]): Promise<void> {
+    const name = responseName(claim);
+    await this.place.runtime.disk.syncFile(this.path("res", name));
+    await this.#createWhole("res", `${name}.meta`, asJson(meta));
+  }
+
+  /** Nothing of a response is wanted. */
+  async dropResponse(claim: Claim): Promise<void> {
+    const name = responseName(claim);
+    await this.#discard(this.path("tmp", `${name}.meta`));
+    await this.#discard(this.path("res", `${name}.meta`));
+    await this.#discard(this.path("res", name));
   }
 
   /** Create a file by way of `tmp/`: it is never there in part. */
@@ -612,10 +644,15 @@ export class Queue {
     }
   }
 
-  async #createIn(folder: string, name: string, bytes: Uint8Array): Promise<void> {
+  async #createIn(
+    folder: string,
+    name: string,
+    bytes: Uint8Array,
+    durable = true,
+  ): Promise<void> {
     const { disk } = this.place.runtime;
     const create = () =>
-      run(createFile(disk, this.path(folder, name), bytes, this.place.modes, true));
+      run(createFile(disk, this.path(folder, name), bytes, this.place.modes, durable));
     try {
       await create();
     } catch (error) {

@@ -352,16 +352,17 @@ function asFile(path: string, seen: Stat): Stat {
   throw refusal(seen.kind === "directory" ? "EISDIR" : "ELOOP", `'${path}' is no file`);
 }
 
-function syncFile(path: string): void {
+/** Open a file, and only a file, and use it. */
+function usingFile(path: string, flags: number, use: (file: number) => void): void {
   const seen = asFile(path, lstat(path));
-  const { openSync, fstatSync, fsyncSync, closeSync, constants } = node();
-  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
-  const file = openSync(path, O_RDONLY | O_NOFOLLOW! | O_NONBLOCK!);
+  const { openSync, fstatSync, closeSync, constants } = node();
+  const { O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = openSync(path, flags | O_NOFOLLOW! | O_NONBLOCK!);
   try {
     if (!isSame(seen, statOfNode(fstatSync(file)))) {
       throw refusal("ELOOP", `'${path}' was exchanged`);
     }
-    fsyncSync(file);
+    use(file);
   } finally {
     closeSync(file);
   }
@@ -381,6 +382,19 @@ function chown(path: string, uid: number, gid: number): void {
   } finally {
     closeSync(file);
   }
+}
+
+function syncFile(path: string): void {
+  usingFile(path, node().constants.O_RDONLY, (file) => node().fsyncSync(file));
+}
+
+function append(path: string, bytes: Uint8Array): void {
+  const { O_WRONLY, O_APPEND } = node().constants;
+  usingFile(path, O_WRONLY | O_APPEND, (file) => {
+    for (let written = 0; written < bytes.length;) {
+      written += node().writeSync(file, bytes, written, bytes.length - written);
+    }
+  });
 }
 
 /** The lock, when what is open is what was seen, and nobody has it. */
@@ -424,6 +438,7 @@ export const blockingDisk: Disk = {
   lstat,
   read,
   create,
+  append,
   rename,
   link: (from, to) => Deno.linkSync(from, to),
   remove,
@@ -509,6 +524,7 @@ export const asyncDisk: Disk = {
     await closingLater(Deno.open(path), (dir) => dir.sync());
   },
   syncFile: async (path) => await Promise.resolve(syncFile(path)),
+  append: async (path, bytes) => await Promise.resolve(append(path, bytes)),
   async tryLock(path) {
     const seen = asFile(path, statOf(await Deno.lstat(path)));
     const file = await Deno.open(path, { read: true, write: true });

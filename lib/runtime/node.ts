@@ -77,10 +77,14 @@ function statOf(stats: Stats): Stat {
 
 const entryOf = (entry: Dirent): DirEntry => ({ name: entry.name, kind: kindOf(entry) });
 
-const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
+const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } =
+  constants;
 
 /** For reading: neither through a symlink nor waiting for the other end of a FIFO. */
 const READING = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+
+/** For adding to a file: neither through a symlink nor waiting for the other end of a FIFO. */
+const APPENDING = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
 
 /** For a new file: not through a symlink. */
 const CREATING = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
@@ -146,6 +150,14 @@ export const nodeDisk: Disk = {
         written += writeSync(file, bytes, written, bytes.length - written);
       }
       if (durable) fsyncSync(file);
+    });
+  },
+  append(path, bytes) {
+    mustBeFile(path);
+    using(path, APPENDING, 0, (file) => {
+      for (let written = 0; written < bytes.length;) {
+        written += writeSync(file, bytes, written, bytes.length - written);
+      }
     });
   },
   rename: (from, to) => renameSync(from, to),

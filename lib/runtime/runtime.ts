@@ -116,6 +116,11 @@ export interface Disk {
    */
   create(path: string, bytes: Uint8Array, options: CreateOptions): Awaitable<void>;
   /**
+   * Add to the end of a file, which {@linkcode Disk.syncFile} puts on stable storage (`ELOOP` if it
+   * is no file, `EISDIR` for a folder). A failure can leave a part of it.
+   */
+  append(path: string, bytes: Uint8Array): Awaitable<void>;
+  /**
    * Rename, silently replacing a file of the new name. Works on whatever the old name stands for.
    */
   rename(from: string, to: string): Awaitable<void>;

@@ -149,6 +149,7 @@ export function guarded(disk: Disk, root: string): Disk {
     read: (path, maxBytes) => around([path], () => disk.read(path, maxBytes), () => {}),
     create: (path, bytes, options) =>
       around([path], () => disk.create(path, bytes, options), () => disk.remove(path)),
+    append: (path, bytes) => before([path], () => disk.append(path, bytes)),
     rename: (from, to) => around([from, to], () => disk.rename(from, to), () => moveBack(from, to)),
     take: (moves, maxBytes) => takeWithin(disk, root, moves, maxBytes, moveBack),
     link: (from, to) => around([from, to], () => disk.link(from, to), () => disk.remove(to)),

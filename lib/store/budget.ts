@@ -20,7 +20,7 @@ export function defaultBudgetBytes(memoryBytes: number | undefined): number {
  * So measured.
  */
 export function memoryFor(bytes: number): number {
-  return 8 * bytes;
+  return 10 * bytes;
 }
 
 /** Bytes that many share. */

@@ -334,6 +334,22 @@ holds("chown() follows no symlink and leaves a file with several names alone", a
   assertEquals([after.uid, after.gid, after.mode], [uid, gid, 0o600]);
 });
 
+holds("append() adds to a file, and to nothing else", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
+  await disk.create(`${dir}/a`, bytes("one"), PRIVATE);
+  await disk.append(`${dir}/a`, bytes(" two"));
+  await disk.append(`${dir}/a`, bytes(""));
+  await disk.syncFile(`${dir}/a`);
+  assertEquals(await textOf(disk, `${dir}/a`), "one two");
+  await bench.symlink(`${dir}/a`, `${dir}/s`);
+  await bench.fifo(`${dir}/p`);
+  const codes = ["s", "p", ""].map((name) =>
+    codeOf(() => disk.append(`${dir}/${name}`, bytes("x")))
+  );
+  assertEquals(await Promise.all(codes), ["ELOOP", "ELOOP", "EISDIR"]);
+  assertEquals(await textOf(disk, `${dir}/a`), "one two");
+});
+
 holds("what isn't there is ENOENT, for each verb", async ({ runtime: { disk }, dir }) => {
   const none = `${dir}/none`;
   await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
@@ -355,6 +371,7 @@ holds("what isn't there is ENOENT, for each verb", async ({ runtime: { disk }, d
     chown: () => disk.chown(none, 1, 1),
     syncDir: () => disk.syncDir(none),
     syncFile: () => disk.syncFile(none),
+    append: () => disk.append(none, bytes("x")),
     tryLock: () => disk.tryLock(none),
   };
   for (const [name, verb] of Object.entries(verbs)) {
@@ -505,6 +522,7 @@ holds("within() a folder no verb goes through a symlink, at no depth", async (be
       chmod: () => inside.chmod(`${way}/d`, 0o777),
       syncDir: () => inside.syncDir(way),
       syncFile: () => inside.syncFile(`${way}/a`),
+      append: () => inside.append(`${way}/a`, bytes("x")),
       tryLock: () => inside.tryLock(`${way}/a`),
     };
     for (const [name, verb] of Object.entries(verbs)) {

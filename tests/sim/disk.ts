@@ -32,7 +32,7 @@
  * or with a part of it (`create`). See `faults.ts`. **A network file system** is a third model: see
  * `network_view.ts`.
  *
- * A file's bytes are written by its `create` and never again, as the product does it.
+ * A file's bytes are written by its `create`, and added to by `append`, as the product does it.
  *
  * @module
  */
@@ -171,6 +171,18 @@ export class SimDisk {
   write(ino: number, bytes: Uint8Array): void {
     this.#tree.bytes.set(ino, bytes);
     this.#version++;
+  }
+
+  /** Hand bytes to the operating system; they come after those in the file. */
+  append(path: string, bytes: Uint8Array): void {
+    const { ino, kind } = this.stat(path);
+    if (kind !== "file") throw new PosixError(kind === "directory" ? "EISDIR" : "ELOOP", path);
+    const before = this.bytes(ino);
+    const after = new Uint8Array(before.length + bytes.length);
+    after.set(before);
+    after.set(bytes, before.length);
+    this.#unsynced.add(ino);
+    this.write(ino, after);
   }
 
   /** Put the bytes of a file on stable storage. */

@@ -9,6 +9,7 @@ import type { Call, Fault, Verb } from "./process_disk.ts";
 /** The verbs that change the disk. */
 export const CHANGING: ReadonlySet<Verb> = new Set<Verb>([
   "create",
+  "append",
   "rename",
   "link",
   "remove",
@@ -55,6 +56,7 @@ export function diskFull(
   return ({ verb }) => {
     switch (verb) {
       case "create":
+      case "append":
         return { code, applied: "partly" };
       case "link":
       case "makeDir":

@@ -38,6 +38,8 @@ export interface Reply {
   readonly headers?: Record<string, string>;
   /** Body of the answer. */
   readonly body?: string;
+  /** Whether the body comes in two parts, one after the other. @default false */
+  readonly inParts?: boolean;
   /** Ms until the answer, or the failure. @default 0 */
   readonly delayMs?: number;
   /**
@@ -156,11 +158,13 @@ export class SimNetwork {
       throw new TypeError("error sending request: connection reset by peer");
     }
     taken.answered = true;
-    const { status = 200, headers = {}, body = "" } = reply;
+    const { status = 200, headers = {}, body = "", inParts = false } = reply;
     const content = WITHOUT_BODY.has(status)
       ? null
       : fails === "hang body"
       ? hanging(body, signal)
+      : inParts
+      ? ReadableStream.from(partsOf(body))
       : body;
     return new Response(content, { status, headers });
   }
@@ -201,6 +205,11 @@ function textOf(body: BodyInit | null | undefined): string {
     return new TextDecoder().decode(body);
   }
   throw new TypeError("Cannot simulate a request: its body is neither text nor bytes");
+}
+
+function partsOf(body: string): Uint8Array[] {
+  const bytes = new TextEncoder().encode(body);
+  return [bytes.subarray(0, 5), bytes.subarray(5)];
 }
 
 /** A body that begins and never ends, until aborted. */

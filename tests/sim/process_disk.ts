@@ -49,15 +49,15 @@ export interface Fault {
   /** The POSIX name of the error. */
   readonly code: string;
   /**
-   * Whether its effect is made first: a lost reply. `"partly"`: a `create` leaves half the bytes,
-   * any other verb nothing. @default false
+   * Whether its effect is made first: a lost reply. `"partly"`: a `create` or `append` leaves half
+   * its bytes, any other verb nothing. @default false
    */
   readonly applied?: boolean | "partly";
 }
 
 /**
- * Before a verb's effect, after it (also when it failed), or within `create`: the name made, half
- * the bytes there, all there but not synced.
+ * Before a verb's effect, after it (also when it failed), or within `create` and `append`: the name
+ * made, half the bytes there, all there but not synced.
  */
 export type Phase = "before" | "named" | "half" | "unsynced" | "after";
 
@@ -163,6 +163,18 @@ export class ProcessDisk implements Disk {
       if (!options.durable) return;
       step("unsynced");
       disk.sync(ino);
+    });
+  }
+
+  append(path: string, bytes: Uint8Array): Awaitable<void> {
+    const { disk } = this.#world;
+    const copy = bytes.slice();
+    return this.#change("append", path, undefined, (step, fault) => {
+      const half = copy.length >> 1;
+      disk.append(this.#at(path), copy.subarray(0, half));
+      if (fault?.applied === "partly") return;
+      step("half");
+      disk.append(this.#at(path), copy.subarray(half));
     });
   }
 
@@ -335,7 +347,7 @@ export class ProcessDisk implements Disk {
       const fault = this.#world.faultOf(call);
       if (!this.#process.alive) throw DEAD;
       const isApplied = fault === undefined || fault.applied === true ||
-        fault.applied === "partly" && call.verb === "create";
+        fault.applied === "partly" && (call.verb === "create" || call.verb === "append");
       let result: T | undefined;
       try {
         if (isApplied) result = effect(step, fault);

@@ -139,11 +139,13 @@ const dropping: Scenario = {
 };
 
 const delivering: Scenario = {
-  name: "events delivered: a POST, a GET with its response, a name that can't be an id",
+  name:
+    "events delivered: a POST, GETs with a short and a long response, a name that can't be an id",
   prepare(stage) {
     stage.plantQueue();
     stage.plant("new/post.json", eventText("post", "ok"));
     stage.plant("new/get", eventText("get", "keeps"));
+    stage.plant("new/long", eventText("long", "keeps"));
     stage.plant("new/what a name", eventText("odd", "ok"));
   },
   async run(stage) {

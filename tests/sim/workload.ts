@@ -60,7 +60,10 @@ export type Manner =
   | "slow"
   /** Takes it and never answers the first time, then 200. */
   | "hangs"
-  /** Answers a GET with a body that is to be kept. */
+  /**
+   * Answers a GET with a body that is to be kept; it comes in parts if the marker begins with
+   * `long`.
+   */
   | "keeps"
   /** 503 for the first 5 s of a world, then 200. */
   | "naps"
@@ -95,7 +98,7 @@ export function replyOf(request: Pick<SimRequest, "url" | "nth" | "body" | "atMs
     case "busy":
       return atMs < 1_000 ? { status: 429, headers: { "Retry-After": "90" } } : {};
     case "keeps":
-      return { body: responseOf(pathname.slice(1)) };
+      return { body: responseOf(pathname.slice(1)), inParts: pathname.startsWith("/long") };
     case "merges":
       return markersOf(request).includes("poison") ? { status: 400 } : { delayMs: 1_000 };
     default:
@@ -684,9 +687,10 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
   const { world, ledger } = stage;
   const { before = NOTHING, model, maxAttempts = Infinity } = circumstances;
   const files = world.disk.image().files();
-  const after = ledger.note(world, before);
   const found = [...stage.referee.violations];
   const dead = new Set<string>();
+  const after = ledger.note(world, before);
+  const mayHave = (marker: string) => maxAttempts + (after.takeovers[marker] ?? 0);
   for (const [path, text] of Object.entries(files)) {
     if (path.endsWith("/")) continue;
     const { folder, name } = placeOf(path);
@@ -700,7 +704,12 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
       found.push(`left after the sweep: ${path}`);
     } else if (folder === "res" && name.endsWith(".meta")) {
       if (!isJson(text)) found.push(`torn: ${path}`);
-      if (!(path.slice(0, -".meta".length) in files)) found.push(`a .meta without body: ${path}`);
+      const body = files[path.slice(0, -".meta".length)];
+      const marker = markerIn(text);
+      if (body === undefined) found.push(`a .meta without body: ${path}`);
+      else if (marker && body !== responseOf(marker)) {
+        found.push(`a .meta, and half a body: ${path}`);
+      }
     } else if (folder === "doa" && name.endsWith(".why")) {
       if (!(path.slice(0, -".why".length) in files)) found.push(`a reason without letter: ${path}`);
     } else if (folder === "doa") {
@@ -712,11 +721,7 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
       if (!ledger.isOffered(text, model)) {
         found.push(`a dead letter is not what was enqueued: ${path}`);
       }
-      // an attempt that was taken over stays counted, whether it was sent or not
-      const takenOver = after.takeovers[marker ?? ""] ?? 0;
-      if (parseName(name).attempt > maxAttempts + takenOver) {
-        found.push(`too many attempts: ${path}`);
-      }
+      if (parseName(name).attempt > mayHave(marker ?? "")) found.push(`too many attempts: ${path}`);
     }
   }
   const promised = model === "power"
@@ -733,7 +738,7 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
   }
   if (model !== "power") {
     for (const [marker, sent] of Object.entries(after.sent)) {
-      if (sent > maxAttempts + (after.takeovers[marker] ?? 0)) {
+      if (sent > mayHave(marker)) {
         found.push(`sent ${sent} times, ${maxAttempts} are allowed: ${marker}`);
       }
     }

@@ -207,14 +207,12 @@ class MaildirBench implements Bench {
   }
 
   async #answers(): Promise<Kept[]> {
-    const paths = await this.#namesIn("res");
-    return await Promise.all(
-      paths.filter((path) => !path.endsWith(".meta")).map(async (path) => ({
-        id: path.split("/").at(-1)!.split("+")[0]!,
-        text: await this.#read(path),
-        meta: JSON.parse(await this.#read(`${path}.meta`)),
-      })),
-    );
+    const metas = (await this.#namesIn("res")).filter((path) => path.endsWith(".meta"));
+    return await Promise.all(metas.map(async (path) => ({
+      id: path.split("/").at(-1)!.split("+")[0]!,
+      text: await this.#read(path.slice(0, -".meta".length)),
+      meta: JSON.parse(await this.#read(path)),
+    })));
   }
 
   /** The paths of all files below a folder but dot files, sorted. */

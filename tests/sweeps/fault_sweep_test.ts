@@ -33,6 +33,7 @@ const EVENTS: readonly (readonly [name: string, manner: Manner])[] = [
   ["flaky", "flaky"],
   ["refused", "refuses"],
   ["kept", "keeps"],
+  ["long", "keeps"],
 ];
 
 /**
@@ -65,7 +66,7 @@ Deno.test("on a full disk all that can be claimed is delivered, and the rest onc
     for (const [name, manner] of EVENTS) stage.plant(`new/${name}.json`, eventText(name, manner));
     const delivered = await throughTrouble(diskFull({ renames }), stage);
     if (renames === Infinity) {
-      assertEquals(delivered, ["flaky", "kept", "ok-1", "ok-2", "ok-3"]);
+      assertEquals(delivered, ["flaky", "kept", "long", "ok-1", "ok-2", "ok-3"]);
     }
     const found = judge(stage, { reasonRefused: true, responseRefused: true });
     assertEquals([renames, found], [renames, []]);

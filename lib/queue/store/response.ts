@@ -1,6 +1,6 @@
 /**
- * The answer to a GET on its way into `res/`: the body first, then its `.meta`, which says that the
- * body is whole.
+ * The answer to a GET on its way into `res/`: the body as it comes, then its `.meta`, which says
+ * that the body is whole.
  *
  * @module
  */
@@ -12,7 +12,11 @@ import type { Claim, Queue } from "../queue.ts";
 export class ResponseFile implements AnswerWriter {
   readonly #queue: Queue;
   readonly #claim: Claim;
-  readonly #chunks: Uint8Array[] = [];
+  /** The last part, while it may be the only one: that is written in one go with its fsync. */
+  #part: Uint8Array | undefined;
+  #isBegun = false;
+  /** The write under way, which a time limit doesn't wait for. */
+  #adding: Promise<void> | undefined;
 
   /** Nothing is written yet. */
   constructor(queue: Queue, claim: Claim) {
@@ -20,22 +24,30 @@ export class ResponseFile implements AnswerWriter {
     this.#claim = claim;
   }
 
-  write(bytes: Uint8Array): void {
-    this.#chunks.push(bytes);
+  async write(bytes: Uint8Array): Promise<void> {
+    const part = this.#part;
+    this.#part = bytes;
+    if (part) await this.#add(part);
+  }
+
+  #add(part: Uint8Array): Promise<void> {
+    const isFirst = !this.#isBegun;
+    this.#isBegun = true;
+    return this.#adding = this.#queue.addToResponse(this.#claim, part, isFirst);
   }
 
   async finish(meta: Readonly<Record<string, unknown>>): Promise<void> {
-    const body = new Uint8Array(this.#chunks.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      body.set(chunk, at);
-      at += chunk.length;
-    }
-    await this.#queue.storeResponse(this.#claim, { body, meta });
+    const part = this.#part ?? new Uint8Array();
+    this.#part = undefined;
+    if (!this.#isBegun) return await this.#queue.storeResponse(this.#claim, { body: part, meta });
+    await this.#add(part);
+    await this.#queue.finishResponse(this.#claim, meta);
   }
 
-  discard(): Promise<void> {
-    this.#chunks.length = 0;
-    return Promise.resolve();
+  async discard(): Promise<void> {
+    this.#part = undefined;
+    if (!this.#isBegun) return;
+    await this.#adding?.catch(() => {});
+    await this.#queue.dropResponse(this.#claim);
   }
 }
