@@ -39,8 +39,8 @@ function statOf(info: Deno.FileInfo): Stat {
   return {
     kind: kindOf(info),
     size: info.size,
-    mtimeMs: info.mtime?.getTime() ?? 0,
-    ctimeMs: info.ctime?.getTime() ?? 0,
+    mtimeMs: info.mtime?.getTime() || 0, // a time beyond the calendar is NaN
+    ctimeMs: info.ctime?.getTime() || 0,
     ino: info.ino ?? 0,
     dev: info.dev,
     nlink: info.nlink ?? 1,
@@ -76,8 +76,8 @@ function statOfNode(stats: NodeStats): Stat {
   return {
     kind: stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other",
     size,
-    mtimeMs: Math.floor(mtimeMs),
-    ctimeMs: Math.floor(ctimeMs),
+    mtimeMs: Math.floor(mtimeMs) || 0, // a time beyond the calendar is NaN
+    ctimeMs: Math.floor(ctimeMs) || 0,
     ino,
     dev,
     nlink,
@@ -376,6 +376,22 @@ function append(path: string, bytes: Uint8Array): void {
   });
 }
 
+function chown(path: string, uid: number, gid: number): void {
+  const seen = lstat(path);
+  if (seen.kind === "symlink") throw refusal("ELOOP", `chown '${path}'`);
+  const { openSync, fstatSync, fchownSync, closeSync, constants } = node();
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = openSync(path, O_RDONLY | O_NOFOLLOW! | O_NONBLOCK!);
+  try {
+    const stat = statOfNode(fstatSync(file));
+    if (!isSame(seen, stat)) throw refusal("ELOOP", `'${path}' was exchanged`);
+    if (stat.kind !== "directory" && stat.nlink > 1) throw refusal("EMLINK", `chown '${path}'`);
+    fchownSync(file, uid, gid);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** The lock, when what is open is what was seen, and nobody has it. */
 function lockIf(isOurs: boolean, file: Deno.FsFile, path: string, isSeen: boolean) {
   if (!isOurs || !isSeen) file.close();
@@ -424,6 +440,7 @@ export const blockingDisk: Disk = {
   removeDir,
   touch,
   chmod,
+  chown,
   syncDir,
   syncFile,
   tryLock(path) {
@@ -495,6 +512,7 @@ export const asyncDisk: Disk = {
   },
   touch: (path, ms) => node().promises.lutimes(path, new Date(ms), new Date(ms)),
   chmod: async (path, mode) => await Promise.resolve(chmod(path, mode)),
+  chown: async (path, uid, gid) => await Promise.resolve(chown(path, uid, gid)),
   async syncDir(path) {
     if (isShared(asFolder(path, statOf(await Deno.lstat(path))))) return syncShared(path);
     await closingLater(Deno.open(path), (dir) => dir.sync());

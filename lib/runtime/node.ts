@@ -13,6 +13,7 @@ import {
   constants,
   type Dirent,
   fchmodSync,
+  fchownSync,
   fstatSync,
   fsyncSync,
   linkSync,
@@ -51,12 +52,20 @@ function kindOf(entry: Stats | Dirent): Kind {
   return entry.isFile() ? "file" : entry.isDirectory() ? "directory" : "other";
 }
 
+/** The furthest time that a calendar has, Unix ms. */
+const LAST_MS = 8.64e15;
+
+/** Whole ms; 0 for a time beyond the calendar. */
+function timeOf(ms: number): number {
+  return Math.abs(ms) <= LAST_MS ? Math.floor(ms) : 0;
+}
+
 function statOf(stats: Stats): Stat {
   return {
     kind: kindOf(stats),
     size: stats.size,
-    mtimeMs: Math.floor(stats.mtimeMs),
-    ctimeMs: Math.floor(stats.ctimeMs),
+    mtimeMs: timeOf(stats.mtimeMs),
+    ctimeMs: timeOf(stats.ctimeMs),
     ino: stats.ino,
     dev: stats.dev,
     nlink: stats.nlink,
@@ -164,6 +173,14 @@ export const nodeDisk: Disk = {
     lutimesSync(path, seconds, seconds);
   },
   chmod: (path, mode) => usingFolder(path, (folder) => fchmodSync(folder, mode)),
+  chown(path, uid, gid) {
+    using(path, READING, 0, (file) => {
+      const stats = fstatSync(file);
+      const isAlone = stats.isDirectory() || stats.nlink === 1;
+      if (!isAlone) throw codedError("EMLINK", `chown '${path}'`);
+      fchownSync(file, uid, gid);
+    });
+  },
   syncDir: (path) => usingFolder(path, (folder) => fsyncSync(folder)),
   syncFile(path) {
     mustBeFile(path);

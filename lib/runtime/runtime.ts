@@ -32,7 +32,7 @@ export interface Stat {
   readonly kind: Kind;
   /** Size in bytes. */
   readonly size: number;
-  /** Last modification, Unix ms. */
+  /** Last modification, Unix ms; 0 for a time that no calendar has. */
   readonly mtimeMs: number;
   /** Last change of name, link count or mode, Unix ms. */
   readonly ctimeMs: number;
@@ -149,6 +149,12 @@ export interface Disk {
   touch(path: string, mtimeMs: number): Awaitable<void>;
   /** Set a folder's permission bits (`ENOTDIR` if it is anything else, a symlink as well). */
   chmod(path: string, mode: number): Awaitable<void>;
+  /**
+   * Give what was just made an owner and a group (`EPERM` for who may not). Never follows a symlink
+   * (`ELOOP`), and leaves a file alone that has several names (`EMLINK`): others who may write into
+   * its folder could have put any file in its place.
+   */
+  chown(path: string, uid: number, gid: number): Awaitable<void>;
   /** Put the names in a folder on stable storage (`ENOTDIR` if it is anything else). */
   syncDir(path: string): Awaitable<void>;
   /**

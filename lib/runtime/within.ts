@@ -159,6 +159,7 @@ export function guarded(disk: Disk, root: string): Disk {
     removeDir: (path) => before([path], () => disk.removeDir(path)),
     touch: (path, mtimeMs) => before([path], () => disk.touch(path, mtimeMs)),
     chmod: (path, mode) => before([path], () => disk.chmod(path, mode)),
+    chown: (path, uid, gid) => before([path], () => disk.chown(path, uid, gid)),
     syncDir: (path) => before([path], () => disk.syncDir(path)),
     syncFile: (path) => before([path], () => disk.syncFile(path)),
     tryLock: (path) => around([path], () => disk.tryLock(path), (lock) => lock?.release()),

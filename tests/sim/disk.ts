@@ -269,6 +269,16 @@ export class SimDisk {
     this.#changed();
   }
 
+  /** As `chown` by somebody who may give away nothing. */
+  chown(path: string, uid: number, gid: number, nowMs: number): void {
+    const stat = this.stat(path);
+    if (stat.kind === "symlink") throw new PosixError("ELOOP", path);
+    if (stat.kind !== "directory" && stat.nlink > 1) throw new PosixError("EMLINK", path);
+    if (uid !== stat.uid || gid !== stat.gid) throw new PosixError("EPERM", path);
+    this.#tree.own(stat.ino).ctimeMs = nowMs;
+    this.#changed();
+  }
+
   /** Take the lock of a file, among those who share `scope`; false when it is held. */
   lock(ino: number, scope: string, holder: unknown): boolean {
     const key = `${scope}/${ino}`;

@@ -17,6 +17,7 @@ export const CHANGING: ReadonlySet<Verb> = new Set<Verb>([
   "removeDir",
   "touch",
   "chmod",
+  "chown",
 ]);
 
 /**

@@ -223,6 +223,12 @@ export class ProcessDisk implements Disk {
     return this.#change("chmod", path, undefined, act);
   }
 
+  chown(path: string, uid: number, gid: number): Awaitable<void> {
+    const { disk } = this.#world;
+    const act = () => disk.chown(this.#at(path), uid, gid, this.#now());
+    return this.#change("chown", path, undefined, act);
+  }
+
   syncDir(path: string): Awaitable<void> {
     return this.#verb("syncDir", path, () => this.#world.disk.syncDir(this.#at(path)));
   }
