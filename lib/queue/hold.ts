@@ -11,6 +11,7 @@
 import { addressProblem } from "../event/address.ts";
 import { destinationFolder, destinationLabel } from "../event/destination.ts";
 import { createFile } from "./layout.ts";
+import { handOver } from "./ownership.ts";
 import { ensureFolder, isMissing } from "./place.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import type { Queue } from "./queue.ts";
@@ -131,6 +132,12 @@ export async function hold(queue: Queue, destination: string): Promise<HoldChang
   return { destination: folder, changed };
 }
 
+/** Whoever has made the folder, the consumer must be able to look into it. */
+async function handOverFolder(queue: Queue, folder: string): Promise<void> {
+  const { modes: { owner }, runtime: { disk } } = queue.place;
+  if (owner) await run(handOver(disk, queue.path("defer", folder), owner));
+}
+
 /** @returns `false` when the file was there. */
 async function putFile(queue: Queue, folder: string): Promise<boolean> {
   const { disk } = queue.place.runtime;
@@ -138,6 +145,7 @@ async function putFile(queue: Queue, folder: string): Promise<boolean> {
   for (let tries = 0;; tries++) {
     await ensureFolder(queue.place, `defer/${folder}`);
     try {
+      await handOverFolder(queue, folder);
       await run(createFile(disk, path, new Uint8Array(), queue.place.modes, true));
       return true;
     } catch (error) {
@@ -169,6 +177,7 @@ export async function resume(queue: Queue, destination: string): Promise<HoldCha
     changed = false;
   }
   try {
+    await handOverFolder(queue, folder);
     await disk.syncDir(`${queue.place.base}/defer/${folder}`);
   } catch (error) {
     if (!isMissing(error)) throw error;

@@ -5,6 +5,7 @@
  */
 
 import { type DirEntry, type Disk, errorCode, type Kind } from "../runtime/runtime.ts";
+import { handOverMade, ownerOf, type Ownership } from "./ownership.ts";
 import { step, type Steps } from "./steps.ts";
 
 /** The six folders; all but `defer` are the original's. */
@@ -12,7 +13,7 @@ export const FOLDERS = ["tmp", "new", "cur", "defer", "doa", "res"] as const;
 
 const ORIGINAL_FOLDERS = FOLDERS.filter((name) => name !== "defer");
 
-/** Permission bits of folders and files. */
+/** Permission bits of folders and files, and whose they are. */
 export interface Modes {
   /** Of the base directory, if it is made. */
   readonly base: number;
@@ -30,6 +31,8 @@ export interface Modes {
   readonly exact: boolean;
   /** Whether producers may add events, but neither see nor remove what is there. */
   readonly isDrop: boolean;
+  /** Who must be able to use them; nobody else than who has just made the queue, when missing. */
+  readonly owner?: Ownership;
 }
 
 const PRIVATE: Modes = {
@@ -225,7 +228,11 @@ export function* openLayout(disk: Disk, base: string, options: OpenOptions): Ste
     }
   }
   const entrance = folders.has("new") ? (yield* step(disk.lstat(`${base}/new`))).mode : undefined;
-  const modes = modesOf(options.group, entrance);
+  const bits = modesOf(options.group, entrance);
+  const [ofAll = "."] = folders.has("new") ? ["new"] : folders;
+  const isShared = bits.exact && !bits.isDrop;
+  const owner = found && (yield* ownerOf(disk, `${base}/${ofAll}`, isShared));
+  const modes: Modes = owner ? { ...bits, owner } : bits;
   if (!found) yield* makeBase(disk, base, modes.base, modes);
   if (options.create) {
     let made = 0;
@@ -271,8 +278,8 @@ function* entriesIfThere(disk: Disk, folder: string): Steps<readonly DirEntry[]>
 }
 
 /**
- * Make a folder with the queue's bits, given by its path below the base directory; false when it
- * was there.
+ * Make a folder with the queue's bits and owner, given by its path below the base directory; false
+ * when it was there.
  */
 export function* makeFolder(
   disk: Disk,
@@ -280,33 +287,36 @@ export function* makeFolder(
   folder: string,
   modes: Modes,
 ): Steps<boolean> {
+  const path = `${base}/${folder}`;
   try {
-    yield* step(disk.makeDir(`${base}/${folder}`, modeOf(folder, modes), modes.exact));
+    yield* step(disk.makeDir(path, modeOf(folder, modes), modes.exact));
   } catch (error) {
     if (errorCode(error) === "EEXIST") return false;
     throw error;
   }
+  if (modes.owner) yield* handOverMade(disk, path, modes.owner, () => disk.removeDir(path));
   return true;
 }
 
-/** Make an event's file with the queue's bits, on stable storage on return if durable. */
+/** Make an event's file with the queue's bits and owner, on stable storage on return if durable. */
 export function* createEvent(
   disk: Disk,
   path: string,
   bytes: Uint8Array,
-  { event, exact }: Modes,
+  modes: Modes,
   durable: boolean,
 ): Steps<void> {
-  yield* step(disk.create(path, bytes, { mode: event, exact, durable }));
+  yield* createFile(disk, path, bytes, { ...modes, file: modes.event }, durable);
 }
 
-/** Make any other file with the queue's bits, on stable storage on return if durable. */
+/** Make any other file with the queue's bits and owner, on stable storage on return if durable. */
 export function* createFile(
   disk: Disk,
   path: string,
   bytes: Uint8Array,
-  { file, exact }: Modes,
+  { file, exact, owner }: Modes,
   durable: boolean,
 ): Steps<void> {
   yield* step(disk.create(path, bytes, { mode: file, exact, durable }));
+  if (owner) yield* handOverMade(disk, path, owner, () => disk.remove(path));
 }
