@@ -14,7 +14,7 @@
 import { errorCode } from "../runtime/runtime.ts";
 import { createEvent, FOLDERS, makeFolder } from "./layout.ts";
 import { isChoosableId } from "./name.ts";
-import { isMissing, type Place } from "./place.ts";
+import { confirmPlace, isMissing, type Place } from "./place.ts";
 import { step, type Steps } from "./steps.ts";
 import { uuidv7 } from "./uuid.ts";
 
@@ -84,6 +84,7 @@ function draft(place: Place, id: string | undefined): Draft {
 /** Make the six folders where they are missing; one that is there is left as it is. */
 function* makeFolders(place: Place): Steps<void> {
   const { disk } = place.runtime;
+  yield* confirmPlace(place);
   for (const folder of FOLDERS) {
     yield* makeFolder(disk, place.base, folder, place.modes);
   }

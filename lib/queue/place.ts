@@ -2,12 +2,24 @@
  * A place is an opened queue directory: its path, its permission bits, and the disk it is on. What
  * every transition shares.
  *
+ * The directory may be moved or unmounted while somebody works on it, and an empty one may be left
+ * where it was. So nothing is made in it, no folder is taken for empty and no claim for lost because
+ * something is missing, before {@linkcode confirmPlace} has said that it is still there.
+ *
  * @module
  */
 
-import { errorCode, type Runtime } from "../runtime/runtime.ts";
+import { type Disk, errorCode, type Runtime } from "../runtime/runtime.ts";
 import { FOLDERS, makeFolder, type Modes } from "./layout.ts";
-import { run } from "./steps.ts";
+import { run, step, type Steps } from "./steps.ts";
+
+/** What tells a directory from others. */
+export interface Identity {
+  /** Its device. */
+  readonly dev: number;
+  /** Its number there. */
+  readonly ino: number;
+}
 
 /** An opened queue directory. */
 export interface Place {
@@ -17,6 +29,47 @@ export interface Place {
   readonly modes: Modes;
   /** The world. */
   readonly runtime: Runtime;
+  /** What the base directory was when it was opened. */
+  readonly identity: Identity;
+  /** A path below it that only this process makes there, while it consumes. */
+  readonly witness: string;
+}
+
+/** The base directory is not where it was. */
+export class MisplacedError extends Error {
+  /** The class, for `catch`. */
+  override readonly name = "MisplacedError";
+  /** What every disk says of what is not there. */
+  readonly code = "ENOENT";
+}
+
+/** What tells a base directory from others, where it is a symlink that of a folder in it. */
+export function* identityOf(disk: Disk, base: string): Steps<Identity> {
+  const { kind, dev, ino } = yield* step(disk.lstat(base));
+  return kind === "symlink" ? yield* step(disk.lstat(`${base}/new`)) : { dev, ino };
+}
+
+/**
+ * See whether the base directory is where it was.
+ *
+ * @throws {MisplacedError} If it was moved, unmounted or replaced.
+ * @throws The disk's error.
+ */
+export function* confirmPlace({ base, runtime, identity, witness }: Place): Steps<void> {
+  const { disk } = runtime;
+  try {
+    const { dev, ino } = yield* identityOf(disk, base);
+    if (dev === identity.dev && ino === identity.ino) return;
+    // There are file systems that number their files anew now and then.
+    yield* step(disk.lstat(`${base}/${witness}`));
+  } catch (cause) {
+    const code = errorCode(cause);
+    if (code !== "ENOENT" && code !== "ENOTDIR") throw cause;
+    throw new MisplacedError(
+      `the base directory is not where it was: ${base} was moved, unmounted or replaced`,
+      { cause },
+    );
+  }
 }
 
 /** Whether a disk error means "not there". */
@@ -33,8 +86,12 @@ export function isDiskFull(error: unknown): boolean {
 /**
  * Make a folder of the queue, given by its path below the base directory, and those above it.
  * Existing ones are left as they are.
+ *
+ * @throws {MisplacedError} If the base directory isn't there any more.
+ * @throws The disk's error.
  */
 export async function ensureFolder(place: Place, folder: string): Promise<void> {
+  await run(confirmPlace(place));
   const parts = folder.split("/");
   for (let depth = 1; depth <= parts.length; depth++) {
     const below = parts.slice(0, depth).join("/");
@@ -58,6 +115,7 @@ export async function holds(place: Place, folder: string, name: string): Promise
     }
   } catch (error) {
     if (!isMissing(error)) throw error;
+    await run(confirmPlace(place));
   }
   return false;
 }

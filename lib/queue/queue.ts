@@ -78,7 +78,15 @@ import {
   replacementId,
   takeoverSuffix,
 } from "./name.ts";
-import { ensureFolder, ensureFolders, holds, isMissing, type Place } from "./place.ts";
+import {
+  confirmPlace,
+  ensureFolder,
+  ensureFolders,
+  holds,
+  identityOf,
+  isMissing,
+  type Place,
+} from "./place.ts";
 import { run, runSync, type Steps } from "./steps.ts";
 
 /** A claimed event. Its `name` is the fencing token. */
@@ -210,14 +218,18 @@ export class Queue {
   #claims = 0;
   #destinations: Set<string> | undefined;
 
-  private constructor(place: Place, host: string, ownerName: string | undefined) {
+  private constructor(
+    place: Omit<Place, "witness">,
+    host: string,
+    ownerName: string | undefined,
+  ) {
     const { pid, random } = place.runtime;
     const word = () => Math.floor(random() * 36 ** 4).toString(36).padStart(4, "0");
-    this.place = place;
     this.host = host;
     this.ownerName = ownerName;
     const own = `${word()}${word()}`;
     this.owner = `${this.host}-${pid}-${own}`;
+    this.place = { ...place, witness: `cur/.${this.owner}` };
     this.#buckets = new Buckets(own);
   }
 
@@ -249,7 +261,8 @@ export class Queue {
     }
     const disk = within(runtime.disk, base);
     const modes = yield* openLayout(disk, base, options);
-    const place = { base, runtime: { ...runtime, disk }, modes };
+    const identity = yield* identityOf(disk, base);
+    const place = { base, runtime: { ...runtime, disk }, modes, identity };
     return new Queue(place, yield* hostOf(base, place.runtime, ownerName), ownerName);
   }
 
@@ -408,10 +421,12 @@ export class Queue {
    *
    * @returns The claim under its new name, or `undefined` when the lease was lost.
    */
-  renew(claim: Claim, leaseMs: number): Promise<Claim | undefined> {
+  async renew(claim: Claim, leaseMs: number): Promise<Claim | undefined> {
     const leaseEndMs = this.place.runtime.clock.now() + leaseMs;
     const renewed = this.#freshClaim({ ...claim, leaseEndMs });
-    return this.#take("cur", claim.name, renewed);
+    const taken = await this.#take("cur", claim.name, renewed);
+    if (!taken) await run(confirmPlace(this.place));
+    return taken;
   }
 
   /**
@@ -482,13 +497,26 @@ export class Queue {
    * Remove a delivered event.
    *
    * @returns `false` when the lease was lost: another consumer sends it again.
+   * @throws The disk's error; it is not removed yet.
    */
   async complete(claim: Claim): Promise<boolean> {
     try {
       await this.place.runtime.disk.remove(this.path("cur", claim.name));
       return true;
     } catch (error) {
-      if (isMissing(error)) return false;
+      if (!isMissing(error) || !await this.#isLost(claim)) throw error;
+      return false;
+    }
+  }
+
+  /** Of a claim that was not found: whether somebody has it, rather than the directory was away. */
+  async #isLost({ name }: Claim): Promise<boolean> {
+    await run(confirmPlace(this.place));
+    try {
+      await this.place.runtime.disk.lstat(this.path("cur", name));
+      return false;
+    } catch (error) {
+      if (isMissing(error)) return true;
       throw error;
     }
   }

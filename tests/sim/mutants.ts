@@ -355,6 +355,22 @@ export const MUTATIONS: readonly Mutation[] = [
     by: "neighbour",
   },
   {
+    name: "a missing directory taken for a lost lease",
+    file: "queue/queue.ts",
+    from: "if (!isMissing(error) || !await this.#isLost(claim)) throw error;",
+    to: "if (!isMissing(error)) throw error;",
+    scenarios: ["a directory that is unmounted"],
+    by: "run",
+  },
+  {
+    name: "a queue made anew in the place of one that is away",
+    file: "queue/place.ts",
+    from: "if (dev === identity.dev && ino === identity.ino) return;",
+    to: "if (dev > 0) return;",
+    scenarios: ["a directory that is unmounted"],
+    by: "run",
+  },
+  {
     name: "deferred events sent before their time",
     file: "queue/store/listing.ts",
     from: "if (at > nowMs) {",

@@ -581,6 +581,39 @@ const splitting: Scenario = {
   },
 };
 
+const vanishing: Scenario = {
+  name: "a directory that is unmounted while an event is in flight, and mounted again",
+  drains: true,
+  consumer: { pollMs: 5_000 },
+  prepare(stage) {
+    stage.plantQueue();
+    stage.plant("new/a.json", eventText("answered-meanwhile", "slow"));
+  },
+  async run(stage) {
+    const producer = stage.world.process();
+    stage.referee.exempt(producer); // its verbs must not fail: they do anyway
+    const queue = await stage.open({ process: producer });
+    let isOver = false;
+    const consuming = consume(stage, this, "until-empty").finally(() => isOver = true);
+    const away = async () => {
+      await pause(stage, 8 * SECOND_MS);
+      if (isOver) return;
+      stage.unmount();
+      try {
+        await queue.enqueue(stage.offer("refused-meanwhile", "ok"));
+        stage.ledger.acknowledge("refused-meanwhile");
+      } catch (error) {
+        stage.ledger.told.push(error);
+      }
+      await pause(stage, 16 * SECOND_MS);
+      if (isOver) return;
+      stage.mount();
+      await stage.drop("b.json", eventText("later", "ok"));
+    };
+    await Promise.all([consuming, away()]);
+  },
+};
+
 /** All of them. */
 export const SCENARIOS: readonly Scenario[] = [
   firstEvent,
@@ -604,6 +637,7 @@ export const SCENARIOS: readonly Scenario[] = [
   sharing,
   twice,
   mending,
+  vanishing,
   parking,
   throttling,
   holding,

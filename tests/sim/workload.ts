@@ -40,6 +40,9 @@ export const PRODUCT: Product = { Queue, Consumer, Maildir, requeue, sweep };
 /** The queue's directory in every world. */
 export const BASE = "/q";
 
+/** Where it is while it isn't there. */
+const AWAY = "/away";
+
 /** Past this, what a crash left over may be swept. */
 const PAST_SWEEP_MS = 37 * 60 * 60_000;
 
@@ -554,6 +557,23 @@ export class Stage {
     return this.product.Queue.open(BASE, actor.runtime, rest);
   }
 
+  /** Somebody unmounts the queue: where it was there is an empty folder. */
+  unmount(): void {
+    const { disk, nowMs } = this.world;
+    disk.rename(BASE, AWAY, nowMs);
+    disk.makeDir(BASE, 0o755, nowMs);
+  }
+
+  /** Somebody mounts it again, if it isn't; into that folder nobody may have put anything. */
+  mount(): void {
+    const { disk, nowMs } = this.world;
+    if (!disk.slice("/", -1, Infinity).entries.some(({ name }) => `/${name}` === AWAY)) return;
+    for (const { name } of disk.slice("/", -1, Infinity).entries) {
+      if (`/${name}` === BASE) disk.removeDir(BASE, nowMs);
+    }
+    disk.rename(AWAY, BASE, nowMs);
+  }
+
   /** Somebody ends all holds. */
   async resumeAll(): Promise<void> {
     const operator = this.world.process({ host: "console" });
@@ -625,6 +645,7 @@ export interface RecoveryOptions {
 export async function recover(stage: Stage, options: RecoveryOptions = {}): Promise<void> {
   const { world } = stage;
   const { host = "edge", pid: first = 900 } = options;
+  stage.mount();
   for (const pid of [first, first + 1]) {
     await world.run(async () => {
       const queue = await stage.open({ create: true, process: world.process({ host, pid }) });
@@ -703,6 +724,11 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
     if (!after.answered.includes(marker) && !dead.has(marker)) found.push(`lost: ${marker}`);
   }
   found.push(...judgeRequests(stage, files, circumstances.responseRefused));
+  const lost = ledger.trace.filter(({ type }) => type === "lease-lost").length;
+  const takenOver = Object.values(ledger.takeovers).reduce((sum, count) => sum + count, 0);
+  if (lost > takenOver && !stage.referee.isDiskFaulty) {
+    found.push(`${lost} leases are reported as lost, ${takenOver} claims were taken over`);
+  }
   if (model !== "power") {
     for (const [marker, sent] of Object.entries(after.sent)) {
       if (sent > mayHave(marker)) {

@@ -19,7 +19,9 @@ import type {
 } from "../../store/store.ts";
 import type { Reporter } from "../../telemetry/reporter.ts";
 import { CLOCK_SKEW_MS } from "../constants.ts";
+import { confirmPlace } from "../place.ts";
 import { type Claim as ClaimedName, type Queue, type Settlement, SHARED_FOLDER } from "../queue.ts";
+import { run } from "../steps.ts";
 import { uuidTimeMs } from "../uuid.ts";
 import { ResponseFile } from "./response.ts";
 
@@ -135,7 +137,7 @@ export class MaildirClaim implements Claim {
   async #unreadable(error: unknown): Promise<Content> {
     const code = errorCode(error);
     if (code === undefined) throw error;
-    if (code === "ENOENT") return { kind: "lost" };
+    if (code === "ENOENT") return await this.#missing();
     if (TOO_MANY_OPEN.has(code)) {
       const reason = `too many files are open: ${code}`;
       return { kind: "crowded", reason, pauseMs: CROWDED_PAUSE_MS };
@@ -145,6 +147,18 @@ export class MaildirClaim implements Claim {
     }
     const reason = `the file must be readable by this program${await this.#owner()}: ${code}`;
     return { kind: "refused", reason };
+  }
+
+  /** Somebody has taken it over, unless the whole directory is away. */
+  async #missing(): Promise<Content> {
+    try {
+      await run(confirmPlace(this.#of.queue.place));
+      return { kind: "lost" };
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === undefined) throw error;
+      return { kind: "deferred", reason: `the file can't be read: ${code}` };
+    }
   }
 
   /** Whose the file is, as far as that can be seen. */

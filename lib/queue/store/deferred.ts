@@ -14,8 +14,9 @@ import type { Candidate, Deferred, StoreLimits } from "../../store/store.ts";
 import type { Reporter } from "../../telemetry/reporter.ts";
 import { bucketTimeMs } from "../buckets.ts";
 import { LONGEST_WAIT_MS } from "../../store/limits.ts";
-import { isMissing } from "../place.ts";
+import { confirmPlace, isMissing } from "../place.ts";
 import { type Queue, SHARED_FOLDER } from "../queue.ts";
+import { run } from "../steps.ts";
 import { Listing } from "./listing.ts";
 import { AFTER_FILE, believedAfterMs, HOLD_FILE, Marks, OPEN_FILE } from "./marks.ts";
 import { type OnOther, strayReport } from "./strays.ts";
@@ -179,9 +180,11 @@ export class DeferredEvents {
    * Look at `defer/` and the destinations' folders, as far as they have changed. What can't be
    * looked at is reported, and the others are looked at all the same.
    *
+   * @throws {MisplacedError} If the base directory isn't where it was.
    * @throws The disk's error, when `defer/` itself can't be listed.
    */
   async refresh(): Promise<void> {
+    await run(confirmPlace(this.#queue.place));
     await this.#refreshRoot();
     for (const folder of [...this.#folders.values()]) await this.#look(folder);
   }
@@ -318,8 +321,9 @@ export class DeferredEvents {
       if (stat.kind !== "directory") return undefined; // somebody put it in the folder's place
       mtimeMs = stat.mtimeMs;
     } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
+      if (!isMissing(error)) throw error;
+      await run(confirmPlace(this.#queue.place));
+      return undefined;
     }
     if (seen && seen.mtimeMs === mtimeMs && monotonicMs < seen.untilMs) return seen;
     return {

@@ -13,7 +13,8 @@ import { type DirEntry, errorCode } from "../../runtime/runtime.ts";
 import type { Candidate } from "../../store/store.ts";
 import { LONGEST_WAIT_MS } from "../../store/limits.ts";
 import { type EventName, parseName } from "../name.ts";
-import { isMissing, type Place } from "../place.ts";
+import { confirmPlace, isMissing, type Place } from "../place.ts";
+import { run } from "../steps.ts";
 import { uuidTimeMs } from "../uuid.ts";
 
 /** Names looked at before the first is claimed. */
@@ -122,6 +123,7 @@ export class Listing {
    *
    * @param most How many at most.
    * @param nowMs Due by when, Unix ms.
+   * @throws {MisplacedError} If the base directory isn't where it was.
    * @throws The disk's error; a folder that isn't there is an empty one.
    */
   async next(
@@ -136,6 +138,7 @@ export class Listing {
         if (!done) entry = value;
       } catch (error) {
         if (!isMissing(error)) throw error;
+        await run(confirmPlace(this.#place));
       }
       if (entry === undefined) {
         this.#ended = true;

@@ -10,6 +10,7 @@
 
 import type { Clock } from "../../runtime/runtime.ts";
 import { DiskFailure } from "../../store/failure.ts";
+import { MisplacedError } from "../place.ts";
 import type { Reporter } from "../../telemetry/reporter.ts";
 
 /** Listing fails for this long: the disk is gone. */
@@ -17,6 +18,12 @@ const PATIENCE_MS = 30_000;
 
 /** What there is no work without; `"all"`: whether anything is left at all. */
 export type Vital = "new" | "cur" | "all";
+
+/** What it means that folders can't be looked at. */
+export function fateOf(error: unknown): string {
+  const again = "looked at again later";
+  return error instanceof MisplacedError ? `${error.message}; ${again}` : again;
+}
 
 /** Remembers since when folders can't be listed. */
 export class ListingBackoff {
@@ -43,15 +50,16 @@ export class ListingBackoff {
    * @throws {DiskFailure} If it has been so for too long.
    */
   notListed(error: unknown, folder?: Vital): void {
-    this.#reporter.trouble("list", error, "looked at again later");
+    this.#reporter.trouble("list", error, fateOf(error));
     if (folder === undefined) return;
     const nowMs = this.#clock.monotonic();
     const sinceMs = this.#failsSinceMs.get(folder) ?? nowMs;
     this.#failsSinceMs.set(folder, sinceMs);
     if (nowMs - sinceMs >= PATIENCE_MS) {
-      throw new DiskFailure("Cannot consume: the disk has refused to list the queue for 30 s", {
-        cause: error,
-      });
+      const why = error instanceof MisplacedError
+        ? `for 30 s ${error.message}`
+        : "the disk has refused to list the queue for 30 s";
+      throw new DiskFailure(`Cannot consume: ${why}`, { cause: error });
     }
   }
 }

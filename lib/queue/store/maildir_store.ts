@@ -20,15 +20,16 @@ import type {
   World,
 } from "../../store/store.ts";
 import { Reporter } from "../../telemetry/reporter.ts";
-import { isDiskFull } from "../place.ts";
+import { confirmPlace, isDiskFull } from "../place.ts";
 import type { Queue } from "../queue.ts";
 import { isEmpty } from "../status.ts";
+import { run } from "../steps.ts";
 import { sweep } from "../sweep.ts";
 import type { MaildirClaim } from "./claim.ts";
 import { ClaimBackoff } from "./claim_backoff.ts";
 import { Claims } from "./claims.ts";
 import { DeferredEvents, DeferredFolder } from "./deferred.ts";
-import { ListingBackoff } from "./listing_backoff.ts";
+import { fateOf, ListingBackoff } from "./listing_backoff.ts";
 import { acquireOwner, type OwnerFile, releaseOwner } from "./owner.ts";
 import { Poller } from "./poller.ts";
 import { ReadyEvents } from "./ready.ts";
@@ -201,7 +202,11 @@ export class MaildirStore implements Store {
 
   async refresh(): Promise<void> {
     await this.#claims.removeDelivered();
-    await this.#try("list", "looked at again later", () => this.#deferred.refresh());
+    try {
+      await this.#deferred.refresh();
+    } catch (error) {
+      this.#reporter.trouble("list", error, fateOf(error));
+    }
   }
 
   look(destination: string): Promise<Deferred | undefined> {
@@ -243,7 +248,9 @@ export class MaildirStore implements Store {
 
   async left(): Promise<"nothing" | "held" | "more"> {
     const isHeld = (destination: string) => this.#deferred.get(destination)?.isMarkedHeld ?? false;
+    const confirm = () => run(confirmPlace(this.#queue.place));
     try {
+      await confirm();
       // What isn't held first: others may take the last of it between two looks, which doesn't make
       // it held.
       const left = !await isEmpty(this.#queue, (destination) => !isHeld(destination))
@@ -251,6 +258,7 @@ export class MaildirStore implements Store {
         : await isEmpty(this.#queue)
         ? "nothing"
         : "held";
+      await confirm();
       this.#backoff.listed("all");
       return left;
     } catch (error) {

@@ -35,8 +35,9 @@ import {
   TOUCH_EVERY_MS,
   touchOwner,
 } from "./owner.ts";
-import { isMissing } from "../place.ts";
+import { confirmPlace, isMissing } from "../place.ts";
 import type { Queue } from "../queue.ts";
+import { run } from "../steps.ts";
 import { errorCode } from "../../runtime/runtime.ts";
 import type { OnOther } from "./strays.ts";
 
@@ -73,7 +74,14 @@ export class AbandonedClaims {
     this.#touchAtMs = queue.place.runtime.clock.monotonic() + TOUCH_EVERY_MS;
   }
 
+  /**
+   * What may be taken over now.
+   *
+   * @throws {MisplacedError} If the base directory isn't where it was.
+   * @throws The disk's error.
+   */
   async next(): Promise<Candidate[]> {
+    await run(confirmPlace(this.#queue.place));
     await this.#touchIfDue();
     const alive = await this.#findDeadOwners();
     const claimless = new Set(this.#deadOwners.keys());
