@@ -11,7 +11,8 @@
 
 import type { Runtime } from "../../lib/runtime/runtime.ts";
 import { optimizelyMerger } from "../../lib/merge/optimizely.ts";
-import { Arena, QUICK } from "./arena.ts";
+import { NotAQueueError } from "../../lib/queue/layout.ts";
+import { Arena, BASE, QUICK } from "./arena.ts";
 import { randomChoices, seeded } from "./choices.ts";
 import { lostReply } from "./faults.ts";
 import type { Reply, SimRequest } from "./network.ts";
@@ -32,6 +33,9 @@ const STEP_MS = 4 * SECOND_MS;
  * skew between hosts, and Retry-After.
  */
 const BUDGET_MS = 12 * HOUR_MS;
+
+/** Where the queue is while it isn't where it belongs. */
+const AWAY = "/away";
 
 /** Something that happens at a moment. */
 export type Incident =
@@ -62,7 +66,8 @@ export type Incident =
     readonly code: string;
     readonly ms: number;
     readonly oneIn: number;
-  };
+  }
+  | { readonly atMs: number; readonly kind: "away"; readonly ms: number };
 
 /** What happens in a run. */
 export interface Plan {
@@ -108,6 +113,8 @@ export function planOf(seed: number, steps: number): Plan {
     } else if (kind === 7) {
       const ms = pick([HOUR_MS, -HOUR_MS, YEAR_MS, -YEAR_MS, -30 * SECOND_MS]);
       incidents.push({ atMs, kind: "jump", host: below(hosts.length), ms });
+    } else if (kind === 8 && !shared && below(3) === 0) {
+      incidents.push({ atMs, kind: "away", ms: below(40 * SECOND_MS) });
     } else {
       const code = pick(["EIO", "ENOSPC", "EACCES", "EMFILE", shared ? "a lost reply" : "EDQUOT"]);
       incidents.push({ atMs, kind: "fault", code, ms: below(10 * SECOND_MS), oneIn: 1 + below(6) });
@@ -182,6 +189,7 @@ class Stage {
   #window: { code: string; untilMs: number; oneIn: number } | undefined;
   #killIn = new Map<SimProcess, number>();
   #calm = false;
+  #away: Promise<void> | undefined;
 
   constructor(plan: Plan, options: LongRunOptions) {
     this.#plan = plan;
@@ -238,6 +246,7 @@ class Stage {
       if (incident.kind === "enqueue") producing.push(this.#produce(incident.n, incident.many));
       else this.#strike(incident);
     }
+    await this.#away;
     this.#calm = true;
     await Promise.all([...producing, ...supervised]);
   }
@@ -266,6 +275,9 @@ class Stage {
       case "jump":
         world.host(`h${incident.host}`).jump(incident.ms);
         break;
+      case "away":
+        void this.#goAway(incident.ms);
+        break;
       case "fault":
         this.#window = {
           code: incident.code,
@@ -273,6 +285,19 @@ class Stage {
           oneIn: incident.oneIn,
         };
     }
+  }
+
+  /** Somebody moves the queue's directory and, after a while, back. */
+  async #goAway(ms: number): Promise<void> {
+    const { disk, time } = this.arena.world;
+    if (this.#away) return;
+    const move = (from: string, to: string) => disk.rename(from, to, this.arena.world.nowMs);
+    move(BASE, AWAY);
+    this.#away = time.sleep(ms, undefined).then(() => {
+      move(AWAY, BASE);
+      this.#away = undefined;
+    });
+    await this.#away;
   }
 
   #kill(process: SimProcess | undefined): void {
@@ -323,9 +348,7 @@ class Stage {
         state.stop.signal,
       ).then(() => true, (error) => {
         this.#note(`${process.name} ends: ${error}`);
-        if (error instanceof Error && ("code" in error || error.name === "DiskFailure")) {
-          return false;
-        }
+        if (isRefusal(error) || error.name === "DiskFailure") return false;
         throw error;
       });
       const ended = await Promise.race([consuming, this.#death(process)]);
@@ -359,14 +382,19 @@ class Stage {
         await this.arena.enqueue(queue, n + index, { url: `http://d${n % 3}.test/` });
       }
     } catch (error) {
-      if (!(error instanceof Error && "code" in error)) throw error;
-      this.#note(`${process.name} could not enqueue: ${error.message}`);
+      if (!isRefusal(error)) throw error;
+      this.#note(`${process.name} could not enqueue: ${error}`);
     }
   }
 
   #note(line: string): void {
     this.#options.log?.push(line);
   }
+}
+
+/** What the disk refuses, or a directory that isn't there just now. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && ("code" in error || error instanceof NotAQueueError);
 }
 
 function faultOf(code: string, call: Call): Fault | undefined {
