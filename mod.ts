@@ -101,7 +101,7 @@ export type {
 } from "./lib/store/store.ts";
 export type { Counts } from "./lib/telemetry/summary.ts";
 export { hold, type HoldChange, resume } from "./lib/queue/hold.ts";
-export { requeue, type Requeued } from "./lib/queue/requeue.ts";
+export { type RefusedLetter, requeue, type Requeued, RequeueError } from "./lib/queue/requeue.ts";
 export {
   type DestinationStatus,
   type QueueStatus,

@@ -125,9 +125,10 @@ export class Settler {
     const ageMs = this.#ageMs(claim);
     if (ageMs < this.#options.current.maxAgeMs) return false;
     this.#forget(event);
-    const reason = `it has waited for ${
-      Math.round(ageMs / 3_600_000)
-    } h for its destination, which is down: ${why}`;
+    const waited = ageMs === Infinity
+      ? "longer than its dates, which lie in the future, tell"
+      : `for ${Math.round(ageMs / 3_600_000)} h`;
+    const reason = `it has waited ${waited} for its destination, which is down: ${why}`;
     await this.#bury(claim, { outcome: "deferred", reason, destination });
     return true;
   }

@@ -123,7 +123,7 @@ function parseHttpDate(text: string): number {
 export interface GivesUpOptions {
   /** Number of the attempt that was sent and has just failed, from 1. */
   readonly attempt: number;
-  /** Age of the event, ms. */
+  /** Age of the event, ms; `Infinity` when nothing tells. */
   readonly ageMs: number;
   /** Most attempts; off when `undefined`. */
   readonly maxAttempts?: number | undefined;
@@ -143,11 +143,18 @@ export function givesUp(options: GivesUpOptions): string | undefined {
     return `given up after ${attempt} of at most ${maxAttempts} attempts`;
   }
   if (attempt >= ATTEMPTS_BEFORE_AGE_COUNTS && ageMs >= maxAgeMs) {
-    return `given up after ${attempt} attempts at an age of ${formatDuration(ageMs)}, at most ${
+    return `given up after ${attempt} attempts at ${formatAge(ageMs)}, at most ${
       formatDuration(maxAgeMs)
     }`;
   }
   return undefined;
+}
+
+/** Such as `an age of 3d`. */
+function formatAge(ms: number): string {
+  return ms === Infinity
+    ? "an age that its dates, which lie in the future, don't tell"
+    : `an age of ${formatDuration(ms)}`;
 }
 
 /** When one attempt comes, if all before it failed. */

@@ -44,6 +44,8 @@ export interface Tag {
   readonly takeovers: number;
   /** Whether an event that has been taken over was in flight. Of others it can't be told. */
   readonly isBegun: boolean;
+  /** When it was brought back from the dead, Unix ms, when it was. */
+  readonly requeuedMs?: number;
 }
 
 /** What tells a host from others. */
@@ -62,7 +64,7 @@ const MOST_ATTEMPTS = 999_999;
 const STATE = /^(.+)\+(\d{1,6})@(\d{1,15})(?:~([a-z0-9-]{1,80}))?$/s;
 const ORIGINAL =
   /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|SystemTime \{.*\})count([123])$/is;
-const TAG = /^(([a-z0-9-]+)-\d+-[a-z0-9]+)-\d+(?:x(\d+)(s?))?$/;
+const TAG = /^(([a-z0-9-]+)-\d+-[a-z0-9]+)-\d+(?:x(\d+)(s?))?(?:r([0-9a-z]{1,10}))?$/;
 const OWNER = /^\.(([a-z0-9-]+)-\d+-[a-z0-9]+)$/;
 const HOST = /^[a-z0-9-]+-([a-z0-9]{8})([a-z0-9]{8})$/;
 const USABLE_ID = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}$/;
@@ -194,7 +196,13 @@ export function parseTag(tag: string): Tag | undefined {
     host: match[2]!,
     takeovers: Number(match[3] ?? 0),
     isBegun: match[4] === "s",
+    ...(match[5] === undefined ? {} : { requeuedMs: parseInt(match[5], 36) }),
   };
+}
+
+/** The end of a tag of an event that was brought back from the dead then, Unix ms. */
+export function requeueSuffix(requeuedMs: number | undefined): string {
+  return requeuedMs === undefined ? "" : `r${Math.max(0, Math.floor(requeuedMs)).toString(36)}`;
 }
 
 /** Read the name of an owner file in `cur/`; `undefined` when it isn't one. */

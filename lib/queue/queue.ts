@@ -35,7 +35,8 @@
  *     bury       cur/ → doa/              the reason is written first: a crash leaves a reason
  *                                         without a letter, which is swept
  *     release    cur/ → new/              gives the attempt back when nothing was sent
- *     requeue    doa/ → new/              the reason goes last
+ *     requeue    doa/ → new/              the reason goes last; the tag keeps the time, from which
+ *                                         its age counts
  *
  * A consumer may die of an event, so take-overs are counted, but what only waited in the memory of
  * the dead is not to blame. The name of a fresh claim doesn't tell which of them were in flight (a
@@ -76,6 +77,7 @@ import {
   parseName,
   parseTag,
   replacementId,
+  requeueSuffix,
   takeoverSuffix,
 } from "./name.ts";
 import {
@@ -105,6 +107,8 @@ export interface Claim {
   readonly takeovers: number;
   /** Whether its name says that it is in flight, see {@linkcode Queue.begin}. */
   readonly isBegun: boolean;
+  /** When it was brought back from the dead, Unix ms, when it was. */
+  readonly requeuedMs?: number | undefined;
   /** This claim's tag. */
   readonly tag: string;
   /** The producer's name, when it could not be an id. */
@@ -170,7 +174,7 @@ export const SHARED_FOLDER = "others";
 const REFUSED_PAUSE_MS = 1_000;
 
 /** Of a claim that was not taken over. */
-const UNSUSPECTED = { takeovers: 0, isBegun: false } as const;
+const UNSUSPECTED = { takeovers: 0, isBegun: false, requeuedMs: undefined } as const;
 
 const encoder = new TextEncoder();
 
@@ -309,9 +313,10 @@ export class Queue {
   }
 
   /** A tag nobody has made before. */
-  nextTag(claim: Pick<Claim, "takeovers" | "isBegun"> = UNSUSPECTED): string {
+  nextTag(claim: Pick<Claim, "takeovers" | "isBegun" | "requeuedMs"> = UNSUSPECTED): string {
     this.#claims++;
-    return `${this.owner}-${this.#claims}${takeoverSuffix(claim)}`;
+    const suffix = takeoverSuffix(claim) + requeueSuffix(claim.requeuedMs);
+    return `${this.owner}-${this.#claims}${suffix}`;
   }
 
   /**
@@ -378,9 +383,9 @@ export class Queue {
     const { id, extension } = event;
     const leaseEndMs = this.place.runtime.clock.now() + leaseMs;
     const tag = event.tag === undefined ? undefined : parseTag(event.tag);
-    const { takeovers, isBegun } = tag ?? UNSUSPECTED;
+    const { takeovers, isBegun, requeuedMs } = tag ?? UNSUSPECTED;
     const survived = isBegun ? 0 : takeovers;
-    const base = { id, extension, leaseEndMs, isBegun: false };
+    const base = { id, extension, leaseEndMs, isBegun: false, requeuedMs };
     if (folder !== "cur") {
       return this.#freshClaim({ ...base, attempt: event.attempt + 1, takeovers: survived });
     }

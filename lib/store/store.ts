@@ -120,7 +120,10 @@ export interface Claim {
    * whether it was. 0 again once a consumer has begun it and not died.
    */
   readonly takeovers: number;
-  /** When it was put on the queue, Unix ms; known once it has been read. */
+  /**
+   * When it was put on the queue, or back on it, Unix ms; known once it has been read. `-Infinity`
+   * when nothing tells that can be believed: what is dated in the future would never be too old.
+   */
   readonly enqueuedMs: number;
   /** How many bytes {@linkcode Claim.read} would read, at most: 0 for what is at hand. */
   readonly unreadBytes: number;

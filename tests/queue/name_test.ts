@@ -153,6 +153,8 @@ Deno.test("a tag names its owner, its host, its take-overs and whether it is in 
   assertEquals([takeovers, isBegun], [3, true]);
   assertEquals(parseTag("edge7-4242-k3x9p2a1-17x3")?.isBegun, false);
   assertEquals(parseTag("edge7-4242-k3x9p2a1-17s"), undefined);
+  assertEquals(parseTag("edge7-4242-k3x9p2a1-17rmwkp1s00")?.requeuedMs, 1_794_920_041_728);
+  assertEquals(parseTag("edge7-4242-k3x9p2a1-17x3srz")?.requeuedMs, 35);
   assertEquals(parseTag("not-ours"), undefined);
   assertEquals(parseOwnerFile(".edge-7-4242-k3x9p2a1"), {
     owner: "edge-7-4242-k3x9p2a1",

@@ -293,8 +293,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a dead letter's reason removed before it is back",
     file: "queue/requeue.ts",
-    from: "await disk.touch(from, nowMs);",
-    to: "await disk.remove(`${from}.why`); await disk.touch(from, nowMs);",
+    from: 'await renameInto(queue, from, queue.path("new", fresh));',
+    to:
+      'await removeReason(queue, `${from}.why`); await renameInto(queue, from, queue.path("new", fresh));',
     scenarios: ["dead letters"],
     by: "kill",
   },

@@ -34,7 +34,6 @@ const MOVES = [
   // bury, requeue
   "create doa .why",
   "cur → doa",
-  "touch doa",
   "doa → new",
   "remove doa .why",
   // owner files

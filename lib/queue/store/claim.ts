@@ -85,7 +85,10 @@ export class MaildirClaim implements Claim {
   }
 
   get enqueuedMs(): number {
-    return Math.max(this.#stat?.mtimeMs ?? 0, uuidTimeMs(this.id) ?? 0);
+    const { mtimeMs = 0 } = this.#stat ?? {};
+    const latestMs = this.#of.queue.place.runtime.clock.now() + CLOCK_SKEW_MS;
+    const times = [mtimeMs, uuidTimeMs(this.id) ?? 0, this.#claim.requeuedMs ?? 0];
+    return Math.max(-Infinity, ...times.filter((ms) => ms > 0 && ms <= latestMs));
   }
 
   get unreadBytes(): number {
