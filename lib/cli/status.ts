@@ -18,7 +18,10 @@ import { formatCount, formatEstimate } from "./progress.ts";
 function table(rows: readonly (readonly (string | number)[])[]): string {
   const asText = (cell: string | number) => typeof cell === "number" ? formatCount(cell) : cell;
   const isNumeric = rows.at(-1)!.map((cell) => typeof cell === "number");
-  const widths = isNumeric.map((_, at) => Math.max(...rows.map((row) => asText(row[at]!).length)));
+  // one by one: as arguments of a call there may be too many
+  const widest = (at: number) =>
+    rows.reduce((width, row) => Math.max(width, asText(row[at]!).length), 0);
+  const widths = isNumeric.map((_, at) => widest(at));
   return rows.map((row) => {
     const cells = row.map((cell, at) =>
       isNumeric[at] ? asText(cell).padStart(widths[at]!) : asText(cell).padEnd(widths[at]!)

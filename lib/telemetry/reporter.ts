@@ -1,35 +1,49 @@
 /**
  * What a store or a consumer has to say beside the fate of events: what the disk refuses, and what
  * is left alone. Told once, and then counted: a folder of a million symlinks is no reason for a
- * million lines.
+ * million lines, nor is one that can't be looked at once a second.
  *
  * @module
  */
 
 import { type Clock, errorCode } from "../runtime/runtime.ts";
-import type { Trace } from "./trace.ts";
+import { PathMemory } from "./path_memory.ts";
+import type { DiskTrouble, Skipped, Trace } from "./trace.ts";
 
-/** Most paths remembered as told; what comes beyond them is only counted. */
-const MOST_PATHS = 10_000;
+/** Most kinds of trouble remembered. */
+const MOST_KINDS = 10_000;
 
-/** Of one kind of trouble this many are told in a minute; the others are counted. */
+/** Of one kind of trouble this many are told in a minute, each once; the others are counted. */
 const MOST_A_MINUTE = 20;
 const MINUTE_MS = 60_000;
+
+type Report = DiskTrouble | Skipped;
 
 /** How often one kind of trouble was told and counted. */
 interface Count {
   /** Since when, monotonic ms. */
   sinceMs: number;
-  told: number;
+  /** Whom it has befallen since and who was told of. */
+  readonly told: Set<string>;
   /** Not told since. */
   more: number;
+  /** The last of those, and whom it befell. */
+  untold: { readonly report: Report; readonly subject: string } | undefined;
+}
+
+/** What a trouble is about. */
+export interface Subject {
+  /** The event's id. */
+  readonly id?: string;
+  /** A path below the base directory; what it means begins with it. */
+  readonly path?: string;
 }
 
 /** Tells the trace. */
 export class Reporter {
   readonly #trace: Trace;
   readonly #clock: Clock;
-  readonly #paths = new Set<string>();
+  readonly #paths = new PathMemory();
   readonly #counts = new Map<string, Count>();
 
   /** @param trace Where to. */
@@ -41,52 +55,89 @@ export class Reporter {
   /**
    * Report what the disk refused, and what that means.
    *
-   * @param id Of the event it means that for.
    * @throws What isn't a disk's error: a bug.
    */
-  trouble(verb: string, error: unknown, reason: string, id?: string): void {
+  trouble(verb: string, error: unknown, reason: string, about: Subject = {}): void {
     const code = errorCode(error);
     if (code === undefined) throw error;
-    this.refused(verb, code, reason, id);
+    this.refused(verb, code, reason, about);
+  }
+
+  /** As {@linkcode Reporter.trouble}, for an error that nothing expects: nothing ends for it. */
+  unexpected(verb: string, error: unknown, reason: string, about: Subject): void {
+    const { name, message } = error instanceof Error ? error : new Error(String(error));
+    const code = errorCode(error);
+    if (code !== undefined) return this.refused(verb, code, reason, about);
+    this.refused(verb, name, `${reason} (unexpected: ${message})`, about);
   }
 
   /** Report the same of an error of which only the code is known. */
-  refused(verb: string, code: string, reason: string, id?: string): void {
-    const more = this.#count(`${verb} ${code} ${reason}`);
-    if (more === undefined) return;
-    const event = id === undefined ? {} : { id };
-    const times = more === 0 ? {} : { more };
-    this.#trace({ type: "disk-trouble", verb, code, reason, ...event, ...times });
+  refused(verb: string, code: string, reason: string, { id, path }: Subject = {}): void {
+    const report: DiskTrouble = {
+      type: "disk-trouble",
+      verb,
+      code,
+      reason: path === undefined ? reason : `${path} ${reason}`,
+      ...(id === undefined ? {} : { id }),
+    };
+    this.#tell(`${verb} ${code} ${reason}`, id ?? path ?? "", report);
   }
 
   /** Report a path that is left alone, once. */
   skipped(path: string, reason: string): void {
-    if (this.#paths.has(path)) return;
-    if (this.#paths.size < MOST_PATHS) this.#paths.add(path);
-    const more = this.#count(`skipped ${reason}`);
-    if (more === undefined) return;
-    this.#trace({ type: "skipped", path, reason, ...(more === 0 ? {} : { more }) });
+    if (!this.#paths.isNew(path)) return;
+    this.#tell(`skipped ${reason}`, path, { type: "skipped", path, reason });
   }
 
-  /** How many of a kind have gone untold, when it is told now; `undefined` when it is not. */
-  #count(kind: string): number | undefined {
-    const nowMs = this.#clock.monotonic();
-    let count = this.#counts.get(kind);
-    if (!count) {
-      if (this.#counts.size >= MOST_PATHS) this.#counts.clear();
-      this.#counts.set(kind, count = { sinceMs: nowMs, told: 0, more: 0 });
+  /**
+   * Tell of what was only counted, once it was a minute ago.
+   *
+   * @param isLast Whether there is no later.
+   */
+  flush(isLast = false): void {
+    for (const count of this.#counts.values()) {
+      const { untold } = count;
+      if (!untold || !isLast && !this.#isOver(count)) continue;
+      count.more--;
+      this.#emit(count, untold.subject, untold.report);
     }
-    if (nowMs - count.sinceMs >= MINUTE_MS) {
-      count.sinceMs = nowMs;
-      count.told = 0;
-    }
-    if (count.told >= MOST_A_MINUTE) {
+  }
+
+  #tell(kind: string, subject: string, report: Report): void {
+    const count = this.#countOf(kind);
+    this.#isOver(count);
+    if (count.told.has(subject) || count.told.size >= MOST_A_MINUTE) {
       count.more++;
-      return undefined;
+      count.untold = { report, subject };
+      return;
     }
-    count.told++;
+    this.#emit(count, subject, report);
+  }
+
+  #emit(count: Count, subject: string, report: Report): void {
     const { more } = count;
     count.more = 0;
-    return more;
+    count.untold = undefined;
+    count.told.add(subject);
+    this.#trace(more === 0 ? report : { ...report, more });
+  }
+
+  /** Whether a minute is over; then the next begins. */
+  #isOver(count: Count): boolean {
+    const nowMs = this.#clock.monotonic();
+    if (nowMs - count.sinceMs < MINUTE_MS) return false;
+    count.sinceMs = nowMs;
+    count.told.clear();
+    return true;
+  }
+
+  #countOf(kind: string): Count {
+    let count = this.#counts.get(kind);
+    if (!count) {
+      if (this.#counts.size >= MOST_KINDS) this.#counts.clear();
+      count = { sinceMs: this.#clock.monotonic(), told: new Set(), more: 0, untold: undefined };
+      this.#counts.set(kind, count);
+    }
+    return count;
   }
 }

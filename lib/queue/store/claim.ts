@@ -49,6 +49,8 @@ export interface ClaimsOf {
   readonly held: Set<string>;
   /** Delivered, and not removed yet: the disk refused. */
   readonly delivered: Set<MaildirClaim>;
+  /** Under which destination's label an event of one waits. */
+  labelOf(destination: string): string;
   /** Told where an event waits, and until when (Unix ms). */
   added(folder: string, dueMs: number): void;
 }
@@ -227,19 +229,20 @@ export class MaildirClaim implements Claim {
   }
 
   async defer(destination: string | undefined, dueMs: number): Promise<Settled> {
-    const folder = destination ?? SHARED_FOLDER;
-    const settlement = await this.#of.queue.defer(this.#claim, folder, dueMs, true);
+    const label = destination === undefined ? SHARED_FOLDER : this.#of.labelOf(destination);
+    const settlement = await this.#of.queue.defer(this.#claim, label, dueMs, true);
     return this.#settled("defer", settlement, dueMs);
   }
 
   async park(destination: string, pauseMs: number): Promise<Settled> {
     const { queue, limits: { current: { pollMs } } } = this.#of;
+    const label = this.#of.labelOf(destination);
     let dueMs = queue.place.runtime.clock.now();
-    if (await this.#sharesFolder(destination)) {
+    if (await this.#sharesFolder(label)) {
       // Nothing else keeps it from being claimed again at once.
       dueMs += Math.min(Math.max(pauseMs, pollMs), LONGEST_SHARED_PAUSE_MS);
     }
-    const settlement = await queue.defer(this.#claim, destination, dueMs, false);
+    const settlement = await queue.defer(this.#claim, label, dueMs, false);
     return this.#settled("defer", settlement, dueMs);
   }
 
@@ -290,6 +293,6 @@ export class MaildirClaim implements Claim {
   }
 
   #trouble(verb: string, error: unknown, reason: string): void {
-    this.#of.reporter.trouble(verb, error, reason, this.id);
+    this.#of.reporter.trouble(verb, error, reason, { id: this.id });
   }
 }

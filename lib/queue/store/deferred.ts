@@ -30,6 +30,9 @@ const MTIME_TICK_MS = 2_000;
 /** How long an mtime is believed. */
 const TRUST_MS = 60_000;
 
+/** What has been out of sight for this long will stay so until somebody mends it. */
+const HIDDEN_MS = 30_000;
+
 /** What is known of a folder's names since it was listed last. */
 interface Seen {
   /** Its mtime then; `NaN` when it was too fresh to tell. */
@@ -70,8 +73,8 @@ export class DeferredFolder implements Deferred {
   readonly #clock: Clock;
   /** Whether an operator holds it. */
   isMarkedHeld = false;
-  /** Whether it can't be looked at, so that nobody knows. */
-  isOutOfSight = false;
+  /** Since when it can't be looked at, so that nobody knows, monotonic ms. */
+  hiddenSinceMs: number | undefined;
   afterMs = 0;
   isMarkedOpen = false;
   /** Buckets by name. */
@@ -93,6 +96,11 @@ export class DeferredFolder implements Deferred {
 
   get isHeld(): boolean {
     return this.isMarkedHeld || this.isOutOfSight;
+  }
+
+  /** Whether it can't be looked at. */
+  get isOutOfSight(): boolean {
+    return this.hiddenSinceMs !== undefined;
   }
 
   get nextDueMs(): number {
@@ -171,6 +179,18 @@ export class DeferredEvents {
     return folder.nextDueMs <= this.#beforeMs;
   }
 
+  /** Whether a destination is held, and not merely because its folder is out of sight just now. */
+  isHeldForLong(destination: string): boolean {
+    const { isMarkedHeld = false, hiddenSinceMs } = this.get(destination) ?? {};
+    const nowMs = this.#queue.place.runtime.clock.monotonic();
+    return isMarkedHeld || hiddenSinceMs !== undefined && nowMs - hiddenSinceMs >= HIDDEN_MS;
+  }
+
+  /** Where events of a destination wait: in what is out of sight nothing can be put. */
+  labelOf(destination: string): string {
+    return this.get(destination)?.isOutOfSight ? SHARED_FOLDER : destination;
+  }
+
   /** Up to when events are due, Unix ms. */
   get #beforeMs(): number {
     return Math.min(this.#startMs, this.#queue.place.runtime.clock.now());
@@ -218,33 +238,42 @@ export class DeferredEvents {
     return folder;
   }
 
+  /** Whatever goes wrong in a folder, the others are looked at all the same. */
   async #look(folder: DeferredFolder): Promise<void> {
+    const path = `defer/${folder.destination}`;
+    let isInUse: boolean;
     try {
-      await this.#lookInto(folder);
-      folder.isOutOfSight = false;
+      isInUse = await this.#lookInto(folder);
+      folder.hiddenSinceMs = undefined;
     } catch (error) {
-      const path = `defer/${folder.destination}`;
-      this.#reporter.trouble("list", error, `${path} can't be looked at, so it is held`);
-      folder.isOutOfSight = true;
+      this.#reporter.unexpected("list", error, "can't be looked at, so it is held", { path });
+      folder.hiddenSinceMs ??= this.#queue.place.runtime.clock.monotonic();
       folder.seen = undefined;
+      return;
+    }
+    if (isInUse) return;
+    try {
+      // Nothing waits for it, so it is no trouble.
+      if (folder.isMarkedOpen) await this.#marks.unopen(folder.destination);
+      await this.#queue.removeFolder(path);
+    } catch (error) {
+      this.#reporter.trouble("remove", error, "stays, although it is empty", { path });
     }
   }
 
-  async #lookInto(folder: DeferredFolder): Promise<void> {
-    if (folder.destination === LOOSE) return;
+  /** @returns Whether it has to stay, or has gone. */
+  async #lookInto(folder: DeferredFolder): Promise<boolean> {
+    if (folder.destination === LOOSE) return true;
     const path = `defer/${folder.destination}`;
     const seen = await this.#changed(path, folder.seen);
-    if (seen === folder.seen && seen !== undefined) return;
+    if (seen === folder.seen && seen !== undefined) return true;
     if (seen === undefined) {
       this.#folders.delete(folder.destination);
-      return;
+      return true;
     }
     const isInUse = await this.#readNames(folder, path);
     folder.seen = seen;
-    if (isInUse) return;
-    // Nothing waits for it, so it is no trouble.
-    if (folder.isMarkedOpen) await this.#marks.unopen(folder.destination);
-    await this.#queue.removeFolder(path);
+    return isInUse;
   }
 
   /** @returns Whether the folder is of any use. */
@@ -384,7 +413,7 @@ export class DeferredEvents {
     }
     folder.buckets.delete(name);
     folder.seen = undefined;
-    if (folder.buckets.size === 0) await this.#lookInto(folder);
+    if (folder.buckets.size === 0) await this.#look(folder);
   }
 
   /**

@@ -81,7 +81,9 @@ function partsOf(queue: Queue, { limits, trace, once }: StoreOptions): MaildirSt
   const deferred = new DeferredEvents(queue, reporter, limits, startMs);
   const added = (folder: string, dueMs: number) => deferred.added(folder, dueMs);
   const held = new Set<string>();
-  const ofClaims = { queue, reporter, limits, held, delivered: new Set<MaildirClaim>(), added };
+  const labelOf = (destination: string) => deferred.labelOf(destination);
+  const delivered = new Set<MaildirClaim>();
+  const ofClaims = { queue, reporter, limits, held, delivered, labelOf, added };
   const claims = new Claims(ofClaims, new ClaimBackoff(clock), trace);
   const abandoned = new AbandonedClaims(queue, leaseMs, (name) => held.has(name), onOther);
   abandoned.looksOnce = once;
@@ -154,6 +156,7 @@ export class MaildirStore implements Store {
     await this.#try("mark", "`status` shows a breaker that is no more", () => {
       return this.#deferred.withdrawMarks();
     });
+    this.#reporter.flush(true);
     if (this.#owner) await releaseOwner(this.#queue, this.#owner);
   }
 
@@ -201,6 +204,7 @@ export class MaildirStore implements Store {
   }
 
   async refresh(): Promise<void> {
+    this.#reporter.flush();
     await this.#claims.removeDelivered();
     try {
       await this.#deferred.refresh();
@@ -247,15 +251,16 @@ export class MaildirStore implements Store {
   }
 
   async left(): Promise<"nothing" | "held" | "more"> {
-    const isHeld = (destination: string) => this.#deferred.get(destination)?.isMarkedHeld ?? false;
+    const isHeld = (destination: string) => this.#deferred.isHeldForLong(destination);
     const confirm = () => run(confirmPlace(this.#queue.place));
     try {
       await confirm();
       // What isn't held first: others may take the last of it between two looks, which doesn't make
       // it held.
+      const isHidden = [...this.#deferred].some(({ isOutOfSight }) => isOutOfSight);
       const left = !await isEmpty(this.#queue, (destination) => !isHeld(destination))
         ? "more"
-        : await isEmpty(this.#queue)
+        : !isHidden && await isEmpty(this.#queue)
         ? "nothing"
         : "held";
       await confirm();

@@ -13,6 +13,7 @@ function claimsOf(ground: Ground): Claims {
     limits,
     held: new Set<string>(),
     delivered: new Set<never>(),
+    labelOf: (destination: string) => destination,
     added: () => {},
   };
   return new Claims(of, new ClaimBackoff(clock), (event) => void trace.push(event));
