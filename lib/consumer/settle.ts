@@ -126,9 +126,9 @@ export class Settler {
     if (ageMs < this.#options.current.maxAgeMs) return false;
     this.#forget(event);
     const waited = ageMs === Infinity
-      ? "longer than its dates, which lie in the future, tell"
-      : `for ${Math.round(ageMs / 3_600_000)} h`;
-    const reason = `it has waited ${waited} for its destination, which is down: ${why}`;
+      ? "its dates lie in the future, so nobody knows how long it has waited"
+      : `it has waited for ${Math.round(ageMs / 3_600_000)} h`;
+    const reason = `${waited} for its destination, which is down: ${why}`;
     await this.#bury(claim, { outcome: "deferred", reason, destination });
     return true;
   }
