@@ -258,19 +258,21 @@ export function* openLayout(disk: Disk, base: string, options: OpenOptions): Ste
  * @throws {NotAQueueError} If there is a symlink in the place of one.
  */
 export function* checkDeferred(disk: Disk, base: string): Steps<void> {
-  for (const { name, kind } of yield* entriesIfThere(disk, `${base}/defer`)) {
+  for (const { name, kind } of yield* foldersIn(disk, `${base}/defer`)) {
     const folder = `${base}/defer/${name}`;
     if (kind === "symlink") throw mustBeFolder(folder, kind);
     if (kind !== "directory") continue;
-    for (const bucket of yield* entriesIfThere(disk, folder)) {
+    for (const bucket of yield* foldersIn(disk, folder)) {
       if (bucket.kind === "symlink") throw mustBeFolder(`${folder}/${bucket.name}`, bucket.kind);
     }
   }
 }
 
-function* entriesIfThere(disk: Disk, folder: string): Steps<readonly DirEntry[]> {
+/** What may be a folder: a dot file, such as a mark, never is. */
+function* foldersIn(disk: Disk, folder: string): Steps<readonly DirEntry[]> {
   try {
-    return yield* step(disk.entries(folder));
+    const entries = yield* step(disk.entries(folder));
+    return entries.filter(({ name }) => !name.startsWith("."));
   } catch (error) {
     if (errorCode(error) === "ENOENT") return [];
     throw error;

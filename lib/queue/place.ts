@@ -3,8 +3,8 @@
  * every transition shares.
  *
  * The directory may be moved or unmounted while somebody works on it, and an empty one may be left
- * where it was. So nothing is made in it, no folder is taken for empty and no claim for lost because
- * something is missing, before {@linkcode confirmPlace} has said that it is still there.
+ * where it was. So before {@linkcode confirmPlace} has said that it is still there, nothing is made
+ * in it, and nothing that is missing makes a folder empty or a claim lost.
  *
  * @module
  */

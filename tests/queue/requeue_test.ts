@@ -27,7 +27,8 @@ async function refusing(base: string, faults: Record<string, [keyof Disk, string
   await openQueue(base, { create: true });
   const disk = new Proxy(blockingDisk, {
     get(target, verb: keyof Disk) {
-      const act = target[verb] as (path: string, ...rest: unknown[]) => unknown;
+      const act = target[verb] as ((path: string, ...rest: unknown[]) => unknown) | undefined;
+      if (!act) return undefined; // what it doesn't do itself
       return (path: string, ...rest: unknown[]) => {
         const [failing, code] = faults[path.slice(path.lastIndexOf("/") + 1).split("+")[0]!] ?? [];
         if (failing === verb) throw Object.assign(new Error(`${code}: ${path}`), { code });

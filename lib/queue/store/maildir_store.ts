@@ -209,7 +209,7 @@ export class MaildirStore implements Store {
     try {
       await this.#deferred.refresh();
     } catch (error) {
-      this.#reporter.trouble("list", error, fateOf(error));
+      this.#reporter.trouble("list", error, fateOf(error), { subject: "folders" });
     }
   }
 
