@@ -65,11 +65,6 @@ function node() {
   return process.getBuiltinModule("node:fs");
 }
 
-/** Whole ms; 0 for a time beyond the calendar, as `statOf` has it. */
-function timeOf(ms: number): number {
-  return Math.abs(ms) <= 8.64e15 ? Math.floor(ms) : 0;
-}
-
 /** What `node:fs` says of a file that is open. */
 interface NodeStats extends Omit<Stat, "kind"> {
   isFile(): boolean;
@@ -81,8 +76,8 @@ function statOfNode(stats: NodeStats): Stat {
   return {
     kind: stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other",
     size,
-    mtimeMs: timeOf(mtimeMs),
-    ctimeMs: timeOf(ctimeMs),
+    mtimeMs: Math.floor(mtimeMs) || 0, // a time beyond the calendar is NaN
+    ctimeMs: Math.floor(ctimeMs) || 0,
     ino,
     dev,
     nlink,
@@ -368,6 +363,19 @@ function usingFile(path: string, flags: number, use: (file: number) => void): vo
   }
 }
 
+function syncFile(path: string): void {
+  usingFile(path, node().constants.O_RDONLY, (file) => node().fsyncSync(file));
+}
+
+function append(path: string, bytes: Uint8Array): void {
+  const { O_WRONLY, O_APPEND } = node().constants;
+  usingFile(path, O_WRONLY | O_APPEND, (file) => {
+    for (let written = 0; written < bytes.length;) {
+      written += node().writeSync(file, bytes, written, bytes.length - written);
+    }
+  });
+}
+
 function chown(path: string, uid: number, gid: number): void {
   const seen = lstat(path);
   if (seen.kind === "symlink") throw refusal("ELOOP", `chown '${path}'`);
@@ -382,19 +390,6 @@ function chown(path: string, uid: number, gid: number): void {
   } finally {
     closeSync(file);
   }
-}
-
-function syncFile(path: string): void {
-  usingFile(path, node().constants.O_RDONLY, (file) => node().fsyncSync(file));
-}
-
-function append(path: string, bytes: Uint8Array): void {
-  const { O_WRONLY, O_APPEND } = node().constants;
-  usingFile(path, O_WRONLY | O_APPEND, (file) => {
-    for (let written = 0; written < bytes.length;) {
-      written += node().writeSync(file, bytes, written, bytes.length - written);
-    }
-  });
 }
 
 /** The lock, when what is open is what was seen, and nobody has it. */
@@ -422,7 +417,6 @@ export const THREAD_PARTS = [
   kindOf,
   statOf,
   statOfNode,
-  timeOf,
   node,
   isSame,
   isReadable,

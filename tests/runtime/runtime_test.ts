@@ -300,6 +300,21 @@ holds("chmod() sets a folder's mode, and no mode through a symlink", async (benc
   assertEquals((await disk.lstat(`${dir}/d`)).mode, 0o2770);
 });
 
+holds("chown() follows no symlink and leaves a file with several names alone", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
+  await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
+  await disk.makeDir(`${dir}/d`, FOLDER);
+  const { uid, gid } = await disk.lstat(`${dir}/a`);
+  await disk.chown(`${dir}/a`, uid, gid);
+  await disk.chown(`${dir}/d`, uid, gid);
+  await bench.symlink(`${dir}/a`, `${dir}/s`);
+  assertEquals(await codeOf(() => disk.chown(`${dir}/s`, uid, gid)), "ELOOP");
+  await disk.link(`${dir}/a`, `${dir}/b`);
+  assertEquals(await codeOf(() => disk.chown(`${dir}/a`, uid, gid)), "EMLINK");
+  const after = await disk.lstat(`${dir}/a`);
+  assertEquals([after.uid, after.gid, after.mode], [uid, gid, 0o600]);
+});
+
 holds("tryLock() locks nothing through a symlink, and waits for no FIFO", async (bench) => {
   const { runtime: { disk }, dir } = bench;
   await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
@@ -317,21 +332,6 @@ holds("syncFile() syncs a file and nothing else", async (bench) => {
   await bench.fifo(`${dir}/p`);
   const codes = ["s", "p", ""].map((name) => codeOf(() => disk.syncFile(`${dir}/${name}`)));
   assertEquals(await Promise.all(codes), ["ELOOP", "ELOOP", "EISDIR"]);
-});
-
-holds("chown() follows no symlink and leaves a file with several names alone", async (bench) => {
-  const { runtime: { disk }, dir } = bench;
-  await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
-  await disk.makeDir(`${dir}/d`, FOLDER);
-  const { uid, gid } = await disk.lstat(`${dir}/a`);
-  await disk.chown(`${dir}/a`, uid, gid);
-  await disk.chown(`${dir}/d`, uid, gid);
-  await bench.symlink(`${dir}/a`, `${dir}/s`);
-  assertEquals(await codeOf(() => disk.chown(`${dir}/s`, uid, gid)), "ELOOP");
-  await disk.link(`${dir}/a`, `${dir}/b`);
-  assertEquals(await codeOf(() => disk.chown(`${dir}/a`, uid, gid)), "EMLINK");
-  const after = await disk.lstat(`${dir}/a`);
-  assertEquals([after.uid, after.gid, after.mode], [uid, gid, 0o600]);
 });
 
 holds("append() adds to a file, and to nothing else", async (bench) => {
@@ -520,6 +520,7 @@ holds("within() a folder no verb goes through a symlink, at no depth", async (be
       removeDir: () => inside.removeDir(`${way}/new`),
       touch: () => inside.touch(`${way}/a`, 0),
       chmod: () => inside.chmod(`${way}/d`, 0o777),
+      chown: () => inside.chown(`${way}/d`, 1, 1),
       syncDir: () => inside.syncDir(way),
       syncFile: () => inside.syncFile(`${way}/a`),
       append: () => inside.append(`${way}/a`, bytes("x")),
