@@ -65,6 +65,11 @@ function node() {
   return process.getBuiltinModule("node:fs");
 }
 
+/** Whole ms; 0 for a time beyond the calendar, as `statOf` has it. */
+function timeOf(ms: number): number {
+  return Math.abs(ms) <= 8.64e15 ? Math.floor(ms) : 0;
+}
+
 /** What `node:fs` says of a file that is open. */
 interface NodeStats extends Omit<Stat, "kind"> {
   isFile(): boolean;
@@ -76,8 +81,8 @@ function statOfNode(stats: NodeStats): Stat {
   return {
     kind: stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other",
     size,
-    mtimeMs: Math.floor(mtimeMs) || 0, // a time beyond the calendar is NaN
-    ctimeMs: Math.floor(ctimeMs) || 0,
+    mtimeMs: timeOf(mtimeMs),
+    ctimeMs: timeOf(ctimeMs),
     ino,
     dev,
     nlink,
@@ -347,31 +352,35 @@ function asFile(path: string, seen: Stat): Stat {
   throw refusal(seen.kind === "directory" ? "EISDIR" : "ELOOP", `'${path}' is no file`);
 }
 
-/** Open a file, and only a file, and use it. */
-function usingFile(path: string, flags: number, use: (file: number) => void): void {
-  const seen = asFile(path, lstat(path));
+/** Open what was seen, and nothing else, and use it. */
+function using(
+  path: string,
+  seen: Stat,
+  flags: number,
+  use: (file: number, stat: Stat) => void,
+): void {
   const { openSync, fstatSync, closeSync, constants } = node();
   const { O_NOFOLLOW, O_NONBLOCK } = constants;
   const file = openSync(path, flags | O_NOFOLLOW! | O_NONBLOCK!);
   try {
-    if (!isSame(seen, statOfNode(fstatSync(file)))) {
-      throw refusal("ELOOP", `'${path}' was exchanged`);
-    }
-    use(file);
+    const stat = statOfNode(fstatSync(file));
+    if (!isSame(seen, stat)) throw refusal("ELOOP", `'${path}' was exchanged`);
+    use(file, stat);
   } finally {
     closeSync(file);
   }
 }
 
 function syncFile(path: string): void {
-  usingFile(path, node().constants.O_RDONLY, (file) => node().fsyncSync(file));
+  const { constants, fsyncSync } = node();
+  using(path, asFile(path, lstat(path)), constants.O_RDONLY, (file) => fsyncSync(file));
 }
 
 function append(path: string, bytes: Uint8Array): void {
-  const { O_WRONLY, O_APPEND } = node().constants;
-  usingFile(path, O_WRONLY | O_APPEND, (file) => {
+  const { constants: { O_WRONLY, O_APPEND }, writeSync } = node();
+  using(path, asFile(path, lstat(path)), O_WRONLY | O_APPEND, (file) => {
     for (let written = 0; written < bytes.length;) {
-      written += node().writeSync(file, bytes, written, bytes.length - written);
+      written += writeSync(file, bytes, written, bytes.length - written);
     }
   });
 }
@@ -379,17 +388,11 @@ function append(path: string, bytes: Uint8Array): void {
 function chown(path: string, uid: number, gid: number): void {
   const seen = lstat(path);
   if (seen.kind === "symlink") throw refusal("ELOOP", `chown '${path}'`);
-  const { openSync, fstatSync, fchownSync, closeSync, constants } = node();
-  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
-  const file = openSync(path, O_RDONLY | O_NOFOLLOW! | O_NONBLOCK!);
-  try {
-    const stat = statOfNode(fstatSync(file));
-    if (!isSame(seen, stat)) throw refusal("ELOOP", `'${path}' was exchanged`);
-    if (stat.kind !== "directory" && stat.nlink > 1) throw refusal("EMLINK", `chown '${path}'`);
+  const { constants, fchownSync } = node();
+  using(path, seen, constants.O_RDONLY, (file, { kind, nlink }) => {
+    if (kind !== "directory" && nlink > 1) throw refusal("EMLINK", `chown '${path}'`);
     fchownSync(file, uid, gid);
-  } finally {
-    closeSync(file);
-  }
+  });
 }
 
 /** The lock, when what is open is what was seen, and nobody has it. */
@@ -417,6 +420,7 @@ export const THREAD_PARTS = [
   kindOf,
   statOf,
   statOfNode,
+  timeOf,
   node,
   isSame,
   isReadable,

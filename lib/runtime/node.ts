@@ -173,18 +173,22 @@ export const nodeDisk: Disk = {
     lutimesSync(path, seconds, seconds);
   },
   chmod: (path, mode) => usingFolder(path, (folder) => fchmodSync(folder, mode)),
-  chown(path, uid, gid) {
-    using(path, READING, 0, (file) => {
-      const stats = fstatSync(file);
-      const isAlone = stats.isDirectory() || stats.nlink === 1;
-      if (!isAlone) throw codedError("EMLINK", `chown '${path}'`);
-      fchownSync(file, uid, gid);
-    });
-  },
   syncDir: (path) => usingFolder(path, (folder) => fsyncSync(folder)),
   syncFile(path) {
     mustBeFile(path);
     using(path, READING, 0, (file) => fsyncSync(file));
+  },
+  chown(path, uid, gid) {
+    const seen = statOf(lstatSync(path));
+    if (seen.kind === "symlink") throw codedError("ELOOP", `chown '${path}'`);
+    using(path, READING, 0, (file) => {
+      const { ino, dev, nlink } = fstatSync(file);
+      if (ino !== seen.ino || dev !== seen.dev) {
+        throw codedError("ELOOP", `'${path}' was exchanged`);
+      }
+      if (seen.kind !== "directory" && nlink > 1) throw codedError("EMLINK", `chown '${path}'`);
+      fchownSync(file, uid, gid);
+    });
   },
   tryLock(path) {
     mustBeFile(path);

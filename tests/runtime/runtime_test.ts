@@ -300,21 +300,6 @@ holds("chmod() sets a folder's mode, and no mode through a symlink", async (benc
   assertEquals((await disk.lstat(`${dir}/d`)).mode, 0o2770);
 });
 
-holds("chown() follows no symlink and leaves a file with several names alone", async (bench) => {
-  const { runtime: { disk }, dir } = bench;
-  await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
-  await disk.makeDir(`${dir}/d`, FOLDER);
-  const { uid, gid } = await disk.lstat(`${dir}/a`);
-  await disk.chown(`${dir}/a`, uid, gid);
-  await disk.chown(`${dir}/d`, uid, gid);
-  await bench.symlink(`${dir}/a`, `${dir}/s`);
-  assertEquals(await codeOf(() => disk.chown(`${dir}/s`, uid, gid)), "ELOOP");
-  await disk.link(`${dir}/a`, `${dir}/b`);
-  assertEquals(await codeOf(() => disk.chown(`${dir}/a`, uid, gid)), "EMLINK");
-  const after = await disk.lstat(`${dir}/a`);
-  assertEquals([after.uid, after.gid, after.mode], [uid, gid, 0o600]);
-});
-
 holds("tryLock() locks nothing through a symlink, and waits for no FIFO", async (bench) => {
   const { runtime: { disk }, dir } = bench;
   await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
@@ -348,6 +333,21 @@ holds("append() adds to a file, and to nothing else", async (bench) => {
   );
   assertEquals(await Promise.all(codes), ["ELOOP", "ELOOP", "EISDIR"]);
   assertEquals(await textOf(disk, `${dir}/a`), "one two");
+});
+
+holds("chown() follows no symlink and leaves a file with several names alone", async (bench) => {
+  const { runtime: { disk }, dir } = bench;
+  await disk.create(`${dir}/a`, bytes("x"), PRIVATE);
+  await disk.makeDir(`${dir}/d`, FOLDER);
+  const { uid, gid } = await disk.lstat(`${dir}/a`);
+  await disk.chown(`${dir}/a`, uid, gid);
+  await disk.chown(`${dir}/d`, uid, gid);
+  await bench.symlink(`${dir}/a`, `${dir}/s`);
+  assertEquals(await codeOf(() => disk.chown(`${dir}/s`, uid, gid)), "ELOOP");
+  await disk.link(`${dir}/a`, `${dir}/b`);
+  assertEquals(await codeOf(() => disk.chown(`${dir}/a`, uid, gid)), "EMLINK");
+  const after = await disk.lstat(`${dir}/a`);
+  assertEquals([after.uid, after.gid, after.mode], [uid, gid, 0o600]);
 });
 
 holds("what isn't there is ENOENT, for each verb", async ({ runtime: { disk }, dir }) => {

@@ -687,9 +687,9 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
   const { world, ledger } = stage;
   const { before = NOTHING, model, maxAttempts = Infinity } = circumstances;
   const files = world.disk.image().files();
+  const after = ledger.note(world, before);
   const found = [...stage.referee.violations];
   const dead = new Set<string>();
-  const after = ledger.note(world, before);
   const mayHave = (marker: string) => maxAttempts + (after.takeovers[marker] ?? 0);
   for (const [path, text] of Object.entries(files)) {
     if (path.endsWith("/")) continue;
@@ -721,6 +721,7 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
       if (!ledger.isOffered(text, model)) {
         found.push(`a dead letter is not what was enqueued: ${path}`);
       }
+      // an attempt that was taken over stays counted, whether it was sent or not
       if (parseName(name).attempt > mayHave(marker ?? "")) found.push(`too many attempts: ${path}`);
     }
   }
