@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { Leases } from "../../lib/consumer/leases.ts";
 import { Outgoing, type Sent } from "../../lib/consumer/outgoing.ts";
 import type { Prepared } from "../../lib/consumer/prepare.ts";
