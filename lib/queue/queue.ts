@@ -517,13 +517,7 @@ export class Queue {
   /** Of a claim that was not found: whether somebody has it, rather than the directory was away. */
   async #isLost({ name }: Claim): Promise<boolean> {
     await run(confirmPlace(this.place));
-    try {
-      await this.place.runtime.disk.lstat(this.path("cur", name));
-      return false;
-    } catch (error) {
-      if (isMissing(error)) return true;
-      throw error;
-    }
+    return !await holds(this.place, "cur", name);
   }
 
   /**

@@ -65,7 +65,9 @@ const BROKEN: Record<string, (runtime: Runtime) => Runtime> = {
     ...runtime,
     disk: new Proxy(runtime.disk, {
       get: (disk, verb) =>
-        verb === "tryLock" ? () => ({ release() {} }) : Reflect.get(disk, verb)?.bind(disk),
+        verb === "tryLock" ? () => ({ release() {} }) : verb === "within" // it would give out another disk
+          ? undefined
+          : Reflect.get(disk, verb)?.bind(disk),
     }),
   }),
 };
