@@ -13,7 +13,10 @@ import type { DiskTrouble, Skipped, Trace } from "./trace.ts";
 /** Most kinds of trouble remembered. */
 const MOST_KINDS = 10_000;
 
-/** Of one kind of trouble this many are told in a minute, each once; the others are counted. */
+/**
+ * Of one kind of trouble this many are told in a minute, and the same trouble once; the others are
+ * counted.
+ */
 const MOST_A_MINUTE = 20;
 const MINUTE_MS = 60_000;
 
@@ -23,12 +26,14 @@ type Report = DiskTrouble | Skipped;
 interface Count {
   /** Since when, monotonic ms. */
   sinceMs: number;
-  /** Whom it has befallen since and who was told of. */
-  readonly told: Set<string>;
+  /** How often it was told since. */
+  told: number;
+  /** Of what. */
+  readonly subjects: Set<string>;
   /** Not told since. */
   more: number;
   /** The last of those, and whom it befell. */
-  untold: { readonly report: Report; readonly subject: string } | undefined;
+  untold: { readonly report: Report; readonly subject: string | undefined } | undefined;
 }
 
 /** What a trouble is about. */
@@ -37,6 +42,8 @@ export interface Subject {
   readonly id?: string;
   /** A path below the base directory; what it means begins with it. */
   readonly path?: string;
+  /** What tells it from others of its kind, where neither does. */
+  readonly subject?: string;
 }
 
 /** Tells the trace. */
@@ -72,7 +79,8 @@ export class Reporter {
   }
 
   /** Report the same of an error of which only the code is known. */
-  refused(verb: string, code: string, reason: string, { id, path }: Subject = {}): void {
+  refused(verb: string, code: string, reason: string, about: Subject = {}): void {
+    const { id, path, subject = id ?? path } = about;
     const report: DiskTrouble = {
       type: "disk-trouble",
       verb,
@@ -80,7 +88,7 @@ export class Reporter {
       reason: path === undefined ? reason : `${path} ${reason}`,
       ...(id === undefined ? {} : { id }),
     };
-    this.#tell(`${verb} ${code} ${reason}`, id ?? path ?? "", report);
+    this.#tell(`${verb} ${code} ${reason}`, subject, report);
   }
 
   /** Report a path that is left alone, once. */
@@ -103,10 +111,12 @@ export class Reporter {
     }
   }
 
-  #tell(kind: string, subject: string, report: Report): void {
+  /** @param subject Told once a minute, where it is known. */
+  #tell(kind: string, subject: string | undefined, report: Report): void {
     const count = this.#countOf(kind);
     this.#isOver(count);
-    if (count.told.has(subject) || count.told.size >= MOST_A_MINUTE) {
+    const isTold = subject !== undefined && count.subjects.has(subject);
+    if (isTold || count.told >= MOST_A_MINUTE) {
       count.more++;
       count.untold = { report, subject };
       return;
@@ -114,11 +124,12 @@ export class Reporter {
     this.#emit(count, subject, report);
   }
 
-  #emit(count: Count, subject: string, report: Report): void {
+  #emit(count: Count, subject: string | undefined, report: Report): void {
     const { more } = count;
     count.more = 0;
     count.untold = undefined;
-    count.told.add(subject);
+    count.told++;
+    if (subject !== undefined) count.subjects.add(subject);
     this.#trace(more === 0 ? report : { ...report, more });
   }
 
@@ -127,7 +138,8 @@ export class Reporter {
     const nowMs = this.#clock.monotonic();
     if (nowMs - count.sinceMs < MINUTE_MS) return false;
     count.sinceMs = nowMs;
-    count.told.clear();
+    count.told = 0;
+    count.subjects.clear();
     return true;
   }
 
@@ -135,7 +147,8 @@ export class Reporter {
     let count = this.#counts.get(kind);
     if (!count) {
       if (this.#counts.size >= MOST_KINDS) this.#counts.clear();
-      count = { sinceMs: this.#clock.monotonic(), told: new Set(), more: 0, untold: undefined };
+      const sinceMs = this.#clock.monotonic();
+      count = { sinceMs, told: 0, subjects: new Set(), more: 0, untold: undefined };
       this.#counts.set(kind, count);
     }
     return count;

@@ -520,6 +520,7 @@ holds("within() a folder no verb goes through a symlink, at no depth", async (be
       removeDir: () => inside.removeDir(`${way}/new`),
       touch: () => inside.touch(`${way}/a`, 0),
       chmod: () => inside.chmod(`${way}/d`, 0o777),
+      chown: () => inside.chown(`${way}/d`, 1, 1),
       syncDir: () => inside.syncDir(way),
       syncFile: () => inside.syncFile(`${way}/a`),
       append: () => inside.append(`${way}/a`, bytes("x")),

@@ -311,7 +311,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: "a parked event's attempt not given back",
     file: "queue/store/claim.ts",
     from: "await queue.defer(this.#claim, label, dueMs, false);",
-    to: "await queue.defer(this.#claim, destination, dueMs, true);",
+    to: "await queue.defer(this.#claim, label, dueMs, true);",
     scenarios: ["a destination that is down"],
     by: "run",
   },

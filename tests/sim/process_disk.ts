@@ -225,7 +225,8 @@ export class ProcessDisk implements Disk {
 
   chown(path: string, uid: number, gid: number): Awaitable<void> {
     const { disk } = this.#world;
-    return this.#change("chown", path, undefined, () => disk.chown(path, uid, gid, this.#now()));
+    const act = () => disk.chown(this.#at(path), uid, gid, this.#now());
+    return this.#change("chown", path, undefined, act);
   }
 
   syncDir(path: string): Awaitable<void> {

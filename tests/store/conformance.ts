@@ -992,7 +992,7 @@ holdsRefused("marks that are refused are told of, and hinder nobody", async (ben
   const [peer, other] = await withWaiting(bench);
   bench.refuse("changes");
   await peer.store.markAfter(A, bench.nowMs + MINUTE_MS);
-  await peer.store.markOpen(B, "down");
+  await peer.store.markOpen(A, "down");
   assertEquals(troubles(peer), ["mark", "mark"]);
   bench.refuse("looks");
   await peer.store.refresh();

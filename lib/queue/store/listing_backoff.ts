@@ -50,7 +50,7 @@ export class ListingBackoff {
    * @throws {DiskFailure} If it has been so for too long.
    */
   notListed(error: unknown, folder?: Vital): void {
-    this.#reporter.trouble("list", error, fateOf(error));
+    this.#reporter.trouble("list", error, fateOf(error), { subject: "folders" });
     if (folder === undefined) return;
     const nowMs = this.#clock.monotonic();
     const sinceMs = this.#failsSinceMs.get(folder) ?? nowMs;

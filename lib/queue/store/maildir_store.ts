@@ -19,7 +19,7 @@ import type {
   StoreOptions,
   World,
 } from "../../store/store.ts";
-import { Reporter, type Subject } from "../../telemetry/reporter.ts";
+import { Reporter } from "../../telemetry/reporter.ts";
 import { checkDeferred } from "../layout.ts";
 import { confirmPlace, isDiskFull } from "../place.ts";
 import type { Queue } from "../queue.ts";
@@ -214,7 +214,7 @@ export class MaildirStore implements Store {
     try {
       await this.#deferred.refresh();
     } catch (error) {
-      this.#reporter.trouble("list", error, fateOf(error));
+      this.#reporter.trouble("list", error, fateOf(error), { subject: "folders" });
     }
   }
 
@@ -223,15 +223,15 @@ export class MaildirStore implements Store {
   }
 
   async markAfter(destination: string, untilMs: number): Promise<void> {
-    await this.#mark(destination, () => this.#deferred.markAfter(destination, untilMs));
+    await this.#mark(() => this.#deferred.markAfter(destination, untilMs));
   }
 
   async markOpen(destination: string, error: string): Promise<void> {
-    await this.#mark(destination, () => this.#deferred.markOpen(destination, error));
+    await this.#mark(() => this.#deferred.markOpen(destination, error));
   }
 
   async unmarkOpen(destination: string): Promise<void> {
-    await this.#mark(destination, () => this.#deferred.unmarkOpen(destination));
+    await this.#mark(() => this.#deferred.unmarkOpen(destination));
   }
 
   get hasPeers(): boolean {
@@ -280,21 +280,15 @@ export class MaildirStore implements Store {
     });
   }
 
-  #mark(destination: string, mark: () => Promise<void>): Promise<void> {
-    const fate = "can't be marked, so other consumers and `status` don't hear of it";
-    return this.#try("mark", fate, mark, { path: `defer/${destination}` });
+  #mark(mark: () => Promise<void>): Promise<void> {
+    return this.#try("mark", "other consumers and `status` don't hear of it", mark);
   }
 
-  async #try(
-    verb: string,
-    fate: string,
-    act: () => Promise<void>,
-    about?: Subject,
-  ): Promise<void> {
+  async #try(verb: string, fate: string, act: () => Promise<void>): Promise<void> {
     try {
       await act();
     } catch (error) {
-      this.#reporter.trouble(verb, error, fate, about);
+      this.#reporter.trouble(verb, error, fate);
     }
   }
 }

@@ -5,6 +5,9 @@ import { uuidv7 } from "../../../lib/queue/uuid.ts";
 import type { Content } from "../../../lib/store/store.ts";
 import { A, type Ground, grounded } from "./ground.ts";
 
+/** A destination whose folder can't be looked at. */
+const HIDDEN = "http_hidden.test_80";
+
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 
@@ -18,7 +21,7 @@ function shared(ground: Ground): ClaimsOf & { readonly noted: (readonly [string,
     limits,
     held: new Set(),
     delivered: new Set(),
-    labelOf: (destination) => destination,
+    labelOf: (destination) => destination === HIDDEN ? "others" : destination,
     added: (folder, dueMs) => void noted.push([folder, dueMs]),
     noted,
   };
@@ -217,6 +220,7 @@ Deno.test("parked in a folder of its own an event is due at once, in a shared on
       assertEquals(await parked("others", pauseMs), waitMs);
     }
     assertEquals(await parked("others", Infinity), 60_000);
+    assertEquals(await parked(HIDDEN, Infinity), 60_000);
   }));
 
 Deno.test("what the disk refuses is told with what it means for the event", () =>
