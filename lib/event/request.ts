@@ -101,8 +101,8 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  * import { assertEquals } from "@std/assert";
  * import { parseEvent } from "./request.ts";
  *
- * const bytes = new TextEncoder().encode(`{ "url": "https://a.example/", "requestBody": { "n": 1.0
- * } }`); const event = parseEvent(bytes);
+ * const text = `{ "url": "https://a.example/", "requestBody": { "n": 1.0 } }`;
+ * const event = parseEvent(new TextEncoder().encode(text));
  * assertEquals(event.kind === "request" && event.request.body, `{ "n": 1.0 }`);
  * ```
  */
