@@ -4,9 +4,10 @@
  */
 
 import { assert } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
 import { pack } from "../../tools/pack.ts";
 
-const HERE = new URL("app/", import.meta.url).pathname;
+const HERE = fromFileUrl(new URL("app/", import.meta.url));
 
 /** The SDKs, by major version. */
 export const SDKS = { 4: "4.10.1", 5: "5.4.1", 6: "6.6.1" } as const;
@@ -55,7 +56,7 @@ const NPM_INSTALL = ["install", "--prefer-offline", "--ignore-scripts", "--no-au
 /** The applications, once a run. */
 export class Projects {
   readonly #dir = Deno.makeTempDirSync({ prefix: "maildir-sdk-" });
-  readonly #tarball = pack(`${this.#dir}/dist`, ["--allow-dirty"]);
+  readonly #tarball = pack(join(this.#dir, "dist"), ["--allow-dirty"]);
   readonly #made = new Map<string, Promise<string>>();
 
   /** The packed package. */
@@ -93,16 +94,16 @@ export class Projects {
   }
 
   async #make(name: string, packages: readonly string[], withOurs: boolean): Promise<string> {
-    const dir = `${this.#dir}/${name}`;
+    const dir = join(this.#dir, name);
     Deno.mkdirSync(dir);
-    Deno.writeTextFileSync(`${dir}/package.json`, `{"type":"module"}`);
+    Deno.writeTextFileSync(join(dir, "package.json"), `{"type":"module"}`);
     const ours = withOurs ? [await this.#tarball] : [];
     await succeed("npm", [...NPM_INSTALL, ...ours, ...packages], dir);
     for (const file of ["producer.mjs", "types_v45.ts", "types_v6.ts", "types_api.ts"]) {
-      Deno.copyFileSync(`${HERE}${file}`, `${dir}/${file}`);
+      Deno.copyFileSync(join(HERE, file), join(dir, file));
     }
     const datafile = "optimizely-datafile.json";
-    Deno.copyFileSync(`${HERE}../../fixtures/${datafile}`, `${dir}/${datafile}`);
+    Deno.copyFileSync(join(HERE, "..", "..", "fixtures", datafile), join(dir, datafile));
     return dir;
   }
 }
