@@ -6,6 +6,7 @@
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
 import { checkEvent, openQueue, type TraceEvent } from "@optimizelyd/maildir";
 import { EXIT } from "../lib/cli/exit_code.ts";
 import { help } from "../lib/cli/help.ts";
@@ -24,9 +25,10 @@ import {
 import { namesIn, tempDir } from "./support/temp_dir.ts";
 
 const ROOT = new URL("../", import.meta.url);
+const DIRECTORY = fromFileUrl(ROOT);
 const read = (path: string) => Deno.readTextFileSync(new URL(path, ROOT));
 /** All that a reader finds. */
-const EVERYTHING = pagesBelow(ROOT.pathname);
+const EVERYTHING = pagesBelow(DIRECTORY);
 /** The documentation itself. */
 const PAGES: ReadonlyMap<string, string> = new Map(
   EVERYTHING.filter((path) => path === "README.md" || path.startsWith("docs/"))
@@ -68,14 +70,14 @@ Deno.test("the README leads to every page, and each begins with whom it is for",
 
 Deno.test("every link of every page leads somewhere", () => {
   assert(EVERYTHING.length > PAGES.size);
-  assertEquals(brokenLinks(ROOT.pathname, EVERYTHING), []);
+  assertEquals(brokenLinks(DIRECTORY, EVERYTHING), []);
 });
 
 Deno.test("a link that leads nowhere is found", async () => {
   await using dir = await tempDir();
   const links = ["a.md", "a.md#what-if-", "b.md", "a.md#what", "#b", "../a.md", "/etc/passwd"];
   const text = `# What if …\n\n${links.map((link) => `[text](${link})`).join(" ")} \`[a](b)\`\n`;
-  await Deno.writeTextFile(`${dir.path}/a.md`, text);
+  await Deno.writeTextFile(join(dir.path, "a.md"), text);
   assertEquals([...anchorsOf(text)], ["what-if-"]);
   const broken = ["b.md", "a.md#what", "#b", "../a.md", "/etc/passwd"];
   assertEquals(brokenLinks(dir.path, ["a.md"]), broken.map((link) => `a.md: ${link}`));
@@ -327,13 +329,13 @@ Deno.test("every example of an event is one", () => {
 /** A directory in which `optimizelyd-maildir` is a command; the README begins without a queue. */
 async function shellIn(dir: string, path: string): Promise<(script: string) => Promise<string>> {
   const program = new URL("cli.ts", ROOT).href;
-  await Deno.mkdir(`${dir}/bin`);
+  await Deno.mkdir(join(dir, "bin"));
   await Deno.writeTextFile(
-    `${dir}/bin/optimizelyd-maildir`,
+    join(dir, "bin", "optimizelyd-maildir"),
     `#!/bin/sh\nexec "${Deno.execPath()}" run --no-prompt --quiet --allow-all "${program}" "$@"\n`,
     { mode: 0o755 },
   );
-  if (path !== "README.md") await openQueue(`${dir}/queue`, { create: true });
+  if (path !== "README.md") await openQueue(join(dir, "queue"), { create: true });
   return async (script) => {
     const { code, stdout, stderr } = await new Deno.Command("sh", {
       args: ["-euc", script],
@@ -356,15 +358,15 @@ const EFFECTS: Readonly<
 > = {
   "README.md": ([printed], dir) => {
     assertStringIncludes(printed!, '"requestBody":{"order": 1001}');
-    const names = namesIn(`${dir}/queue/new`);
+    const names = namesIn(join(dir, "queue", "new"));
     assertEquals([names.length, names.at(-1)], [2, "order-1002.json"]);
-    assertEquals(namesIn(`${dir}/queue/tmp`), []);
+    assertEquals(namesIn(join(dir, "queue", "tmp")), []);
   },
   "docs/commands.md": ([printed], dir) => {
-    assertEquals(namesIn(`${dir}/queue/new`), [`${printed!.trim()}.json`]);
+    assertEquals(namesIn(join(dir, "queue", "new")), [`${printed!.trim()}.json`]);
   },
   "docs/operate.md": async (printed, dir, run) => {
-    const folder = (name: string) => namesIn(`${dir}/queue/${name}`);
+    const folder = (name: string) => namesIn(join(dir, "queue", name));
     assertStringIncludes(printed[0]!, "https_example.com_443 is resumed");
     assertStringIncludes(printed[1]!, `"reason": "the URL's scheme must be http or https`);
     assertEquals(printed[2], "wrong\n");
@@ -372,7 +374,7 @@ const EFFECTS: Readonly<
     // dot files alone.
     for (const name of ["a+1@1~t", "a+1@1~t.why", ".keep"]) {
       for (const each of ["doa", "res"]) {
-        await Deno.writeTextFile(`${dir}/queue/${each}/${name}`, "");
+        await Deno.writeTextFile(join(dir, "queue", each, name), "");
       }
     }
     const clearing = blocksOf(PAGES.get("docs/operate.md")!, "sh").at(-1)!;

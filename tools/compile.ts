@@ -10,6 +10,7 @@
  */
 
 // deno-lint-ignore-file no-console -- a command that talks to its user
+import { fromFileUrl, join } from "@std/path";
 import { VERSION } from "../lib/version.ts";
 import { bundle } from "./compile/bundle.ts";
 import { ToolError } from "./compile/child.ts";
@@ -58,7 +59,7 @@ async function makeAll(options: Options): Promise<number> {
   let code = 0;
   try {
     await Deno.mkdir(options.out, { recursive: true });
-    const script = await bundle(pathOf(root), scratch, options.locks);
+    const script = await bundle(fromFileUrl(root), scratch, options.locks);
     for (const target of options.targets) {
       try {
         await make({ options, scratch, script }, target);
@@ -78,8 +79,8 @@ async function make(workshop: Workshop, target: Target): Promise<void> {
   const { options, scratch } = workshop;
   const form = options.form ?? await chooseForm(target, scratch);
   const name = `optimizelyd-maildir-${VERSION}-${target.name}${target.suffix}`;
-  const finished = `${options.out}/${name}`;
-  const unfinished = `${scratch}/${name}`;
+  const finished = join(options.out, name);
+  const unfinished = join(scratch, name);
   const meaning = form === "compile"
     ? await makeCompiled(workshop, target, unfinished)
     : await makePortable(workshop, target, unfinished);
@@ -103,7 +104,7 @@ async function makeCompiled(
   target: Target,
   output: string,
 ): Promise<string> {
-  const path = `${scratch}/optimizelyd-maildir.mjs`;
+  const path = join(scratch, "optimizelyd-maildir.mjs");
   await Deno.writeTextFile(path, script);
   // The time is part of the executable: the same source, the same bytes.
   await Deno.utime(path, 0, 0);
@@ -149,11 +150,6 @@ async function replace(from: string, to: string): Promise<void> {
   await Deno.copyFile(from, `${to}.part`);
   await Deno.chmod(`${to}.part`, 0o755).catch(() => {}); // Windows has no such bits
   await Deno.rename(`${to}.part`, to);
-}
-
-function pathOf(directory: URL): string {
-  const path = decodeURIComponent(directory.pathname).replace(/\/$/, "");
-  return Deno.build.os === "windows" ? path.slice(1) : path;
 }
 
 Deno.exit(await main(Deno.args));

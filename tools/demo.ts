@@ -9,6 +9,8 @@
  * @module
  */
 
+import { join } from "@std/path";
+
 const SAMPLE = new URL("../examples/queue/", import.meta.url);
 const PROGRAM = new URL("../cli.ts", import.meta.url).href;
 
@@ -57,13 +59,14 @@ function heading(title: string, what: string): void {
  * were still being written.
  */
 async function copySample(base: string, origin: string): Promise<void> {
-  for (const folder of ["tmp", "new", "cur", "doa", "res"]) await Deno.mkdir(`${base}/${folder}`);
+  for (const folder of ["tmp", "new", "cur", "doa", "res"]) await Deno.mkdir(join(base, folder));
   const names = (await list(new URL("new/", SAMPLE))).map(({ name }) => name);
   for (const [index, name] of names.entries()) {
     const text = await Deno.readTextFile(new URL(`new/${name}`, SAMPLE));
-    await Deno.writeTextFile(`${base}/new/${name}`, text.replace(SAMPLE_ORIGIN, origin));
+    const path = join(base, "new", name);
+    await Deno.writeTextFile(path, text.replace(SAMPLE_ORIGIN, origin));
     const droppedAt = new Date(Date.now() - 120_000 + index * 1_000);
-    await Deno.utime(`${base}/new/${name}`, droppedAt, droppedAt);
+    await Deno.utime(path, droppedAt, droppedAt);
   }
 }
 
@@ -71,7 +74,7 @@ async function list(folder: string | URL): Promise<Found[]> {
   const found: Found[] = [];
   for await (const { name, isFile } of Deno.readDir(folder)) {
     if (!isFile || name.startsWith(".")) continue;
-    const path = folder instanceof URL ? new URL(name, folder) : `${folder}/${name}`;
+    const path = folder instanceof URL ? new URL(name, folder) : join(folder, name);
     found.push({ name, text: await Deno.readTextFile(path) });
   }
   return found.sort((a, b) => a.name < b.name ? -1 : 1);
@@ -187,7 +190,7 @@ async function demo(base: string): Promise<boolean> {
   await copySample(base, `http://${host}`);
 
   print(bold("Write a file, it gets delivered."));
-  const before = await list(`${base}/new`);
+  const before = await list(join(base, "new"));
   heading("BEFORE", `new/ holds ${before.length} events, one file each`);
   showEvents(before);
 
@@ -203,11 +206,11 @@ async function demo(base: string): Promise<boolean> {
 
   const after = new Map<string, Found[]>();
   for (const folder of ["new", "cur", "doa", "res"]) {
-    after.set(folder, await list(`${base}/${folder}`));
+    after.set(folder, await list(join(base, folder)));
   }
   const waiting: Found[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(`${base}/defer`)) {
-    if (isDirectory) waiting.push(...await list(`${base}/defer/${name}`));
+  for await (const { name, isDirectory } of Deno.readDir(join(base, "defer"))) {
+    if (isDirectory) waiting.push(...await list(join(base, "defer", name)));
   }
   after.set("defer", waiting);
   const [letters, responses] = [after.get("doa")!, after.get("res")!];

@@ -9,10 +9,11 @@
  */
 
 // deno-lint-ignore-file no-console -- a command that talks to its user
+import { fromFileUrl, join, relative, toFileUrl } from "@std/path";
 import { withoutForeignPaths } from "./compile/bundle.ts";
 import { runDeno, runNpm, ToolError } from "./compile/child.ts";
 
-const ROOT = new URL("../", import.meta.url).pathname;
+const ROOT = fromFileUrl(new URL("../", import.meta.url));
 
 /** `require()` of a package made of modules came with 20.19. */
 const NODE_VERSIONS = ">=20.19";
@@ -40,18 +41,19 @@ export async function pack(out: string, flags: readonly string[] = []): Promise<
   const scratch = await Deno.makeTempDir({ prefix: "pack-" });
   try {
     await Deno.mkdir(out, { recursive: true });
-    const made = `${scratch}/modules.tgz`;
+    const made = join(scratch, "modules.tgz");
     await runDeno(ROOT, ["pack", "--quiet", "--no-source-maps", `--output=${made}`, ...flags]);
     await extract(made, scratch);
-    const dir = `${scratch}/package`;
-    await Deno.mkdir(`${dir}/bin`);
-    await addProgram(`${dir}/${PROGRAM}`);
-    await amend(`${dir}/package.json`);
+    const dir = join(scratch, "package");
+    await Deno.mkdir(join(dir, "bin"));
+    await addProgram(join(dir, PROGRAM));
+    await amend(join(dir, "package.json"));
     await unlinkAbsent(dir, dir);
     const args = ["pack", "--ignore-scripts", "--json", `--pack-destination=${scratch}`];
     const [{ filename }] = JSON.parse(await runNpm(dir, args)) as [{ filename: string }];
-    const tarball = `${out}/${filename.replace("@", "").replace("/", "-")}`;
-    await Deno.copyFile(`${scratch}/${filename.replace("@", "").replace("/", "-")}`, tarball);
+    const name = filename.replace("@", "").replace("/", "-");
+    const tarball = join(out, name);
+    await Deno.copyFile(join(scratch, name), tarball);
     return tarball;
   } finally {
     await Deno.remove(scratch, { recursive: true });
@@ -84,14 +86,14 @@ async function amend(path: string): Promise<void> {
 /** Turn links of pages into plain text where what they lead to isn't in the package. */
 async function unlinkAbsent(root: string, dir: string): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(dir)) {
-    const path = `${dir}/${name}`;
+    const path = join(dir, name);
     if (isDirectory) await unlinkAbsent(root, path);
     if (!name.endsWith(".md")) continue;
     const text = await Deno.readTextFile(path);
     const isThere = (target: string) => {
       if (/^(?:#|https:)/.test(target)) return true;
-      const { pathname } = new URL(target, `file://${path}`);
-      return pathname.startsWith(`${root}/`) && exists(pathname);
+      const file = fromFileUrl(new URL(target, toFileUrl(path)));
+      return !relative(root, file).startsWith("..") && exists(file);
     };
     const kept = text.replace(
       /\[([^\]]*)\]\(([^)\s]+)\)/g,
@@ -113,7 +115,7 @@ function exists(path: string): boolean {
 
 if (import.meta.main) {
   try {
-    console.log(await pack(`${ROOT}dist`, Deno.args));
+    console.log(await pack(join(ROOT, "dist"), Deno.args));
   } catch (error) {
     if (!(error instanceof ToolError)) throw error;
     console.error(`pack: ${error.message}`);

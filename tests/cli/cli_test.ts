@@ -1,6 +1,7 @@
 /** The real program, as child processes, against a real endpoint. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
 import type { Io, Output } from "../../lib/cli/io.ts";
 import { splitLines } from "../../lib/cli/lines.ts";
 import { main } from "../../lib/cli/main.ts";
@@ -19,7 +20,7 @@ async function temporaryDirectory() {
 /** The names in a folder of a queue, dot files left out. */
 function names(base: string, folder: string): readonly string[] {
   try {
-    return [...Deno.readDirSync(`${base}/${folder}`)].map(({ name }) => name)
+    return [...Deno.readDirSync(join(base, folder))].map(({ name }) => name)
       .filter((name) => !name.startsWith(".")).sort();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
@@ -85,7 +86,7 @@ function fakeIo(terminal: boolean): { io: Io; stdout: string[]; stderr: string[]
 Deno.test("an event put on the queue by client is delivered by consume as it was written", async () => {
   await using directory = await temporaryDirectory();
   await using server = endpoint();
-  const base = `${directory.path}/made/on/the/way`;
+  const base = join(directory.path, "made", "on", "the", "way");
   const body = '{ "n": 12345678901234567890, "b": 1.0, "a": "\\u00e9é" }';
   const put = await run([
     ...["client", "--base-dir", base, "--url", `${server.url}/x`],
@@ -123,7 +124,7 @@ Deno.test("client reads an event a line, skips blank lines and prints ids in ord
   const ids = stdout.trimEnd().split("\n");
   assertEquals(ids.length, 3);
   assertEquals(
-    ids.map((id) => Deno.readTextFileSync(`${directory.path}/new/${id}.json`).trimEnd()),
+    ids.map((id) => Deno.readTextFileSync(join(directory.path, "new", `${id}.json`)).trimEnd()),
     lines.map((line) => line.trimEnd()),
   );
 });
@@ -188,7 +189,7 @@ Deno.test("client takes all or nothing of an input that is larger than it holds 
   assertEquals(ids.map((id) => `${id}.json`).sort(), names(directory.path, "new"));
   for (const n of [0, 499, 500, 1_099]) {
     assertEquals(
-      Deno.readTextFileSync(`${directory.path}/new/${ids[n]}.json`),
+      Deno.readTextFileSync(join(directory.path, "new", `${ids[n]}.json`)),
       eventLine("http://h.example/", n),
     );
   }
@@ -214,15 +215,15 @@ Deno.test("client --keep-going acknowledges an event before the next one comes",
 
 Deno.test("client reads an event a file, and names the bad ones", async () => {
   await using directory = await temporaryDirectory();
-  const base = `${directory.path}/queue`;
-  const good = `${directory.path}/good.json`;
+  const base = join(directory.path, "queue");
+  const good = join(directory.path, "good.json");
   const bad = `${directory.path}/bad\u001b[2J.json`;
   await Deno.writeTextFile(good, '{\n  "url": "http://h.example/",\n  "requestBody": [1]\n}\n');
   await Deno.writeTextFile(bad, "{}");
   const args = ["client", "--base-dir", base];
   const [taken, refused] = [
     await run([...args, good, good]),
-    await run([...args, good, bad, `${directory.path}/missing`]),
+    await run([...args, good, bad, join(directory.path, "missing")]),
   ];
   assertEquals([taken.code, taken.stdout.trimEnd().split("\n").length], [0, 2]);
   assertEquals([refused.code, refused.stdout], [65, ""]);
@@ -230,7 +231,7 @@ Deno.test("client reads an event a file, and names the bad ones", async () => {
   assertMatch(refused.stderr, /missing: the file can't be read: /);
   assertEquals(names(base, "new").length, 2);
   assertEquals(
-    await Deno.readTextFile(`${base}/new/${names(base, "new")[0]}`),
+    await Deno.readTextFile(join(base, "new", names(base, "new")[0]!)),
     await Deno.readTextFile(good),
   );
 });
@@ -390,27 +391,27 @@ Deno.test("client ends with 74 when it can't tell anybody the ids", async () => 
 Deno.test("the base directory is the option's, else the environment's, else the current one", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
-  for (const name of ["option", "environment", "current"]) await Deno.mkdir(`${path}/${name}`);
+  for (const name of ["option", "environment", "current"]) await Deno.mkdir(join(path, name));
   const args = ["client", "--url", "http://h.example/"];
-  const inCurrent = { cwd: `${path}/current` };
-  const env = { OPTIMIZELYD_BASE_DIR: `${path}/environment` };
+  const inCurrent = { cwd: join(path, "current") };
+  const env = { OPTIMIZELYD_BASE_DIR: join(path, "environment") };
   const results = await Promise.all([
-    command([...args, "--base-dir", `${path}/option`], { ...inCurrent, env }),
+    command([...args, "--base-dir", join(path, "option")], { ...inCurrent, env }),
     command(args, { ...inCurrent, env }),
     command(args, inCurrent),
   ].map((program) => resultOf(program.spawn())));
   assertEquals(results.map(({ code }) => code), [0, 0, 0]);
   for (const [at, name] of ["option", "environment", "current"].entries()) {
-    assertEquals(names(`${path}/${name}`, "new"), [`${results[at]!.stdout.trimEnd()}.json`]);
+    assertEquals(names(join(path, name), "new"), [`${results[at]!.stdout.trimEnd()}.json`]);
   }
 });
 
 Deno.test("each kind of failure has its exit code and one line on standard error", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
-  await Deno.writeTextFile(`${path}/mine.txt`, "");
-  await Deno.mkdir(`${path}/empty`);
-  const missing = `${path}/missing`;
+  await Deno.writeTextFile(join(path, "mine.txt"), "");
+  await Deno.mkdir(join(path, "empty"));
+  const missing = join(path, "missing");
   const withoutWrite = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "--frozen", "--allow-read", PROGRAM, "--base-dir", missing],
     stdin: "null",
@@ -420,9 +421,9 @@ Deno.test("each kind of failure has its exit code and one line on standard error
   const [usage, foreign, inFile, noQueue, emptyQueue, forbidden] = await Promise.all([
     run(["--treads", "5"]),
     run(["--base-dir", path]),
-    run(["client", "--base-dir", `${path}/mine.txt/x`, "--url", "http://h.example/"]),
+    run(["client", "--base-dir", join(path, "mine.txt", "x"), "--url", "http://h.example/"]),
     run(["status", "--base-dir", missing]),
-    run(["requeue", "--all", "--base-dir", `${path}/empty`]),
+    run(["requeue", "--all", "--base-dir", join(path, "empty")]),
     resultOf(withoutWrite.spawn()),
   ]);
   const all = [usage, foreign, inFile, noQueue, emptyQueue, forbidden];

@@ -5,12 +5,13 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
 import { eventLine, linesOf, PROGRAM, run } from "../support/program.ts";
 import { startEndpoint } from "../support/endpoint.ts";
 import { namesIn, tempDir } from "../support/temp_dir.ts";
 
 const isWindows = Deno.build.os === "windows";
-const root = new URL("../../", import.meta.url).pathname;
+const root = fromFileUrl(new URL("../../", import.meta.url));
 
 /** A consumer, started; its log is piped. */
 type Started = (args: readonly string[]) => Deno.ChildProcess;
@@ -26,7 +27,7 @@ const onDeno: Started = (args) =>
 
 /** The program for Node, as one file in `dir`. */
 async function onNode(dir: string): Promise<Started> {
-  const program = `${dir}/program.mjs`;
+  const program = join(dir, "program.mjs");
   const args = ["bundle", "--quiet", "--frozen", "--platform=deno", `--output=${program}`];
   const bundled = await new Deno.Command(Deno.execPath(), {
     args: [...args, "cli_node.ts"],
@@ -46,7 +47,7 @@ for (const runtime of ["Deno", "Node"]) {
       const start = runtime === "Node" ? await onNode(dir.path) : onDeno;
       const answer = Promise.withResolvers<Response>();
       await using server = startEndpoint(() => answer.promise);
-      const base = ["--base-dir", `${dir.path}/queue`];
+      const base = ["--base-dir", join(dir.path, "queue")];
       await run(["client", ...base, "--url", server.url]);
       const child = start(base);
       const log = linesOf(child.stderr);
@@ -56,7 +57,10 @@ for (const runtime of ["Deno", "Node"]) {
       answer.resolve(new Response(null, { status: 204 }));
       assertEquals((await child.status).code, 0);
       assertMatch(await log.toEnd(), / ended delivered=1 deferred=0 dead=0 released=0\n$/);
-      assertEquals(namesIn(`${dir.path}/queue/cur`).filter((name) => !name.startsWith(".")), []);
+      assertEquals(
+        namesIn(join(dir.path, "queue", "cur")).filter((name) => !name.startsWith(".")),
+        [],
+      );
     },
   });
 }
@@ -90,7 +94,7 @@ async function eventually(done: () => boolean): Promise<boolean> {
 /** Put one event on the queue and see the consumer deliver it, then stop it. */
 async function goesOn(child: Deno.ChildProcess, base: string[]): Promise<void> {
   await using server = startEndpoint();
-  await Deno.writeTextFile(`${base[1]}/new/after`, eventLine(server.url, "after"));
+  await Deno.writeTextFile(join(base[1]!, "new", "after"), eventLine(server.url, "after"));
   await Promise.race([server.arrived(1), child.status]);
   assertEquals(server.taken.map(({ body }) => body), ['"after"']);
   child.kill("SIGTERM");
@@ -102,7 +106,7 @@ Deno.test({
   ignore: Deno.build.os !== "linux",
   async fn() {
     await using dir = await tempDir();
-    const base = ["--base-dir", `${dir.path}/queue`];
+    const base = ["--base-dir", join(dir.path, "queue")];
     const child = onDeno(base);
     let log = "";
     const reading = child.stderr.pipeThrough(new TextDecoderStream() as TransformStream)
@@ -126,7 +130,7 @@ Deno.test({
   async fn() {
     await using dir = await tempDir();
     const start = await onNode(dir.path);
-    const base = ["--base-dir", `${dir.path}/queue`];
+    const base = ["--base-dir", join(dir.path, "queue")];
     const child = start(base);
     const log = linesOf(child.stderr);
     await log.until(/ started /);

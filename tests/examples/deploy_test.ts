@@ -5,17 +5,18 @@
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
 import { writeSums } from "../../tools/compile/sums.ts";
 import { type Ended, run, whereIs } from "../tools/fixtures.ts";
 import { namesIn, type TempDir, tempDir } from "../support/temp_dir.ts";
 
-const deploy = new URL("../../examples/deploy/", import.meta.url).pathname;
+const deploy = fromFileUrl(new URL("../../examples/deploy/", import.meta.url));
 const name = "optimizelyd-maildir-0.0.0-anywhere";
 
 /** A directory as `deno task compile` leaves it. */
 async function built(): Promise<TempDir> {
   const directory = await tempDir();
-  await Deno.writeTextFile(`${directory.path}/${name}`, "#!/bin/sh\necho genuine\n");
+  await Deno.writeTextFile(join(directory.path, name), "#!/bin/sh\necho genuine\n");
   await writeSums(directory.path);
   return directory;
 }
@@ -29,9 +30,9 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   async fn() {
     await using dist = await built();
-    const prefix = `${dist.path}/prefix`;
-    const ended = await install("--prefix", prefix, `${dist.path}/${name}`);
-    const installed = `${prefix}/bin/optimizelyd-maildir`;
+    const prefix = join(dist.path, "prefix");
+    const ended = await install("--prefix", prefix, join(dist.path, name));
+    const installed = join(prefix, "bin", "optimizelyd-maildir");
     assertEquals(ended, { code: 0, stdout: `${installed}\n`, stderr: "" });
     assertEquals((await run(installed, { env: {} })).stdout, "genuine\n");
   },
@@ -42,15 +43,15 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   async fn() {
     await using dist = await built();
-    const prefix = `${dist.path}/prefix`;
-    const file = `${dist.path}/${name}`;
+    const prefix = join(dist.path, "prefix");
+    const file = join(dist.path, name);
     await Deno.writeTextFile(file, "#!/bin/sh\necho tampered\n");
     const tampered = await install("--prefix", prefix, file);
     assertEquals([tampered.code, tampered.stdout], [65, ""]);
     assertMatch(tampered.stderr, /is not the file that .*SHA256SUMS names/);
     await Deno.rename(file, `${file}-renamed`);
     assertEquals((await install("--prefix", prefix, `${file}-renamed`)).code, 65);
-    assertEquals(namesIn(`${prefix}/bin`), []);
+    assertEquals(namesIn(join(prefix, "bin")), []);
   },
 });
 

@@ -3,6 +3,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path";
 import { Consumer, openQueue } from "@optimizelyd/maildir";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -63,8 +64,8 @@ for (const [interpreter, path] of PRODUCERS) {
         assertEquals(code, 0);
         const name = new TextDecoder().decode(stdout).trim();
 
-        assertEquals(await Deno.readTextFile(`${dir}/new/${name}`), event);
-        assertEquals([...Deno.readDirSync(`${dir}/tmp`)], [], "nothing may be left in tmp/");
+        assertEquals(await Deno.readTextFile(join(dir, "new", name)), event);
+        assertEquals([...Deno.readDirSync(join(dir, "tmp"))], [], "nothing may be left in tmp/");
         const summary = await new Consumer(queue).run("until-empty");
         assertEquals(summary.delivered, 1);
         assertEquals(arrived, [{ body: BODY, id: name.replace(/\.json$/, "") }]);

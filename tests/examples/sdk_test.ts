@@ -4,11 +4,12 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
 import { parseEvent } from "../../lib/event/request.ts";
 import { openQueue, status } from "../../mod.ts";
 import { namesIn, tempDir } from "../support/temp_dir.ts";
 
-const EXAMPLES = new URL("../../examples/sdk/", import.meta.url).pathname;
+const EXAMPLES = fromFileUrl(new URL("../../examples/sdk/", import.meta.url));
 const URL_ = "https://logx.optimizely.com/v1/events";
 const BODY = { visitors: [{ visitor_id: "user-ünï-日本-😀" }], n: 9007199254740991, ratio: 1.0 };
 
@@ -63,14 +64,14 @@ for (const [language, program, args] of EXAMPLES_BY_LANGUAGE) {
     ignore: !isThere(program),
     async fn() {
       await using dir = await tempDir();
-      const base = `${dir.path}/queue`;
+      const base = join(dir.path, "queue");
       const { success, stderr } = await new Deno.Command(program, {
         args: [...args, EXAMPLES, base, URL_, JSON.stringify(BODY)],
         env: { PYTHONDONTWRITEBYTECODE: "1" },
       }).output();
       assert(success, new TextDecoder().decode(stderr));
-      const [name] = namesIn(`${base}/new`);
-      const event = parseEvent(Deno.readFileSync(`${base}/new/${name}`));
+      const [name] = namesIn(join(base, "new"));
+      const event = parseEvent(Deno.readFileSync(join(base, "new", name!)));
       assert(event.kind === "request");
       assertEquals([event.request.url.href, event.request.method], [URL_, "POST"]);
       assertEquals(JSON.parse(event.request.body!), BODY);

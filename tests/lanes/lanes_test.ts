@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { basename } from "@std/path";
 import type { Mode, Summary } from "../../lib/consumer/consumer.ts";
 import type { ConsumerOptions } from "../../lib/config/consumer.ts";
 import type { LaneChanged } from "../../lib/telemetry/trace.ts";
@@ -77,7 +78,7 @@ class Yard {
       if (phase !== "after") return;
       this.verbs++;
       if (verb === "rename") this.renames++;
-      const name = path.slice(path.lastIndexOf("/") + 1);
+      const name = basename(path);
       if (name.startsWith(".")) return;
       const [from, target] = [path, to ?? ""].map((each) => each.startsWith(`${BASE}/cur/`));
       const change = Number(target) - Number(from && (verb === "rename" || verb === "remove"));

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { basename, dirname } from "@std/path";
 import { EventExistsError, NotAQueueError, openQueue, Queue, requeue, status } from "../../mod.ts";
 import { hostOf } from "../../lib/queue/host.ts";
 import { hasSameClock, isSameKernel, parseName, parseTag } from "../../lib/queue/name.ts";
@@ -34,8 +35,7 @@ function contents(queue: Queue, path: string): string {
 
 /** A path as `claim()` takes it. */
 function whereOf(path: string): [folder: string, name: string] {
-  const slash = path.lastIndexOf("/");
-  return [path.slice(0, slash), path.slice(slash + 1)];
+  return [dirname(path), basename(path)];
 }
 
 async function claimOnly(queue: Queue) {

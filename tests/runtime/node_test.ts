@@ -4,11 +4,12 @@
  */
 
 import { assert, assertMatch } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
 import { run } from "../sdk/projects.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
-const SUITE = new URL("runtime_test.ts", import.meta.url).pathname;
-const ROOT = new URL("../../", import.meta.url).pathname;
+const SUITE = fromFileUrl(new URL("runtime_test.ts", import.meta.url));
+const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 
 /** Runs the sentences for Node's modules and leaves out the other runtimes'. */
 const PRELUDE = `
@@ -36,7 +37,7 @@ Deno.test("every sentence of the conformance suite holds on Node", async () => {
   const bundle = ["bundle", "--quiet", "--frozen", `--output=${dir.path}/suite.mjs`, SUITE];
   const bundled = await run(Deno.execPath(), bundle, ROOT);
   assert(bundled.code === 0, bundled.stderr);
-  Deno.writeTextFileSync(`${dir.path}/main.mjs`, PRELUDE);
+  Deno.writeTextFileSync(join(dir.path, "main.mjs"), PRELUDE);
   const { code, stdout } = await run("node", ["--test-reporter=tap", "main.mjs"], dir.path);
   assert(code === 0, stdout);
   assertMatch(stdout, /^# pass (?:2[5-9]|[3-9]\d)$/m);

@@ -1,6 +1,7 @@
 /** The event dispatcher: what it writes, and whom it answers when it can't. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
 import { parseEvent } from "../../lib/event/request.ts";
 import { blockingDisk, denoRuntime } from "../../lib/runtime/deno.ts";
 import { nodeRuntime } from "../../lib/runtime/node.ts";
@@ -12,28 +13,28 @@ const FIXTURES = new URL("../fixtures/events/", import.meta.url);
 const EVENT: SdkEvent = { url: "https://a.example/", httpVerb: "POST", params: { user: "日本" } };
 
 function textsIn(base: string): string[] {
-  return namesIn(`${base}/new`).map((name) => Deno.readTextFileSync(`${base}/new/${name}`));
+  return namesIn(join(base, "new")).map((name) => Deno.readTextFileSync(join(base, "new", name)));
 }
 
 for (const [name, runtime] of Object.entries({ Deno: denoRuntime(), "Node's": nodeRuntime() })) {
   Deno.test(`an event is in new/ when dispatchEvent() returns, in a queue made on the way (${name})`, async () => {
     await using dir = await tempDir();
-    const base = `${dir.path}/made/on/the/way`;
+    const base = join(dir.path, "made", "on", "the", "way");
     const dispatcher = eventDispatcherOn(runtime, { baseDir: base });
     void dispatcher.dispatchEvent(EVENT);
     assertEquals(textsIn(base), [
       `{"url":"https://a.example/","requestBody":{"user":"日本"}}\n`,
     ]);
-    assertEquals(namesIn(`${base}/tmp`), []);
+    assertEquals(namesIn(join(base, "tmp")), []);
   });
 
   Deno.test(`what every SDK hands over is sent as its own dispatcher would (${name})`, async () => {
     await using dir = await tempDir();
     const dispatcher = eventDispatcherOn(runtime, { baseDir: dir.path, durability: "os" });
-    for (const file of namesIn(FIXTURES.pathname)) {
+    for (const file of namesIn(fromFileUrl(FIXTURES))) {
       const event = JSON.parse(Deno.readTextFileSync(new URL(file, FIXTURES))) as SdkEvent;
       assertEquals(await dispatcher.dispatchEvent(event), { statusCode: 204 });
-      const [path] = namesIn(`${dir.path}/new`).map((name) => `${dir.path}/new/${name}`);
+      const [path] = namesIn(join(dir.path, "new")).map((name) => join(dir.path, "new", name));
       const parsed = parseEvent(Deno.readFileSync(path!));
       Deno.removeSync(path!);
       assert(parsed.kind === "request");
@@ -54,7 +55,7 @@ Deno.test("the callback is called once and before dispatchEvent() returns", asyn
 
 Deno.test("a disk that refuses is told to onError, the callback and the promise, and thrown at nobody", async () => {
   await using dir = await tempDir();
-  Deno.writeTextFileSync(`${dir.path}/foreign`, "");
+  Deno.writeTextFileSync(join(dir.path, "foreign"), "");
   const errors: [unknown, SdkEvent][] = [];
   const answers: SdkResponse[] = [];
   const dispatcher = eventDispatcherOn(denoRuntime(), {
@@ -72,7 +73,7 @@ Deno.test("a disk that refuses is told to onError, the callback and the promise,
   assertEquals(errors.map(([error]) => (error as Error).name), ["NotAQueueError", "Error"]);
   assertEquals(errors[0]![1], EVENT);
 
-  Deno.removeSync(`${dir.path}/foreign`); // mended while the application runs
+  Deno.removeSync(join(dir.path, "foreign")); // mended while the application runs
   assertEquals(await dispatcher.dispatchEvent(EVENT), { statusCode: 204 });
 });
 
@@ -98,17 +99,17 @@ Deno.test("an event that can't be sent is a 500, whatever it is", async () => {
     assertEquals(await dispatcher.dispatchEvent(event as SdkEvent), { statusCode: 500 });
   }
   assertEquals(errors.length, broken.length);
-  assertEquals(namesIn(`${dir.path}/new`), []);
+  assertEquals(namesIn(join(dir.path, "new")), []);
 });
 
 Deno.test("a queue that is removed while the application runs is made again", async () => {
   await using dir = await tempDir();
-  const base = `${dir.path}/queue`;
+  const base = join(dir.path, "queue");
   const dispatcher = eventDispatcherOn(denoRuntime(), { baseDir: base });
   await dispatcher.dispatchEvent(EVENT);
   Deno.removeSync(base, { recursive: true });
   assertEquals(await dispatcher.dispatchEvent(EVENT), { statusCode: 204 });
-  assertEquals(namesIn(`${base}/new`).length, 1);
+  assertEquals(namesIn(join(base, "new")).length, 1);
 });
 
 Deno.test('durability "os" leaves out every fsync of an event, "disk" makes both', async () => {

@@ -4,9 +4,10 @@
  */
 
 import { assert } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
 import { pack } from "../../tools/pack.ts";
 
-const HERE = new URL("app/", import.meta.url).pathname;
+const HERE = fromFileUrl(new URL("app/", import.meta.url));
 
 /** The SDKs, by major version. */
 export const SDKS = { 4: "4.10.1", 5: "5.4.1", 6: "6.6.1" } as const;
@@ -50,13 +51,35 @@ export async function succeed(program: string, args: readonly string[], cwd: str
   return stdout;
 }
 
-const NPM_INSTALL = ["install", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"];
+const NPM_INSTALL = ["install", "--install-strategy=nested", "--prefer-offline"];
+NPM_INSTALL.push("--ignore-scripts", "--no-audit", "--no-fund");
+
+/** The directories of an installation, with what is to be in each. */
+type Installed = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/**
+ * Install into several directories at once, as if into each by itself: a workspace, which is none
+ * any more afterwards.
+ */
+async function install(dir: string, installed: Installed): Promise<void> {
+  const root = { private: true, workspaces: Object.keys(installed) };
+  Deno.writeTextFileSync(join(dir, "package.json"), JSON.stringify(root));
+  for (const [name, dependencies] of Object.entries(installed)) {
+    Deno.mkdirSync(join(dir, name));
+    const own = { name, version: "1.0.0", type: "module", dependencies };
+    Deno.writeTextFileSync(join(dir, name, "package.json"), JSON.stringify(own));
+  }
+  await succeed("npm", NPM_INSTALL, dir);
+  for (const name of ["package.json", "package-lock.json", "node_modules"]) {
+    Deno.removeSync(join(dir, name), { recursive: true });
+  }
+}
 
 /** The applications, once a run. */
 export class Projects {
   readonly #dir = Deno.makeTempDirSync({ prefix: "maildir-sdk-" });
-  readonly #tarball = pack(`${this.#dir}/dist`, ["--allow-dirty"]);
-  readonly #made = new Map<string, Promise<string>>();
+  readonly #tarball = pack(join(this.#dir, "dist"), ["--allow-dirty"]);
+  #made: Promise<void> | undefined;
 
   /** The packed package. */
   get tarball(): Promise<string> {
@@ -64,45 +87,46 @@ export class Projects {
   }
 
   /** The directory of the application with SDK `major`. */
-  sdk(major: Major): Promise<string> {
-    return this.#once(`v${major}`, [`@optimizely/optimizely-sdk@${SDKS[major]}`], true);
+  async sdk(major: Major): Promise<string> {
+    await this.begin();
+    return join(this.#dir, `v${major}`);
   }
 
   /** The directory with the TypeScript compiler. */
-  typescript(): Promise<string> {
-    return this.#once("typescript", ["typescript@5.9.3"], false);
+  async typescript(): Promise<string> {
+    await this.begin();
+    return join(this.#dir, "typescript");
   }
 
-  /** Begin to make all of them, in parallel. */
-  begin(): void {
-    for (const making of [this.typescript(), this.sdk(4), this.sdk(5), this.sdk(6)]) {
-      making.catch(() => {}); // the test that needs it hears of it
-    }
+  /** Make all of them. */
+  begin(): Promise<void> {
+    this.#made ??= this.#make();
+    this.#made.catch(() => {}); // the test that needs it hears of it
+    return this.#made;
   }
 
   /** Remove them. */
   async end(): Promise<void> {
-    await Promise.allSettled(this.#made.values());
+    await Promise.allSettled([this.#made]);
     Deno.removeSync(this.#dir, { recursive: true });
   }
 
-  #once(name: string, packages: readonly string[], withOurs: boolean): Promise<string> {
-    let made = this.#made.get(name);
-    if (made === undefined) this.#made.set(name, made = this.#make(name, packages, withOurs));
-    return made;
-  }
-
-  async #make(name: string, packages: readonly string[], withOurs: boolean): Promise<string> {
-    const dir = `${this.#dir}/${name}`;
-    Deno.mkdirSync(dir);
-    Deno.writeTextFileSync(`${dir}/package.json`, `{"type":"module"}`);
-    const ours = withOurs ? [await this.#tarball] : [];
-    await succeed("npm", [...NPM_INSTALL, ...ours, ...packages], dir);
-    for (const file of ["producer.mjs", "types_v45.ts", "types_v6.ts", "types_api.ts"]) {
-      Deno.copyFileSync(`${HERE}${file}`, `${dir}/${file}`);
-    }
+  async #make(): Promise<void> {
+    const ours = { "@optimizelyd/maildir": `file:${await this.#tarball}` };
+    const apps = Object.entries(SDKS).map(([major, version]) =>
+      [`v${major}`, { ...ours, "@optimizely/optimizely-sdk": version }] as const
+    );
+    await install(this.#dir, {
+      ...Object.fromEntries(apps),
+      typescript: { typescript: "5.9.3" },
+    });
     const datafile = "optimizely-datafile.json";
-    Deno.copyFileSync(`${HERE}../../fixtures/${datafile}`, `${dir}/${datafile}`);
-    return dir;
+    for (const [app] of apps) {
+      const dir = join(this.#dir, app);
+      for (const file of ["producer.mjs", "types_v45.ts", "types_v6.ts", "types_api.ts"]) {
+        Deno.copyFileSync(join(HERE, file), join(dir, file));
+      }
+      Deno.copyFileSync(join(HERE, "..", "..", "fixtures", datafile), join(dir, datafile));
+    }
   }
 }

@@ -257,6 +257,7 @@ export class Arena {
           yield `sent ${request.body} instead of ${body}`;
         }
       }
+      if (requests.length <= this.times(id)) continue;
       const unexplained = requests.filter(({ answered, process }) =>
         answered && process.alive && !this.#lostLease(process, id)
       );
@@ -285,11 +286,7 @@ export class Arena {
   }
 
   #inode(path: string): number | undefined {
-    try {
-      return this.world.disk.stat(path).ino;
-    } catch {
-      return undefined;
-    }
+    return this.world.disk.peek(path)?.ino;
   }
 
   #beforeRename(call: Call, to: string): void {

@@ -112,7 +112,7 @@ export async function recoverFrom(
   try {
     await recover(stage, { ...optionsOf(scenario, host), ...recovery });
   } catch (error) {
-    return [`the recovery failed: ${error instanceof Error ? error.stack : error}`];
+    return [`the recovery failed: ${error instanceof Error ? error.stack ?? error : error}`];
   }
   const { maxAttempts = Infinity } = scenario.consumer ?? {};
   const { model, note: before } = crash;

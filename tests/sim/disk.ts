@@ -137,6 +137,12 @@ export class SimDisk {
     return this.#tree.statOf(this.#tree.find(path));
   }
 
+  /** As `lstat`; `undefined` when there is nothing. */
+  peek(path: string): Stat | undefined {
+    const ino = this.#tree.peek(path);
+    return ino === undefined ? undefined : this.#tree.statOf(ino);
+  }
+
   /** What is in a file. */
   bytes(ino: number): Uint8Array {
     return this.#tree.bytes.get(ino) ?? new Uint8Array();

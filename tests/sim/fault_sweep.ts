@@ -135,7 +135,7 @@ export async function runWithFault(
     thrown = error;
     const isKnown = error instanceof NotAQueueError || names(error, fault.code);
     if (!isKnown && errorCode(error) === undefined) {
-      found.push(`it threw ${error instanceof Error ? error.stack : error}`);
+      found.push(`it threw ${error instanceof Error ? error.stack ?? error : error}`);
     }
     if (hasStarted && !scenario.sweepsAlone) found.push(`the consumer ended: ${error}`);
   }
@@ -152,7 +152,7 @@ export async function runWithFault(
     const { consumer = {} } = scenario;
     await recover(stage, { consumer });
   } catch (error) {
-    found.push(`the recovery failed: ${error instanceof Error ? error.stack : error}`);
+    found.push(`the recovery failed: ${error instanceof Error ? error.stack ?? error : error}`);
   }
   const responseRefused = failed.path.startsWith(`${BASE}/res/`) || failed.path.endsWith(".meta");
   const reasonRefused = failed.verb === "create" && failed.path.endsWith(".why") ||

@@ -17,7 +17,7 @@ import type {
 import { never } from "./clock.ts";
 import type { SimDisk } from "./disk.ts";
 import type { NetworkView } from "./network_view.ts";
-import { canonical, PosixError } from "./tree.ts";
+import { canonical, parentOf, PosixError } from "./tree.ts";
 import type { SimProcess } from "./process.ts";
 
 /**
@@ -87,8 +87,6 @@ export interface DiskWorld {
 
 /** Stops a verb within its effect: its process is dead. */
 const DEAD = Symbol("dead");
-
-const parentOf = (path: string) => canonical(path).replace(/\/[^/]*$/, "") || "/";
 
 /** The disk as `process` has it. */
 export class ProcessDisk implements Disk {
@@ -278,11 +276,7 @@ export class ProcessDisk implements Disk {
   }
 
   #statOrNothing(path: string): Stat | undefined {
-    try {
-      return this.#world.disk.stat(path);
-    } catch {
-      return undefined;
-    }
+    return this.#world.disk.peek(path);
   }
 
   /**

@@ -477,11 +477,7 @@ export class Referee {
   }
 
   #inode(path: string): number | undefined {
-    try {
-      return this.#world.disk.stat(path).ino;
-    } catch {
-      return undefined;
-    }
+    return this.#world.disk.peek(path)?.ino;
   }
 
   #textOf(path: string): string {

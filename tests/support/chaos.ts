@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path";
 import { parseName } from "../../lib/queue/name.ts";
 import { FOLDERS } from "../../lib/queue/layout.ts";
 import { type Endpoint, HANG, startEndpoint } from "./endpoint.ts";
@@ -55,10 +56,10 @@ function consume(base: string, ...options: readonly string[]): Program {
 /** A queue with so many events, `event-0.json` and so on. */
 async function queueOf(events: number, url: string): Promise<TempDir> {
   const dir = await tempDir();
-  for (const folder of FOLDERS) Deno.mkdirSync(`${dir.path}/${folder}`);
+  for (const folder of FOLDERS) Deno.mkdirSync(join(dir.path, folder));
   for (let n = 0; n < events; n++) {
     const text = JSON.stringify({ url, requestBody: { n } });
-    Deno.writeTextFileSync(`${dir.path}/new/event-${n}.json`, text);
+    Deno.writeTextFileSync(join(dir.path, "new", `event-${n}.json`), text);
   }
   return dir;
 }
@@ -75,7 +76,7 @@ function arrivals({ taken }: Endpoint): Map<string, number> {
 
 function assertDrained(base: string): void {
   for (const folder of ["new", "cur", "defer", "doa"]) {
-    assertEquals(namesIn(`${base}/${folder}`), [], `left in ${folder}/`);
+    assertEquals(namesIn(join(base, folder)), [], `left in ${folder}/`);
   }
 }
 
@@ -101,7 +102,7 @@ export async function killAndRestart(events: number, threads: number): Promise<R
   await server.arrived(Math.floor(events / 2));
   first.kill("SIGKILL");
   await first.ended;
-  const claimed = namesIn(`${queue.path}/cur`).filter((name) => !name.startsWith("."))
+  const claimed = namesIn(join(queue.path, "cur")).filter((name) => !name.startsWith("."))
     .map(parseName);
   const most = 2 * threads; // in flight, and as many in memory
   assert(claimed.length > 0 && claimed.length <= most, `${claimed.length} were claimed`);
@@ -165,9 +166,9 @@ export async function stopInTheMiddle(
   assert(stopMs < graceMs + 2_000, `it ended after ${stopMs} ms`);
 
   const times = arrivals(server);
-  assertEquals(namesIn(`${queue.path}/cur`), []);
+  assertEquals(namesIn(join(queue.path, "cur")), []);
   // what a full lane had no room for is parked
-  const left = [...namesIn(`${queue.path}/new`), ...filesBelow(`${queue.path}/defer`)].map(
+  const left = [...namesIn(join(queue.path, "new")), ...filesBelow(join(queue.path, "defer"))].map(
     parseName,
   );
   for (const { id, attempt } of left) assertEquals(attempt, times.get(id) ?? 0, id);

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { fromFileUrl, join, relative, toFileUrl } from "@std/path";
+
 const FENCED = /^```(.*)\n([\s\S]*?)^```$/gm;
 
 /** The rows of each table, its head first, as cells. */
@@ -42,7 +44,7 @@ export function anchorsOf(page: string): Set<string> {
 /** The paths of the pages below a directory, relative to it, sorted. */
 export function pagesBelow(dir: string, folder = ""): string[] {
   const found: string[] = [];
-  for (const { name, isDirectory } of Deno.readDirSync(`${dir}/${folder}`)) {
+  for (const { name, isDirectory } of Deno.readDirSync(join(dir, folder))) {
     if (name.startsWith(".") || name === "node_modules" || name === "dist") continue;
     if (isDirectory) found.push(...pagesBelow(dir, `${folder}${name}/`));
     else if (name.endsWith(".md")) found.push(`${folder}${name}`);
@@ -52,17 +54,18 @@ export function pagesBelow(dir: string, folder = ""): string[] {
 
 /** Links of pages in a directory that lead to no file, to no heading, or out of it. */
 export function brokenLinks(dir: string, pages: readonly string[]): string[] {
-  const root = new URL(`file://${dir.replace(/\/*$/, "/")}`);
   return pages.flatMap((page) => {
-    const at = new URL(page, root);
+    const at = toFileUrl(join(dir, page));
     return linksOf(Deno.readTextFileSync(at)).filter((target) => {
       if (target.startsWith("https:")) return false;
-      const { hash, pathname } = new URL(target, at);
-      if (!pathname.startsWith(root.pathname)) return true;
+      const url = new URL(target, at);
+      const anchor = decodeURIComponent(url.hash.slice(1));
+      url.hash = "";
+      const path = fromFileUrl(url);
+      if (relative(dir, path).startsWith("..")) return true;
       try {
-        if (hash === "") return !Deno.statSync(pathname);
-        const anchor = decodeURIComponent(hash.slice(1));
-        return !anchorsOf(Deno.readTextFileSync(pathname)).has(anchor);
+        if (anchor === "") return !Deno.statSync(path);
+        return !anchorsOf(Deno.readTextFileSync(path)).has(anchor);
       } catch {
         return true;
       }

@@ -1,5 +1,7 @@
 /** A directory for one test: `await using dir = await tempDir()`. */
 
+import { join } from "@std/path";
+
 /** A temporary directory that is removed at the end of the scope. */
 export interface TempDir extends AsyncDisposable {
   readonly path: string;
@@ -31,7 +33,8 @@ export function filesBelow(dir: string): string[] {
   const found: string[] = [];
   for (const name of namesIn(dir)) {
     if (name.startsWith(".")) continue;
-    if (Deno.lstatSync(`${dir}/${name}`).isDirectory) found.push(...filesBelow(`${dir}/${name}`));
+    const path = join(dir, name);
+    if (Deno.lstatSync(path).isDirectory) found.push(...filesBelow(path));
     else found.push(name);
   }
   return found.sort();

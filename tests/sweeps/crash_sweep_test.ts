@@ -1,7 +1,8 @@
-import { assert, assertEquals } from "@std/assert";
-import { addCounts, NO_CRASHES, runOnce, sweepCrashes } from "../sim/crash_sweep.ts";
+import { assertEquals } from "@std/assert";
+import { runOnce } from "../sim/crash_sweep.ts";
 import { SCENARIOS } from "../sim/transitions.ts";
 import { PRODUCT } from "../sim/workload.ts";
+import { crashSweepTest } from "./crash_sweep.ts";
 
 /**
  * What the scenarios do between them: every transition of the format, and every step of each that
@@ -84,24 +85,4 @@ Deno.test("the scenarios take every transition of the format", async () => {
   assertEquals(REPORTS.filter((type) => !reports.has(type as never)), []);
 });
 
-Deno.test("every crash is recovered from, by a consumer on its host and by one elsewhere", async (t) => {
-  let count = NO_CRASHES;
-  for (const scenario of SCENARIOS) {
-    await t.step(scenario.name, async () => {
-      const swept = await sweepCrashes(PRODUCT, scenario, {
-        hosts: ["edge", "elsewhere"],
-        oneIn: 20,
-        thenOneIn: 20,
-      });
-      count = addCounts(count, swept);
-    });
-  }
-  const { points, images, recoveries, again } = count;
-  // deno-lint-ignore no-console -- the size of the sweep is part of its result
-  console.log(
-    `${points} moments; ${images.kill} images left by kills, ${images.power} by power losses; ` +
-      `${recoveries.kill} + ${recoveries.power} recoveries from those that differ, ` +
-      `and ${again} from crashes in the middle of a recovery`,
-  );
-  assert(images.kill === points && images.power > points);
-});
+crashSweepTest(1);

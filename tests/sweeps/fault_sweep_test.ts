@@ -1,30 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { diskFull } from "../sim/faults.ts";
-import { FAULTS, runWithFault, verbsOf } from "../sim/fault_sweep.ts";
-import { SCENARIOS } from "../sim/transitions.ts";
 import { eventText, judge, type Manner, PRODUCT, Stage } from "../sim/workload.ts";
-import { describe, type World } from "../sim/world.ts";
-
-Deno.test("whichever verb fails, it is told, nothing is lost and delivery goes on", async (t) => {
-  let runs = 0;
-  for (const scenario of SCENARIOS) {
-    await t.step(scenario.name, async () => {
-      const found: string[] = [];
-      for (const [index, call] of (await verbsOf(PRODUCT, scenario)).entries()) {
-        for (const [name, faultOf] of Object.entries(FAULTS)) {
-          const fault = faultOf(call);
-          if (fault === undefined) continue;
-          runs++;
-          const broken = await runWithFault(PRODUCT, scenario, index, fault);
-          if (broken.length > 0) found.push(`${name} at ${describe(call)}: ${broken.join("; ")}`);
-        }
-      }
-      assertEquals(found, []);
-    });
-  }
-  // deno-lint-ignore no-console -- the size of the sweep is part of its result
-  console.log(`${runs} runs, in each of which one verb failed`);
-});
+import type { World } from "../sim/world.ts";
+import { faultSweepTest } from "./fault_sweep.ts";
 
 const EVENTS: readonly (readonly [name: string, manner: Manner])[] = [
   ["ok-1", "ok"],
@@ -89,3 +67,5 @@ Deno.test("a deferred event that resists its claim is tried again with a growing
   assert(verbs < 12 * 600, `${verbs} verbs in ten minutes`);
   assertEquals(judge(stage), []);
 });
+
+faultSweepTest(1);

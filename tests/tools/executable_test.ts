@@ -8,6 +8,7 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
 import {
   compile,
   type Ended,
@@ -37,20 +38,21 @@ let bare: Record<string, string>;
 
 Deno.test.beforeAll(async () => {
   scratch = await Deno.realPath(await Deno.makeTempDir({ prefix: "executable-" }));
-  spool = `${scratch}/it's a spool`;
+  spool = join(scratch, "it's a spool");
   await Deno.mkdir(spool); // as its operator does: a locked build may not touch the directory above
   friend = startEndpoint();
   friendHost = new URL(friend.url).host;
-  bare = { PATH: "", XDG_CACHE_HOME: `${scratch}/cache` };
+  bare = { PATH: "", XDG_CACHE_HOME: join(scratch, "cache") };
   const locks = ["--base-dir", spool, "--allow-host", friendHost];
   const builds = await Promise.all([
-    compile(["--out", `${scratch}/open`], { DENORT_BIN: "/nonexistent" }), // so it can't compile
-    compile(["--out", `${scratch}/locked`, "--form", "portable", ...locks]),
+    // where there is no base binary it can't compile
+    compile(["--out", join(scratch, "open")], { DENORT_BIN: "/nonexistent" }),
+    compile(["--out", join(scratch, "locked"), "--form", "portable", ...locks]),
   ]);
   for (const { code, stderr } of builds) assertEquals([code, stderr], [0, ""]);
   assertMatch(builds[0]!.stdout, /base binary can't be had .*: making the portable form\n/);
-  open = await executableIn(`${scratch}/open`);
-  locked = await executableIn(`${scratch}/locked`);
+  open = await executableIn(join(scratch, "open"));
+  locked = await executableIn(join(scratch, "locked"));
 });
 
 Deno.test.afterAll(async () => {
@@ -86,7 +88,7 @@ Deno.test({
     assertMatch(one.stdout, /^optimizelyd-maildir \d+\.\d+\.\d+\n$/);
     assertEquals(other, one);
 
-    const cache = `${TMPDIR}/optimizelyd-maildir-${Deno.uid()}`;
+    const cache = join(TMPDIR, `optimizelyd-maildir-${Deno.uid()}`);
     assertEquals((await Deno.stat(cache)).mode! & 0o777, 0o700);
     const names = await Array.fromAsync(Deno.readDir(cache), ({ name }) => name.split("-")[0]);
     assertEquals(names.sort(), ["deno", "program", "state"]);
@@ -98,7 +100,7 @@ Deno.test({
   ignore: !hasShell,
   async fn() {
     await using server = startEndpoint();
-    const base = `${await newDirectory()}/queue`;
+    const base = join(await newDirectory(), "queue");
     const stdin = [1, 2, 3].map((n) => event(server.url, { n })).join("\n") + "\n";
 
     const put = await run(open, { args: ["client", "--base-dir", base, "-"], env: bare, stdin });
@@ -120,7 +122,7 @@ Deno.test({
     assertStringIncludes(unknown.stderr, `it's`);
     const nowhere = { args: ["status", "--base-dir", await newDirectory()], env: bare };
     assertEquals((await run(open, nowhere)).code, 73);
-    const base = ["--base-dir", `${await newDirectory()}/queue`];
+    const base = ["--base-dir", join(await newDirectory(), "queue")];
     const bad = await run(open, { args: ["client", ...base, "-"], env: bare, stdin: "{}\n" });
     assertEquals(bad.code, 65);
   },
@@ -135,7 +137,7 @@ Deno.test({
       await answer.promise;
       return new Response();
     });
-    const base = `${await newDirectory()}/queue`;
+    const base = join(await newDirectory(), "queue");
     const stdin = event(server.url);
     await run(open, { args: ["client", "--base-dir", base, "-"], env: bare, stdin });
 
@@ -156,7 +158,7 @@ Deno.test({
       answer.resolve(); // and so the server can end, however this went
       for (const pid of await commandsWith(base)) Deno.kill(pid, "SIGKILL");
     }
-    assertEquals(namesIn(`${base}/new`).length, 1);
+    assertEquals(namesIn(join(base, "new")).length, 1);
   },
 });
 
@@ -185,7 +187,7 @@ Deno.test({
       ...bare,
       DENO_V8_FLAGS: "--help",
       DENO_PERMISSION_BROKER_PATH: "/nonexistent",
-      DENO_COVERAGE_DIR: `${scratch}/coverage`,
+      DENO_COVERAGE_DIR: join(scratch, "coverage"),
       NODE_OPTIONS: "--require=/nonexistent",
       // the script's own names
       cache: "/nonexistent",
@@ -194,7 +196,7 @@ Deno.test({
     };
     const ended = await run(open, { args: ["--version"], env });
     assertEquals(ended, await run(open, { args: ["--version"], env: bare }));
-    assertEquals(namesIn(`${scratch}/coverage`), []);
+    assertEquals(namesIn(join(scratch, "coverage")), []);
   },
 });
 
@@ -212,12 +214,12 @@ Deno.test({
  * size. Owner and size are all that a start looks at.
  */
 async function cacheRunning(program: string, cache: string): Promise<void> {
-  const unpacked = `${bare["XDG_CACHE_HOME"]}/optimizelyd-maildir`;
+  const unpacked = join(bare["XDG_CACHE_HOME"]!, "optimizelyd-maildir");
   if (namesIn(unpacked).length === 0) await run(open, { args: ["--version"], env: bare });
   await Deno.mkdir(cache, { mode: 0o700, recursive: true });
   for (const name of namesIn(unpacked).filter((name) => /^(?:deno|program)-/.test(name))) {
-    await Deno.writeTextFile(`${cache}/${name}`, `#!/bin/sh\n${program}\nexit\n`, { mode: 0o500 });
-    await Deno.truncate(`${cache}/${name}`, (await Deno.stat(`${unpacked}/${name}`)).size);
+    await Deno.writeTextFile(join(cache, name), `#!/bin/sh\n${program}\nexit\n`, { mode: 0o500 });
+    await Deno.truncate(join(cache, name), (await Deno.stat(join(unpacked, name))).size);
   }
 }
 
@@ -226,17 +228,17 @@ Deno.test({
   ignore: !hasShell,
   async fn() {
     const shared = await newDirectory();
-    const below = `${shared}/of mine/deep`;
+    const below = join(shared, "of mine", "deep");
     await Deno.mkdir(below, { recursive: true, mode: 0o700 });
     for (const mode of [0o777, 0o770]) {
       await Deno.chmod(shared, mode);
-      for (const XDG_CACHE_HOME of [shared, below, `${below}/new`]) {
+      for (const XDG_CACHE_HOME of [shared, below, join(below, "new")]) {
         const ended = await run(open, { env: { ...bare, XDG_CACHE_HOME } });
         assertRefused(ended, 73, new RegExp(`somebody else could change what is in ${shared}\n`));
       }
     }
     await Deno.chmod(shared, 0o1777); // as /tmp: an entry that is ours stays ours
-    await cacheRunning("echo started", `${below}/optimizelyd-maildir`);
+    await cacheRunning("echo started", join(below, "optimizelyd-maildir"));
     const { code, stdout } = await run(open, { env: { ...bare, XDG_CACHE_HOME: below } });
     assertEquals([code, stdout], [0, "started\n"]);
   },
@@ -246,7 +248,7 @@ Deno.test({
   name: "a name that somebody else took in the temporary directory doesn't keep it from starting",
   ignore: !hasShell,
   async fn() {
-    const damaged = `${await newDirectory()}/damaged`;
+    const damaged = join(await newDirectory(), "damaged");
     const bytes = new Uint8Array(100_000);
     using file = await Deno.open(open);
     await file.read(bytes);
@@ -264,14 +266,14 @@ Deno.test({
     }
     for (const take of taking) {
       const TMPDIR = await newDirectory();
-      await take(`${TMPDIR}/optimizelyd-maildir-${Deno.uid()}`);
+      await take(join(TMPDIR, `optimizelyd-maildir-${Deno.uid()}`));
       // one that is damaged says so only once it has a place to unpack into
       assertRefused(await run(damaged, { env: { TMPDIR } }), 74, /is damaged/);
       const [, name, ...others] = namesIn(TMPDIR);
       assertEquals(others, []);
-      assertEquals((await Deno.lstat(`${TMPDIR}/${name}`)).mode! & 0o777, 0o700);
+      assertEquals((await Deno.lstat(join(TMPDIR, name!))).mode! & 0o777, 0o700);
 
-      await cacheRunning("echo started", `${TMPDIR}/${name}`);
+      await cacheRunning("echo started", join(TMPDIR, name!));
       const { code, stdout } = await run(open, { env: { TMPDIR } });
       assertEquals([code, stdout], [0, "started\n"]);
       assertEquals(namesIn(TMPDIR).length, 2);
@@ -284,7 +286,7 @@ Deno.test({
   ignore: !hasShell,
   async fn() {
     const XDG_CACHE_HOME = await newDirectory();
-    await cacheRunning("env", `${XDG_CACHE_HOME}/optimizelyd-maildir`);
+    await cacheRunning("env", join(XDG_CACHE_HOME, "optimizelyd-maildir"));
     const kept = { LC_ALL: "C.UTF-8", HTTP_PROXY: "http://größe.example/", no_proxy: "a b" };
     const hostile = String.raw`
       odd=$(printf 'a\377b')
@@ -308,7 +310,7 @@ Deno.test({
   ignore: Deno.build.os !== "linux",
   async fn() {
     const XDG_CACHE_HOME = await newDirectory();
-    await cacheRunning("echo $0", `${XDG_CACHE_HOME}/optimizelyd-maildir`);
+    await cacheRunning("echo $0", join(XDG_CACHE_HOME, "optimizelyd-maildir"));
     const { stdout } = await run(open, { env: { ...bare, XDG_CACHE_HOME } });
     assertMatch(stdout, /^\/proc\/self\/fd\/9\/deno-/);
   },
@@ -320,7 +322,7 @@ Deno.test({
   async fn() {
     const directory = await newDirectory();
     const bytes = await Deno.readFile(open);
-    const broken = `${directory}/broken`;
+    const broken = join(directory, "broken");
     const env = { PATH: "", XDG_CACHE_HOME: directory };
 
     await Deno.writeFile(broken, bytes.subarray(0, bytes.length / 2), { mode: 0o755 });
@@ -329,7 +331,7 @@ Deno.test({
     bytes[bytes.length - 38_000_000]! ^= 1; // somewhere in the package
     await Deno.writeFile(broken, bytes, { mode: 0o755 });
     assertRefused(await run(broken, { env }), 73, /cannot unpack/);
-    const left = namesIn(`${directory}/optimizelyd-maildir`);
+    const left = namesIn(join(directory, "optimizelyd-maildir"));
     assertEquals(left.filter((name) => name.startsWith("deno")), []);
   },
 });
@@ -389,14 +391,14 @@ Deno.test({
   async fn() {
     await using stranger = startEndpoint();
     await run(locked, { args: ["client", "-"], env: bare, stdin: "" });
-    await Deno.writeTextFile(`${spool}/new/stranger`, event(stranger.url));
-    await Deno.writeTextFile(`${spool}/new/file`, event("file:///etc/passwd"));
+    await Deno.writeTextFile(join(spool, "new", "stranger"), event(stranger.url));
+    await Deno.writeTextFile(join(spool, "new", "file"), event("file:///etc/passwd"));
     assertEquals((await run(locked, { args: ["--until-empty"], env: bare })).code, 0);
 
-    assertEquals([bodiesOf(stranger), namesIn(`${spool}/defer`)], [[], []]);
-    const dead = namesIn(`${spool}/doa`).filter((name) => name.endsWith(".why"));
+    assertEquals([bodiesOf(stranger), namesIn(join(spool, "defer"))], [[], []]);
+    const dead = namesIn(join(spool, "doa")).filter((name) => name.endsWith(".why"));
     const reasons = await Promise.all(dead.map(async (name) => {
-      const { reason } = JSON.parse(await Deno.readTextFile(`${spool}/doa/${name}`));
+      const { reason } = JSON.parse(await Deno.readTextFile(join(spool, "doa", name)));
       return `${name.split("+")[0]}: ${reason}`;
     }));
     assertEquals(reasons.length, 2);
@@ -425,7 +427,7 @@ Deno.test({
   async fn() {
     await using stranger = startEndpoint();
     const secret = await newDirectory();
-    await Deno.writeTextFile(`${secret}/secret`, event(friend.url, "secret"));
+    await Deno.writeTextFile(join(secret, "secret"), event(friend.url, "secret"));
     await run(locked, { args: ["client", "-"], env: bare, stdin: "" });
     const hostile = {
       host: event(stranger.url),
@@ -433,21 +435,23 @@ Deno.test({
       file: event(`file://${secret}/secret`),
     };
     for (const [name, text] of Object.entries(hostile)) {
-      await Deno.writeTextFile(`${spool}/new/${name}`, text);
+      await Deno.writeTextFile(join(spool, "new", name), text);
     }
-    await Deno.symlink(`${secret}/secret`, `${spool}/new/symlink`);
+    await Deno.symlink(join(secret, "secret"), join(spool, "new", "symlink"));
 
     const calls = await tracedCalls(["consume", "--once"]) +
       await tracedCalls(["status", "--base-dir", secret]);
-    await Deno.remove(`${spool}/new/symlink`);
-    const dead = namesIn(`${spool}/doa`).map((name) => name.split("+")[0]!);
+    await Deno.remove(join(spool, "new", "symlink"));
+    const dead = namesIn(join(spool, "doa")).map((name) => name.split("+")[0]!);
     assertEquals(Object.keys(hostile).filter((name) => !dead.includes(name)), []);
 
     const isOfTheSystem =
       /^\/(?:dev|etc|lib|lib64|proc|run|sys|usr\/lib|usr\/lib64|usr\/local\/lib|usr\/share)\//;
     const mayOpen = (path: string) =>
       isOfTheSystem.test(path) || path === locked || path === "." || // find(1) holds on to it
-      [spool, `${bare["XDG_CACHE_HOME"]}/optimizelyd-maildir`].some((own) => path.startsWith(own));
+      [spool, join(bare["XDG_CACHE_HOME"]!, "optimizelyd-maildir")].some((own) =>
+        path.startsWith(own)
+      );
     const opened = [...calls.matchAll(/open(?:at)?\((?:AT_FDCWD, )?"([^"]*)".* = \d+$/gm)]
       .map(([, path]) => path!);
     assert(opened.includes(locked));
@@ -465,7 +469,7 @@ Deno.test({
  * a line.
  */
 async function tracedCalls(args: string[]): Promise<string> {
-  const output = `${await newDirectory()}/calls`;
+  const output = join(await newDirectory(), "calls");
   const traced = ["-f", "-qq", "-z", "-e", "trace=open,openat,openat2,connect"];
   await run(strace!, { args: [...traced, "-o", output, locked, ...args], env: bare, cwd: scratch });
   return await Deno.readTextFile(output);
@@ -488,7 +492,7 @@ const formats = [
 for (const [name, ...targets] of formats) {
   Deno.test(`deno compile packs ${targets.join(" and ")} with no more than is intended`, async () => {
     const out = await newDirectory();
-    const DENORT_BIN = `${await npmPackage(name, scratch)}/watcher.node`;
+    const DENORT_BIN = join(await npmPackage(name, scratch), "watcher.node");
     const nowhere = "http://127.0.0.1:1";
     const { code, stdout, stderr } = await compile(
       ["--form", "compile", "--out", out, ...targets.flatMap((target) => ["--target", target])],
@@ -498,7 +502,7 @@ for (const [name, ...targets] of formats) {
     const [sums, ...executables] = namesIn(out);
     assertEquals([sums, executables.length], ["SHA256SUMS", 2]);
     for (const executable of executables) {
-      const { permissions, node_modules } = await metadataOf(`${out}/${executable}`);
+      const { permissions, node_modules } = await metadataOf(join(out, executable));
       assertEquals(node_modules, null);
       assertEquals(granted(permissions), {
         allow_env: ["OPTIMIZELYD_BASE_DIR"],
@@ -516,7 +520,7 @@ for (const [name, ...targets] of formats) {
 Deno.test("deno compile bakes the locks of a locked build in", async () => {
   const out = await newDirectory();
   const [name, target] = formats[0];
-  const DENORT_BIN = `${await npmPackage(name, scratch)}/watcher.node`;
+  const DENORT_BIN = join(await npmPackage(name, scratch), "watcher.node");
   const locks = [
     "--base-dir",
     "/var/spool/optimizelyd/",
@@ -527,7 +531,7 @@ Deno.test("deno compile bakes the locks of a locked build in", async () => {
   const args = ["--form", "compile", "--out", out, "--target", target, ...locks, "b.example:8443"];
   assertEquals((await compile(args, { DENORT_BIN })).code, 0);
   const [, executable] = namesIn(out);
-  assertEquals(granted((await metadataOf(`${out}/${executable}`)).permissions), {
+  assertEquals(granted((await metadataOf(join(out, executable!))).permissions), {
     allow_import: ["0.0.0.0:1"],
     allow_net: ["a.example", "b.example:8443"],
     allow_read: ["/var/spool/optimizelyd", "/etc/machine-id"],

@@ -4,9 +4,10 @@
  * @module
  */
 
+import { fromFileUrl, join } from "@std/path";
 import { namesIn } from "../support/temp_dir.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
+const root = fromFileUrl(new URL("../../", import.meta.url));
 
 /** How a program ended. */
 export interface Ended {
@@ -31,7 +32,7 @@ export function compile(args: readonly string[], env: Record<string, string> = {
 /** The executable for this machine in a directory `compile` was told to fill. */
 export async function executableIn(directory: string): Promise<string> {
   for await (const { name } of Deno.readDir(directory)) {
-    if (name.endsWith(`-${Deno.build.target}`)) return `${directory}/${name}`;
+    if (name.endsWith(`-${Deno.build.target}`)) return join(directory, name);
   }
   throw new Error(`No executable in ${directory}`);
 }
@@ -78,7 +79,7 @@ export async function npmPackage(name: string, scratch: string): Promise<string>
   await tool("npm", ["pack", "--silent", "--prefer-offline", name], directory);
   const [archive] = namesIn(directory);
   await tool("tar", ["-xzf", archive!], directory);
-  return `${directory}/package`;
+  return join(directory, "package");
 }
 
 async function tool(name: string, args: string[], cwd: string): Promise<void> {
@@ -90,7 +91,7 @@ async function tool(name: string, args: string[], cwd: string): Promise<void> {
 export function whereIs(name: string): string | undefined {
   for (const directory of (Deno.env.get("PATH") ?? "").split(":")) {
     try {
-      if (Deno.statSync(`${directory}/${name}`).isFile) return `${directory}/${name}`;
+      if (Deno.statSync(join(directory, name)).isFile) return join(directory, name);
     } catch {
       // not there
     }

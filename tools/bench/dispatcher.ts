@@ -11,6 +11,7 @@
  */
 
 // deno-lint-ignore-file no-console -- a command that talks to its user
+import { join } from "@std/path";
 import { eventDispatcher as sdkDispatcher } from "@optimizely/optimizely-sdk";
 import { createEventDispatcher, type SdkEvent } from "../../mod.ts";
 
@@ -70,7 +71,10 @@ try {
       console.log(`${`${kind}, ${name}`.padEnd(34)} ${us(callUs)} ${us(totalUs)}`);
     };
     for (const durability of ["disk", "os"] as const) {
-      const ours = createEventDispatcher({ baseDir: `${dir}/${kind}-${durability}`, durability });
+      const ours = createEventDispatcher({
+        baseDir: join(dir, `${kind}-${durability}`),
+        durability,
+      });
       await row(`ours, "${durability}"`, (event, answered) => {
         void ours.dispatchEvent(event, answered);
       });

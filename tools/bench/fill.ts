@@ -4,6 +4,7 @@
  * @module
  */
 
+import { join } from "@std/path";
 import { FOLDERS } from "../../lib/queue/layout.ts";
 import { uuidv7 } from "../../lib/queue/uuid.ts";
 
@@ -30,7 +31,7 @@ export function hasTmpfs(): boolean {
 export async function makeQueue(disk: Disk): Promise<QueueDir> {
   const options = { prefix: "maildir-bench-", ...(disk === "tmpfs" ? { dir: TMPFS } : {}) };
   const path = await Deno.makeTempDir(options);
-  for (const folder of FOLDERS) await Deno.mkdir(`${path}/${folder}`, { mode: 0o700 });
+  for (const folder of FOLDERS) await Deno.mkdir(join(path, folder), { mode: 0o700 });
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
@@ -75,7 +76,7 @@ export function fill(queue: string, url: string, events: number): void {
   for (let n = 0; n < events; n++) {
     // as if one had come each millisecond: a backlog that grew
     const id = uuidv7(nowMs - events + n, Math.random);
-    Deno.writeFileSync(`${queue}/new/${id}.json`, bytes, { createNew: true, mode: 0o600 });
+    Deno.writeFileSync(join(queue, "new", `${id}.json`), bytes, { createNew: true, mode: 0o600 });
   }
 }
 
@@ -91,7 +92,7 @@ export async function syncAll(): Promise<void> {
 export function leftIn(queue: string): number {
   let left = 0;
   for (const folder of ["new", "cur"]) {
-    for (const { name } of Deno.readDirSync(`${queue}/${folder}`)) {
+    for (const { name } of Deno.readDirSync(join(queue, folder))) {
       if (!name.startsWith(".")) left++;
     }
   }

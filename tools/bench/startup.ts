@@ -13,10 +13,11 @@
  */
 
 // deno-lint-ignore-file no-console -- a command that talks to its user
+import { fromFileUrl, join } from "@std/path";
 
 const FIRST_STARTS = 5;
 const WARM_STARTS = 41;
-const root = new URL("../../", import.meta.url).pathname;
+const root = fromFileUrl(new URL("../../", import.meta.url));
 
 /** One way to start the program. */
 interface Way {
@@ -41,7 +42,8 @@ async function portable(scratch: string): Promise<Way> {
   ]);
   const names = await Array.fromAsync(Deno.readDir(scratch), (entry) => entry.name);
   const name = names.find((name) => name.endsWith(`-${Deno.build.target}`));
-  const program = `${scratch}/${name}`;
+  if (name === undefined) throw new Error("Cannot measure the portable form: none was made");
+  const program = join(scratch, name);
   return {
     name: "portable",
     program,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { join, toFileUrl } from "@std/path";
 import { runDeno } from "./child.ts";
 import { type Locks, permissionLines } from "./permissions.ts";
 
@@ -14,8 +15,8 @@ import { type Locks, permissionLines } from "./permissions.ts";
  * directory, `scratch` a directory for what is only needed meanwhile.
  */
 export async function bundle(root: string, scratch: string, locks: Locks): Promise<string> {
-  const entry = `${scratch}/entry.ts`;
-  const output = `${scratch}/bundle.mjs`;
+  const entry = join(scratch, "entry.ts");
+  const output = join(scratch, "bundle.mjs");
   await Deno.writeTextFile(entry, entryText(root, locks));
   await runDeno(root, [
     "bundle",
@@ -30,18 +31,12 @@ export async function bundle(root: string, scratch: string, locks: Locks): Promi
 
 /** The entry of a build: `cli.ts`, told what is baked in. */
 function entryText(root: string, locks: Locks): string {
-  const cli = new URL("cli.ts", directoryUrl(root)).href;
+  const cli = toFileUrl(join(root, "cli.ts")).href;
   const build = {
     ...(locks.baseDir === undefined ? {} : { defaultBaseDir: locks.baseDir }),
     permissions: permissionLines(locks),
   };
   return `import { run } from ${JSON.stringify(cli)};\nawait run(${JSON.stringify(build)});\n`;
-}
-
-function directoryUrl(path: string): URL {
-  const url = new URL("file:///");
-  url.pathname = `${path.replaceAll("\\", "/")}/`;
-  return url;
 }
 
 /**

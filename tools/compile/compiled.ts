@@ -4,6 +4,7 @@
  * @module
  */
 
+import { join } from "@std/path";
 import { runDeno, ToolError } from "./child.ts";
 import { MEMORY_FLAG } from "./memory.ts";
 import { type Locks, permissionFlags } from "./permissions.ts";
@@ -51,16 +52,16 @@ export async function compile(
  * empty program.
  */
 export async function whyNotCompile(target: Target, scratch: string): Promise<string | undefined> {
-  const script = `${scratch}/empty.mjs`;
+  const script = join(scratch, "empty.mjs");
   await Deno.writeTextFile(script, "");
   try {
-    await compile(script, target, { hosts: [] }, `${scratch}/empty${target.suffix}`);
+    await compile(script, target, { hosts: [] }, join(scratch, `empty${target.suffix}`));
     return undefined;
   } catch (error) {
     if (!(error instanceof ToolError)) throw error;
     return rootCause(error.message);
   } finally {
-    await Deno.remove(`${scratch}/empty${target.suffix}`).catch(() => {});
+    await Deno.remove(join(scratch, `empty${target.suffix}`)).catch(() => {});
   }
 }
 

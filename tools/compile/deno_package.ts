@@ -4,6 +4,7 @@
  * @module
  */
 
+import { join } from "@std/path";
 import { runNpm, ToolError } from "./child.ts";
 import type { PinnedPackage } from "./targets.ts";
 
@@ -35,7 +36,7 @@ export async function fetchDenoPackage(
   // older npm versions print the name of a scoped package with its slash, newer ones as the file is
   // called
   const file = packed.filename.replace(/^@/, "").replaceAll("/", "-");
-  const archive = await Deno.readFile(`${directory}/${file}`);
+  const archive = await Deno.readFile(join(directory, file));
   const found = await integrityOf(archive);
   if (found !== integrity) {
     throw new ToolError(

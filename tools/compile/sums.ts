@@ -4,6 +4,7 @@
  * @module
  */
 
+import { join } from "@std/path";
 import { sha256Hex } from "./portable.ts";
 
 /** Write the sums of all executables in `directory`, those of earlier runs included. */
@@ -15,7 +16,7 @@ export async function writeSums(directory: string): Promise<void> {
   }
   let text = "";
   for (const name of names.sort()) {
-    text += `${await sha256Hex(await Deno.readFile(`${directory}/${name}`))}  ${name}\n`;
+    text += `${await sha256Hex(await Deno.readFile(join(directory, name)))}  ${name}\n`;
   }
-  await Deno.writeTextFile(`${directory}/SHA256SUMS`, text);
+  await Deno.writeTextFile(join(directory, "SHA256SUMS"), text);
 }

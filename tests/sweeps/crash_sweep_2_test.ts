@@ -1,0 +1,3 @@
+import { crashSweepTest } from "./crash_sweep.ts";
+
+crashSweepTest(2);

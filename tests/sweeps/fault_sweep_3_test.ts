@@ -1,0 +1,3 @@
+import { faultSweepTest } from "./fault_sweep.ts";
+
+faultSweepTest(3);
