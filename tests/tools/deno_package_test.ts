@@ -22,9 +22,9 @@ Deno.test("a package that isn't the one it was is refused in one line", async ()
   );
 });
 
-Deno.test("every portable form has a Deno of the version that the README runs", async () => {
-  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
-  const version = /npx -y deno@(\S+) task compile/.exec(readme)?.[1];
+Deno.test("every portable form has a Deno of the version that the docs run", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/deploy.md", import.meta.url));
+  const version = /npx -y deno@(\S+) task compile/.exec(page)?.[1];
   const pinned = targets.flatMap(({ portable }) => portable?.deno ?? []);
   assertEquals(pinned.length, 4);
   for (const { name, integrity } of pinned) {
