@@ -5,6 +5,7 @@
  * @module
  */
 
+import { dirname } from "@std/path";
 import type { CrashModel } from "./disk.ts";
 import type { Product } from "./workload.ts";
 
@@ -32,30 +33,60 @@ export interface Mutation {
 
 const LIB = new URL("../../lib/", import.meta.url);
 
-/** Copy a folder of the source, given by its path below `lib/`. */
-async function copyFolder(folder: string, to: string): Promise<void> {
-  await Deno.mkdir(`${to}/${folder}`, { recursive: true });
-  for await (const { name, isDirectory } of Deno.readDir(new URL(folder, LIB))) {
-    if (isDirectory) await copyFolder(`${folder}${name}/`, to);
-    else await Deno.copyFile(new URL(`${folder}${name}`, LIB), `${to}/${folder}${name}`);
+/** A relative import, with what stands around its specifier. */
+const IMPORT = /(\bfrom\s+"|\bimport\s*\(?\s*")(\.[^"]+)(?=")/g;
+
+function* filesBelow(folder: string): Iterable<string> {
+  for (const { name, isDirectory } of Deno.readDirSync(new URL(`./${folder}`, LIB))) {
+    if (isDirectory) yield* filesBelow(`${folder}${name}/`);
+    else if (name.endsWith(".ts")) yield `${folder}${name}`;
   }
 }
 
+/** The modules of the product, by their paths below `lib/`. */
+const SOURCES: ReadonlyMap<string, string> = new Map(
+  Array.from(filesBelow(""), (path) => [path, Deno.readTextFileSync(new URL(path, LIB))]),
+);
+
+const targetOf = (path: string, specifier: string) =>
+  new URL(specifier, new URL(path, LIB)).href.slice(LIB.href.length);
+
+/** A module and all that reach it by their imports. */
+function dependentsOf(file: string): ReadonlySet<string> {
+  const found = new Set([file]);
+  for (const each of found) {
+    for (const [path, source] of SOURCES) {
+      const imports = [...source.matchAll(IMPORT)].map(([, , specifier]) => specifier!);
+      if (imports.some((specifier) => targetOf(path, specifier) === each)) found.add(path);
+    }
+  }
+  return found;
+}
+
 /**
- * Load the product with a mutation, from a copy of its source that is removed again.
+ * Load the product with a mutation, from a copy of what depends on it that is removed again; the
+ * rest is the product's own.
  *
  * @throws {Error} If the text to replace isn't in the file.
  */
 export async function mutantOf(
   { file, from, to }: Pick<Mutation, "file" | "from" | "to">,
 ): Promise<Product> {
-  const lib = await Deno.makeTempDir();
+  const source = SOURCES.get(file) ?? "";
+  if (!source.includes(from)) throw new Error(`Cannot mutate ${file}: it has no ${from}`);
+  const copied = dependentsOf(file);
+  const dir = await Deno.makeTempDir();
+  const placeOf = (path: string) => copied.has(path) ? `file://${dir}/${path}` : LIB.href + path;
   try {
-    await copyFolder("./", lib);
-    const source = await Deno.readTextFile(`${lib}/${file}`);
-    if (!source.includes(from)) throw new Error(`Cannot mutate ${file}: it has no ${from}`);
-    await Deno.writeTextFile(`${lib}/${file}`, source.replace(from, () => to));
-    const load = (path: string) => import(`file://${lib}/${path}`);
+    for (const path of copied) {
+      const text = path === file ? source.replace(from, () => to) : SOURCES.get(path)!;
+      await Deno.mkdir(dirname(`${dir}/${path}`), { recursive: true });
+      await Deno.writeTextFile(
+        `${dir}/${path}`,
+        text.replace(IMPORT, (_, start, specifier) => start + placeOf(targetOf(path, specifier))),
+      );
+    }
+    const load = (path: string) => import(placeOf(path));
     const { Queue } = await load("queue/queue.ts");
     const { Consumer } = await load("consumer/consumer.ts");
     const { Maildir } = await load("queue/store/maildir_store.ts");
@@ -63,7 +94,7 @@ export async function mutantOf(
     const { sweep } = await load("queue/sweep.ts");
     return { Queue, Consumer, Maildir, requeue, sweep };
   } finally {
-    await Deno.remove(lib, { recursive: true });
+    await Deno.remove(dir, { recursive: true });
   }
 }
 

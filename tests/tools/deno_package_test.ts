@@ -23,8 +23,8 @@ Deno.test("a package that isn't the one it was is refused in one line", async ()
 });
 
 Deno.test("every portable form has a Deno of the version that the docs run", async () => {
-  const deploy = await Deno.readTextFile(new URL("../../docs/deploy.md", import.meta.url));
-  const version = /npx -y deno@(\S+) task compile/.exec(deploy)?.[1];
+  const page = await Deno.readTextFile(new URL("../../docs/deploy.md", import.meta.url));
+  const version = /npx -y deno@(\S+) task compile/.exec(page)?.[1];
   const pinned = targets.flatMap(({ portable }) => portable?.deno ?? []);
   assertEquals(pinned.length, 4);
   for (const { name, integrity } of pinned) {
