@@ -625,6 +625,9 @@ const listen: NonNullable<Runtime["listen"]> = (address) => {
   };
 };
 
+/** Asked for once, when it is needed: to load what tells it takes 20 ms. */
+let memory: number | undefined;
+
 /**
  * The machine's memory, or that of the container around this process, which Deno tells only by way
  * of Node's `process`: 0 or a huge number there means that there is no limit.
@@ -669,6 +672,8 @@ export function denoRuntime(disk: Disk = blockingDisk): Runtime {
     hostname: hostname(),
     ...hostIds(Deno.build.os, readOfSystem),
     pid: Deno.pid,
-    memoryBytes: memoryBytes(),
+    get memoryBytes() {
+      return memory ??= memoryBytes();
+    },
   };
 }
