@@ -260,6 +260,9 @@ export function* openLayout(disk: Disk, base: string, options: OpenOptions): Ste
         yield* step(disk.chmod(`${base}/${name}`, mode));
       }
     }
+    // Who may write here may put other folders in the place of these.
+    const isOpen = found && modes.isDrop && ((yield* step(disk.lstat(base))).mode & 0o022) !== 0;
+    if (isOpen) yield* step(disk.chmod(base, modes.base));
   }
   return modes;
 }

@@ -123,6 +123,9 @@ Deno.test({
       res: "700",
       tmp: "1733",
     }]);
+    await Deno.chmod(at.base, 0o2770);
+    const again = await at.run(CONSUMER, "consume --once --group=drop");
+    assertEquals([again.code, modesIn(at.base)["."]], [0, "710"]);
     const first = await at.run(PRODUCER, `client --url ${endpoint.url}/a --body 1`);
     assertEquals([first.code, first.err], [0, ""]);
     const many = await at.shell(
