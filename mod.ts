@@ -72,8 +72,9 @@ export { type Merger, type Part, scopeOf, utf8Bytes } from "./lib/merge/merger.t
 export { optimizelyMerger } from "./lib/merge/optimizely.ts";
 export { EnqueueError, type EnqueueOptions, EventExistsError } from "./lib/queue/enqueue.ts";
 export { type Modes, NotAQueueError, type OpenOptions } from "./lib/queue/layout.ts";
-export type { EventName } from "./lib/queue/name.ts";
-export type { Place } from "./lib/queue/place.ts";
+export type { EventName, Fate } from "./lib/queue/name.ts";
+export type { Ownership } from "./lib/queue/ownership.ts";
+export type { Identity, Place } from "./lib/queue/place.ts";
 export {
   type Claim,
   type Claimed,
@@ -102,6 +103,7 @@ export type {
 export type { Counts } from "./lib/telemetry/summary.ts";
 export { hold, type HoldChange, resume } from "./lib/queue/hold.ts";
 export { type RefusedLetter, requeue, type Requeued, RequeueError } from "./lib/queue/requeue.ts";
+export type { Budget, ByteBudget } from "./lib/store/budget.ts";
 export {
   type DestinationStatus,
   type QueueStatus,

@@ -42,7 +42,11 @@ export class ByteBudget implements Budget {
   #used = 0;
   readonly #waiters: Waiter[] = [];
 
-  /** @param limit How many bytes there are, at each moment. */
+  /**
+   * A budget of which nothing is taken.
+   *
+   * @param limit How many bytes there are, at each moment.
+   */
   constructor(limit: () => number) {
     this.#limit = limit;
   }
