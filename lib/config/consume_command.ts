@@ -46,7 +46,7 @@ const MUST_BE_ADDRESS =
 function listenAddress(): Kind<ListenAddress | undefined> {
   return {
     takes: "value",
-    placeholder: "HOST:PORT",
+    valueName: "HOST:PORT",
     textMust: MUST_BE_ADDRESS,
     valueMust: MUST_BE_ADDRESS,
     read: parseAddress,
@@ -82,7 +82,7 @@ const MUST_BE_HOST =
 function hostNames(): Kind<readonly string[]> {
   return {
     takes: "values",
-    placeholder: "NAME",
+    valueName: "NAME",
     textMust: MUST_BE_HOST,
     valueMust: MUST_BE_HOST,
     read: (...lists) => lists.flatMap((list) => list.split(",")),

@@ -17,7 +17,7 @@ function isWhole(value: number, least: number, most: number): boolean {
 export function flag(): Kind<boolean> {
   return {
     takes: "flag",
-    placeholder: "",
+    valueName: "",
     textMust: "true or false",
     valueMust: "true or false",
     read: (text) => text === "" || text === "true" ? true : text === "false" ? false : undefined,
@@ -31,7 +31,7 @@ export function count(least: number, most: number): Kind<number> {
   const must = `a whole number from ${least} to ${most}`;
   return {
     takes: "value",
-    placeholder: "N",
+    valueName: "N",
     textMust: must,
     valueMust: must,
     read: (text) => /^\d{1,15}$/.test(text) ? Number(text) : undefined,
@@ -45,7 +45,7 @@ export function duration(leastMs: number, mostMs: number): Kind<number> {
   const [least, most] = [formatDuration(leastMs), formatDuration(mostMs)];
   return {
     takes: "value",
-    placeholder: "DURATION",
+    valueName: "DURATION",
     textMust: `a duration from ${least} to ${most}, such as 250ms, 30s, 5m, 72h or 3d`,
     valueMust: `a whole number from ${leastMs} to ${mostMs} (${most})`,
     read: parseDuration,
@@ -74,7 +74,7 @@ export function size(least: number, most: number): Kind<number> {
   const limits = `from ${formatSize(least)} to ${formatSize(most)}`;
   return {
     takes: "value",
-    placeholder: "SIZE",
+    valueName: "SIZE",
     textMust: `a number of bytes ${limits}, such as 512KiB or 4MiB`,
     valueMust: `a whole number from ${least} to ${most} (${formatSize(most)})`,
     read: parseSize,
@@ -104,7 +104,7 @@ function formatRate(perSecond: number): string {
 export function rate(most: number): Kind<number> {
   return {
     takes: "value",
-    placeholder: "N/s",
+    valueName: "N/s",
     textMust: `a whole number from 1 to ${most} and its time, such as 100/s, 30/m or 500/h`,
     valueMust: `greater than 0 and at most ${most}`,
     read: parseRate,
@@ -114,10 +114,10 @@ export function rate(most: number): Kind<number> {
 }
 
 /** A text that isn't empty. */
-export function text(placeholder: string): Kind<string> {
+export function text(valueName: string): Kind<string> {
   return {
     takes: "value",
-    placeholder,
+    valueName,
     textMust: "a text that isn't empty",
     valueMust: "a text that isn't empty",
     read: (text) => text,
@@ -127,9 +127,9 @@ export function text(placeholder: string): Kind<string> {
 }
 
 /** Texts: the option may be repeated. */
-export function texts(placeholder: string): Kind<readonly string[]> {
+export function texts(valueName: string): Kind<readonly string[]> {
   return {
-    ...text(placeholder),
+    ...text(valueName),
     takes: "values",
     read: (...all) => all,
     accepts: (values) => values.every((value) => value !== ""),
@@ -142,7 +142,7 @@ export function choice<Word extends string>(...words: readonly Word[]): Kind<Wor
   const must = words.join(" or ");
   return {
     takes: "value",
-    placeholder: words.join("|"),
+    valueName: words.join("|"),
     textMust: must,
     valueMust: must,
     read: (text) => words.find((word) => word === text),
@@ -164,7 +164,7 @@ export function named<T extends { readonly name: string }>(
   const names = Object.keys(known);
   return {
     takes: "value",
-    placeholder: "NAME",
+    valueName: "NAME",
     textMust: names.join(" or "),
     valueMust: must,
     read: (text) => Object.hasOwn(known, text) ? known[text]!() : undefined,
@@ -196,7 +196,7 @@ function parseStatusMap(text: string): ReadonlyMap<number, Outcome> | undefined 
 export function statusMap(): Kind<ReadonlyMap<number, Outcome>> {
   return {
     takes: "value",
-    placeholder: "STATUS=OUTCOME,...",
+    valueName: "STATUS=OUTCOME,...",
     textMust:
       "STATUS=OUTCOME pairs, each with another status from 200 to 599 and one of deliver, " +
       "defer or refuse, such as 404=defer,409=deliver",

@@ -20,7 +20,7 @@ export interface Kind<T> {
   /** What a flag may say after `=`. */
   readonly mayBe?: readonly string[];
   /** What stands for a value in the help, such as `DURATION`; empty for a flag. */
-  readonly placeholder: string;
+  readonly valueName: string;
   /** What a text must be, as in "--poll must be a duration from 10ms to 1h". */
   readonly textMust: string;
   /** What a value must be, as in "pollMs must be a whole number from 10 to 3600000". */

@@ -19,7 +19,7 @@ export const OPTIONS: readonly AnyOption[] = [
 /** How it is written on the command line: `--lease DURATION`. */
 export function usageOf({ name, kind }: AnyOption): string {
   if (kind.mayBe) return `--${name}[=${kind.mayBe.join("|")}]`;
-  return kind.placeholder === "" ? `--${name}` : `--${name} ${kind.placeholder}`;
+  return kind.valueName === "" ? `--${name}` : `--${name} ${kind.valueName}`;
 }
 
 /** Its default for people: `30s`, `no limit`; empty where there is nothing to say. */

@@ -196,15 +196,18 @@ Deno.test("client takes all or nothing of an input that is larger than it holds 
   assertEquals(names(directory.path, "tmp"), []);
 });
 
-Deno.test("client --keep-going acknowledges an event before the next one comes", async () => {
-  await using directory = await temporaryDirectory();
-  const child = command(["client", "--base-dir", directory.path, "--keep-going"], {
-    stdin: "piped",
-  })
+/** A client that goes on reading, and has been given one event. */
+async function clientWithOneEvent(baseDir: string) {
+  const child = command(["client", "--base-dir", baseDir, "--keep-going"], { stdin: "piped" })
     .spawn();
   const stdin = child.stdin.getWriter();
-  const stdout = linesOf(child.stdout);
   await stdin.write(new TextEncoder().encode(eventLine("http://h.example/", 1)));
+  return { child, stdin, stdout: linesOf(child.stdout) };
+}
+
+Deno.test("client --keep-going acknowledges an event before the next one comes", async () => {
+  await using directory = await temporaryDirectory();
+  const { child, stdin, stdout } = await clientWithOneEvent(directory.path);
   const id = (await stdout.until(/\n/)).trimEnd();
   assertEquals(names(directory.path, "new"), [`${id}.json`]);
   await stdin.close();
@@ -358,13 +361,7 @@ Deno.test("consume goes on when nobody reads its log any more", async () => {
 
 Deno.test("a signal ends client with 75, and what it has acknowledged stays", async () => {
   await using directory = await temporaryDirectory();
-  const child = command(["client", "--base-dir", directory.path, "--keep-going"], {
-    stdin: "piped",
-  })
-    .spawn();
-  const stdin = child.stdin.getWriter();
-  const stdout = linesOf(child.stdout);
-  await stdin.write(new TextEncoder().encode(eventLine("http://h.example/", 1)));
+  const { child, stdin, stdout } = await clientWithOneEvent(directory.path);
   await stdout.until(/\n/);
   child.kill("SIGINT");
   assertEquals((await child.status).code, 75);

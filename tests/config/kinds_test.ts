@@ -112,7 +112,7 @@ Deno.test("a choice is one of its words, a text is anything, a name makes what i
   const format = choice("text", "json");
   assertEquals(valueOf(format, "json"), "json");
   assertRefused(format, "xml", "", "JSON");
-  assertEquals([format.placeholder, format.textMust], ["text|json", "text or json"]);
+  assertEquals([format.valueName, format.textMust], ["text|json", "text or json"]);
   assertEquals(valueOf(text("URL"), "é"), "é");
   assertRefused(text("URL"), "");
   const tool = named({ hammer: () => ({ name: "hammer" }) }, "a tool");

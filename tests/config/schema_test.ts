@@ -30,8 +30,8 @@ Deno.test("what an option needs or excludes is an option", () => {
 
 Deno.test("the name of a number in a program ends in its unit", () => {
   const unitOf = new Map([["DURATION", "Ms"], ["SIZE", "Bytes"], ["N/s", "PerSecond"]]);
-  for (const [key, { kind: { placeholder } }] of CONSUMER) {
-    assert(key.endsWith(unitOf.get(placeholder) ?? ""), key);
+  for (const [key, { kind: { valueName } }] of CONSUMER) {
+    assert(key.endsWith(unitOf.get(valueName) ?? ""), key);
   }
 });
 
@@ -39,7 +39,7 @@ Deno.test("a default in words is there where it is needed, and true where it is 
   for (const option of OPTIONS) {
     const { name, kind, default: standard, defaultText } = option;
     if (typeof standard === "function") assert(defaultText !== undefined, name);
-    if (kind.placeholder !== "DURATION" || typeof standard !== "number") continue;
+    if (kind.valueName !== "DURATION" || typeof standard !== "number") continue;
     assertEquals(kind.read(defaultOf(option)), standard, name);
   }
 });
