@@ -13,6 +13,8 @@ export interface Target {
   readonly queue: string;
   /** A tree that must stay as it is; what leads out of the queue leads there. */
   readonly canary: string;
+  /** Where consumers take events over HTTP, or did: some are dead by now. */
+  readonly ports: readonly number[];
   /** Chance. */
   readonly random: () => number;
 }
@@ -94,5 +96,33 @@ export function fifos(): Attacker {
   }, PAUSE_MS);
 }
 
+/** Most connections that are open at a time. */
+const MOST_CONNECTIONS = 200;
+
+/** Connects to the latest consumers, begins a request, and leaves it at that. */
+export function halfOpenClients(): Attacker {
+  const open: Deno.TcpConn[] = [];
+  const begun = new TextEncoder().encode("POST / HTTP/1.1\r\nHost: 127");
+  const attacker = repeating("half-open clients", async ({ ports, random }) => {
+    const port = ports.at(-1 - Math.floor(random() * 3));
+    if (port === undefined) return;
+    try {
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+      open.push(connection);
+      await connection.write(begun);
+    } catch {
+      // the consumer is dead, or has had enough
+    }
+    if (open.length > MOST_CONNECTIONS) open.shift()!.close();
+  }, PAUSE_MS / 5);
+  return {
+    ...attacker,
+    async stop() {
+      await attacker.stop();
+      for (const connection of open) connection.close();
+    },
+  };
+}
+
 /** All there are, each anew. */
-export const attackers = (): readonly Attacker[] => [symlinks(), fifos()];
+export const attackers = (): readonly Attacker[] => [symlinks(), fifos(), halfOpenClients()];

@@ -95,6 +95,8 @@ class Cast {
   readonly acknowledged = new Set<string>();
   readonly evidence = new Evidence();
   readonly killed = { consumers: 0, producers: 0 };
+  /** Where consumers took events over HTTP, the latest last. */
+  readonly ports: number[] = [];
   refused = 0;
   readonly #base: string;
   readonly #url: string;
@@ -105,8 +107,9 @@ class Cast {
   constructor(base: string, url: string) {
     this.#base = base;
     this.#url = url;
+    const accept = ["--accept", "127.0.0.1:0", "--forward-to", url];
     const consumer = () =>
-      new Supervised(() => this.#consumer(), (child) => this.#watchConsumer(child));
+      new Supervised(() => this.#consumer(...accept), (child) => this.#watchConsumer(child));
     const producer = () =>
       new Supervised(() => this.#producer(), (child) => this.#watchProducer(child));
     this.#consumers = Array.from({ length: CONSUMERS }, consumer);
@@ -122,7 +125,11 @@ class Cast {
   }
 
   async #watchConsumer(child: Deno.ChildProcess): Promise<void> {
-    const onLine = (line: string) => this.evidence.note(line);
+    const onLine = (line: string) => {
+      const port = /"event":"accepting","url":"http:\/\/127\.0\.0\.1:(\d+)/.exec(line)?.[1];
+      if (port) this.ports.push(Number(port));
+      else this.evidence.note(line);
+    };
     await Promise.all([lines(child.stderr, onLine), lines(child.stdout, () => {})]);
   }
 
@@ -191,7 +198,12 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   const before = listTree(canary);
   const cast = new Cast(queue, endpoint.url);
   try {
-    await killAll(cast, endpoint, { queue, canary, random: seeded(seed + 2) }, options);
+    await killAll(
+      cast,
+      endpoint,
+      { queue, canary, ports: cast.ports, random: seeded(seed + 2) },
+      options,
+    );
     await cast.end();
     endpoint.kind = true;
     endpoint.letGo();

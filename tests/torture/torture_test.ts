@@ -87,6 +87,6 @@ Deno.test("a second delivery is explained once by each thing that was seen", () 
 
 Deno.test("an attacker that fails says so when it is stopped", async () => {
   const attacker = repeating("none", () => Promise.reject(new Error("no more")), 1);
-  await attacker.start({ queue: "", canary: "", random: () => 0 });
+  await attacker.start({ queue: "", canary: "", ports: [], random: () => 0 });
   await assertRejects(() => attacker.stop(), Error, "no more");
 });
