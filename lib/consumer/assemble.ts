@@ -54,7 +54,7 @@ export function assemble(
   const lanes = new Lanes<Prepared>(limits, batcher?.mostOfLane);
   const sender = new Sender(world, options);
   const settler = new Settler(options, world, trace, budget);
-  const preparer = new Preparer(options, sender, world);
+  const preparer = new Preparer(options, world);
   const sync = new LaneSync({ store, lanes, settler, world, trace });
   const prefetch = new Prefetch(
     { store, preparer, settler, semaphore, lanes, budget },

@@ -63,8 +63,8 @@ export class Consumer {
    */
   constructor(storage: Storage, options: ConsumerOptions = {}) {
     this.settings = settingsOf(options);
-    this.memory = new ByteBudget(() =>
-      this.settings.current.memoryBytes || defaultBudgetBytes(storage.world.memoryBytes)
+    this.memory = new ByteBudget((bytes) =>
+      this.settings.current.memoryBytes || defaultBudgetBytes(storage.world, bytes)
     );
     this.#storage = storage;
     this.#trace = new GuardedTrace(options.trace ?? (() => {}));

@@ -7,7 +7,7 @@
 
 import { type Destination, Destinations } from "../event/destination.ts";
 import { type EventRequest, parseEvent } from "../event/request.ts";
-import { forbidden, type Sender } from "../http/sender.ts";
+import { Egress, forbidden } from "../http/egress.ts";
 import type { Part } from "../merge/merger.ts";
 import { MOST_TAKEOVERS } from "../store/limits.ts";
 import type { Claim, Content, World } from "../store/store.ts";
@@ -52,14 +52,14 @@ export type Rejection =
 /** Prepares claims. */
 export class Preparer {
   readonly #options: Live<ConsumerSettings>;
-  readonly #sender: Sender;
+  readonly #egress: Egress;
   readonly #world: World;
   readonly #destinations: Destinations;
 
-  /** @param sender Knows what may be reached. */
-  constructor(options: Live<ConsumerSettings>, sender: Sender, world: World) {
+  /** Nothing is looked at yet. */
+  constructor(options: Live<ConsumerSettings>, world: World) {
     this.#options = options;
-    this.#sender = sender;
+    this.#egress = new Egress(world);
     this.#world = world;
     this.#destinations = new Destinations(world.sha256);
   }
@@ -95,9 +95,6 @@ export class Preparer {
     }
     if (parsed.kind === "refused") return this.#refused(parsed.reason, parsed.url);
     const { request } = parsed;
-    if (!this.#sender.mayReach(request.url)) {
-      return this.#refused(forbidden(request.url), request.url);
-    }
     const bytes = content.bytes.length;
     const destination = this.#destinations.of(request.url);
     return destination instanceof Promise
@@ -105,9 +102,18 @@ export class Preparer {
       : this.#prepared(claim, request, destination, bytes);
   }
 
-  #prepared(claim: Claim, request: EventRequest, to: Destination, bytes: number): Prepared {
+  #prepared(
+    claim: Claim,
+    request: EventRequest,
+    destination: Destination,
+    bytes: number,
+  ): Prepared | Rejection {
+    const { label } = destination;
+    if (!this.#egress.allows(destination, request.url)) {
+      return { kind: "refused", reason: forbidden(request.url), destination: label };
+    }
     const merging = this.#merging(request);
-    const prepared = { claim, request, destination: to.label, bytes };
+    const prepared = { claim, request, destination: label, bytes };
     return merging ? { ...prepared, merging } : prepared;
   }
 

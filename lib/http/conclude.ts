@@ -8,7 +8,7 @@
 import { visible } from "../event/visible.ts";
 import { errorCode, type Runtime } from "../runtime/runtime.ts";
 import type { Attempt, ResponseMeta } from "./attempt.ts";
-import type { Outgoing } from "./defaults.ts";
+import type { HttpRequest } from "./defaults.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Received } from "./receive.ts";
 import { parseRetryAfter } from "./schedule.ts";
@@ -29,7 +29,7 @@ const DELIVERED: Pick<Result, "outcome" | "reason"> = { outcome: "delivered", re
  */
 export function conclude(
   runtime: Pick<Runtime, "clock" | "decodes">,
-  outgoing: Outgoing,
+  request: HttpRequest,
   outcome: Outcome,
   received: Received,
 ): Result {
@@ -38,7 +38,7 @@ export function conclude(
     case "dropped":
       return { ...DELIVERED, status };
     case "kept": {
-      const meta = metaOf(runtime, outgoing, received, body.truncated);
+      const meta = metaOf(runtime, request, received, body.truncated);
       return { ...DELIVERED, status, response: { meta } };
     }
     case "unkept": {
@@ -46,7 +46,7 @@ export function conclude(
       return { outcome: "deferred", reason, status, error: body.error };
     }
     case "quoted": {
-      const secrets = secretsOf(outgoing.headers);
+      const secrets = secretsOf(request.headers);
       return {
         outcome,
         status,
@@ -95,18 +95,18 @@ function wishesOf(
 
 function metaOf(
   runtime: Pick<Runtime, "clock" | "decodes">,
-  outgoing: Outgoing,
+  request: HttpRequest,
   { status, headers }: Received,
   truncated: boolean,
 ): ResponseMeta {
-  const secrets = secretsOf(outgoing.headers);
+  const secrets = secretsOf(request.headers);
   const shown = Array.from(headers, ([name, value]): [string, string] => [
     name,
     visible(masked(value, secrets, false), "\t"),
   ]);
-  const encoding = encodingOf(runtime, outgoing, headers);
+  const encoding = encodingOf(runtime, request, headers);
   return {
-    url: outgoing.url.href,
+    url: request.url.href,
     status,
     headers: Object.fromEntries(shown),
     time: new Date(runtime.clock.now()).toISOString(),
@@ -118,10 +118,10 @@ function metaOf(
 /** How a body is encoded still: a transport undoes some codings, most of all those asked for. */
 function encodingOf(
   runtime: Pick<Runtime, "decodes">,
-  outgoing: Outgoing,
+  request: HttpRequest,
   headers: Headers,
 ): string {
-  const asked = outgoing.headers.find(([name]) => name === "accept-encoding")?.[1] ?? "";
+  const asked = request.headers.find(([name]) => name === "accept-encoding")?.[1] ?? "";
   const encoding = headers.get("content-encoding")?.toLowerCase() ?? "";
   const isDecoded = runtime.decodes?.(encoding, asked.toLowerCase()) ?? false;
   const transfer = headers.get("transfer-encoding")?.toLowerCase().split(",") ?? [];

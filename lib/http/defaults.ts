@@ -1,15 +1,35 @@
 /**
  * The first step of an attempt: an event's request, with the headers that we add to its own.
  *
+ * What all steps before the network have in common is here too: the request that they make ready,
+ * and what they know of the attempt.
+ *
  * @module
  */
 
 import type { Header } from "../event/headers.ts";
 import { contentOf, type EventRequest } from "../event/request.ts";
 import { VERSION } from "../version.ts";
+import type { Outcome } from "./outcome.ts";
+
+/** How to send. */
+export interface SenderOptions {
+  /** Time limit of one attempt, body included. */
+  readonly timeoutMs: number;
+  /** Exceptions from the status table. */
+  readonly onStatus: ReadonlyMap<number, Outcome>;
+}
+
+/** What steps know of the attempt. */
+export interface StepContext {
+  /** The event's id, or that of a batch. */
+  readonly id: string;
+  /** As they are when it begins. */
+  readonly options: SenderOptions;
+}
 
 /** A request as it is to be sent. */
-export interface Outgoing {
+export interface HttpRequest {
   /** Where to, without user info and fragment. */
   readonly url: URL;
   /** In upper case. */
@@ -28,7 +48,7 @@ export const KEY_HEADER = "idempotency-key";
 const USER_AGENT = `optimizelyd-maildir/${VERSION}`;
 
 /** The request of an event, with our headers where it has none of its own. */
-export function withDefaults(request: EventRequest, id: string): Outgoing {
+export function withDefaults(request: EventRequest, { id }: StepContext): HttpRequest {
   const { url, method } = request;
   const body = contentOf(request);
   const ours: Header[] = [

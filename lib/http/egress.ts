@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Destination } from "../event/destination.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** Most destinations whose answer is remembered. */
@@ -20,9 +21,8 @@ export class Egress {
     this.#runtime = runtime;
   }
 
-  /** Whether requests may go to the destination of a URL. */
-  allows(url: URL): boolean {
-    const { origin } = url;
+  /** Whether requests may go to a URL of a destination. */
+  allows({ origin }: Destination, url: URL): boolean {
     const known = this.#known.get(origin);
     if (known !== undefined) return known;
     if (this.#known.size >= MOST_REMEMBERED) this.#known.clear();

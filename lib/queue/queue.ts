@@ -355,26 +355,36 @@ export class Queue {
     leaseMs: number,
     maxBytes: number,
   ): Promise<readonly Claimed[]> {
-    const wanted = candidates.map(({ folder, name }) => {
+    const claimed = new Array<Claimed>(candidates.length);
+    const planned: { readonly at: number; readonly claim: Claim }[] = [];
+    const moves: Move[] = [];
+    const others: number[] = [];
+    for (const [at, { folder, name }] of candidates.entries()) {
       const event = folder === "cur" ? undefined : parseName(name);
       const claim = event && isUsableId(event.id) && this.#wanted(folder, event, leaseMs);
-      return claim && claim.takeovers === 0 ? claim : undefined;
+      if (claim && claim.takeovers === 0) {
+        planned.push({ at, claim });
+        moves.push({ from: this.path(folder, name), to: this.path("cur", claim.name) });
+      } else others.push(at);
+    }
+    const taken = await take(this.place.runtime.disk, moves, maxBytes);
+    const slow: Promise<void>[] = [];
+    const claimBySelf = async (at: number, claiming: Promise<Claim | undefined>) => {
+      claimed[at] = await claimedBy(claiming);
+    };
+    planned.forEach(({ at, claim }, n) => {
+      const { folder, name } = candidates[at]!;
+      const answer = taken[n]!;
+      if (!("refused" in answer)) claimed[at] = { claim, taken: answer };
+      else if (!isMissing(answer.refused)) claimed[at] = { error: answer.refused };
+      else slow.push(claimBySelf(at, this.#takeAgain(folder, name, claim)));
     });
-    const moves: Move[] = [];
-    wanted.forEach((claim, n) => {
-      const { folder, name } = candidates[n]!;
-      if (claim) moves.push({ from: this.path(folder, name), to: this.path("cur", claim.name) });
-    });
-    const taken = (await take(this.place.runtime.disk, moves, maxBytes))[Symbol.iterator]();
-    const claimed = wanted.map((claim, n): Claimed | Promise<Claimed> => {
-      const { folder, name } = candidates[n]!;
-      if (!claim) return claimedBy(this.claim(folder, name, leaseMs));
-      const answer: Taken = taken.next().value!;
-      if (!("refused" in answer)) return { claim, taken: answer };
-      if (!isMissing(answer.refused)) return { error: answer.refused };
-      return claimedBy(this.#takeAgain(folder, name, claim));
-    });
-    return await Promise.all(claimed);
+    for (const at of others) {
+      const { folder, name } = candidates[at]!;
+      slow.push(claimBySelf(at, this.claim(folder, name, leaseMs)));
+    }
+    if (slow.length > 0) await Promise.all(slow);
+    return claimed;
   }
 
   /** The claim that is to be, of an event in one of the folders: in `cur/` somebody's claim. */

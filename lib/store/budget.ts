@@ -9,9 +9,22 @@
 const MOST_BY_DEFAULT = 256 * 2 ** 20;
 const SHARE_BY_DEFAULT = 4;
 
-/** The budget when nobody has set one, of a machine or container with so much memory. */
-export function defaultBudgetBytes(memoryBytes: number | undefined): number {
-  return Math.min(MOST_BY_DEFAULT, Math.floor((memoryBytes ?? Infinity) / SHARE_BY_DEFAULT));
+/** So much there is everywhere, whatever the quarter: to ask how much there is takes 20 ms. */
+const LEAST_BY_DEFAULT = 16 * 2 ** 20;
+
+/**
+ * The budget when nobody has set one.
+ *
+ * @param world How much memory the machine or container has; asked only when it matters.
+ * @param bytes How many are wanted.
+ */
+export function defaultBudgetBytes(
+  world: { readonly memoryBytes?: number | undefined },
+  bytes: number,
+): number {
+  if (bytes <= LEAST_BY_DEFAULT) return LEAST_BY_DEFAULT;
+  const share = Math.floor((world.memoryBytes ?? Infinity) / SHARE_BY_DEFAULT);
+  return Math.max(LEAST_BY_DEFAULT, Math.min(MOST_BY_DEFAULT, share));
 }
 
 /**
@@ -38,16 +51,17 @@ interface Waiter {
 
 /** Bytes that may be taken, and are given back. */
 export class ByteBudget implements Budget {
-  readonly #limit: () => number;
+  readonly #limit: (bytes: number) => number;
   #used = 0;
   readonly #waiters: Waiter[] = [];
 
   /**
    * A budget of which nothing is taken.
    *
-   * @param limit How many bytes there are, at each moment.
+   * @param limit How many bytes there are, at each moment. Told how many are to be taken in all: it
+   * need not know more than whether there are as many.
    */
-  constructor(limit: () => number) {
+  constructor(limit: (bytes: number) => number) {
     this.#limit = limit;
   }
 
@@ -63,7 +77,8 @@ export class ByteBudget implements Budget {
 
   /** Whether so many may be taken. When none are, any number may: one event always fits. */
   fits(bytes: number): boolean {
-    return this.#used === 0 || this.#used + bytes <= this.#limit();
+    const all = this.#used + bytes;
+    return this.#used === 0 || all <= this.#limit(all);
   }
 
   /** Take bytes, if they fit and nobody waits. */

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ByteBudget, defaultBudgetBytes } from "../../lib/store/budget.ts";
 
 /** What has been answered so far of those who wait. */
@@ -62,12 +62,24 @@ Deno.test("the limit may change at any time", () => {
   assertEquals([budget.take(50), budget.take(1)], [true, false]);
 });
 
-Deno.test("unless told otherwise it is a quarter of the memory there is, and 256 MiB at most", () => {
+Deno.test("unless told otherwise it is a quarter of the memory there is, 16 MiB at least and 256 MiB at most", () => {
   const MIB = 2 ** 20;
-  assertEquals([64 * MIB, 1_024 * MIB, 65_536 * MIB, undefined].map(defaultBudgetBytes), [
-    16 * MIB,
-    256 * MIB,
-    256 * MIB,
-    256 * MIB,
-  ]);
+  const memories = [1 * MIB, 256 * MIB, 1_024 * MIB, 65_536 * MIB, undefined];
+  assertEquals(
+    memories.map((memoryBytes) => defaultBudgetBytes({ memoryBytes }, 17 * MIB)),
+    [16 * MIB, 64 * MIB, 256 * MIB, 256 * MIB, 256 * MIB],
+  );
+});
+
+Deno.test("how much memory there is is not asked for before it matters", () => {
+  const world = {
+    get memoryBytes(): number {
+      throw new Error("asked");
+    },
+  };
+  const budget = new ByteBudget((bytes) => defaultBudgetBytes(world, bytes));
+  assert(budget.take(2 ** 24));
+  budget.give(2 ** 24);
+  assert(budget.take(2 ** 24 - 1) && budget.take(1));
+  assertThrows(() => budget.take(1), Error, "asked");
 });

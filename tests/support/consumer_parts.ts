@@ -75,7 +75,7 @@ export class Parts {
     const sender = this.sender = new Sender(storage.world, settings);
     const budget = this.budget = new ByteBudget(() => settings.current.memoryBytes || Infinity);
     const settler = this.settler = new Settler(settings, storage.world, tell, budget);
-    const preparer = this.preparer = new Preparer(settings, sender, storage.world);
+    const preparer = this.preparer = new Preparer(settings, storage.world);
     this.sync = new LaneSync({ store, lanes, settler, world: storage.world, trace: tell });
     const parts = { store, preparer, settler, semaphore, lanes, budget };
     this.prefetch = new Prefetch(parts, settings, this.stop.signal);

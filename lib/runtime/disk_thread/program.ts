@@ -160,11 +160,15 @@ function serve(
       return undefined;
     };
     // most paths of a burst are in one of two folders
-    const byFolder = new Map<string, unknown>();
+    const known: { folder: string; fault: unknown }[] = [];
     return (path) => {
-      const folder = path.slice(0, path.lastIndexOf("/"));
-      if (!byFolder.has(folder)) byFolder.set(folder, faultOn(path));
-      return byFolder.get(folder);
+      for (const { folder, fault } of known) {
+        if (path.startsWith(folder) && path.indexOf("/", folder.length) < 0) return fault;
+      }
+      const folder = path.slice(0, path.lastIndexOf("/") + 1);
+      const fault = faultOn(path);
+      known.push({ folder, fault });
+      return fault;
     };
   }
 
