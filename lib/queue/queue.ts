@@ -394,22 +394,27 @@ export class Queue {
     const tag = event.tag === undefined ? undefined : parseTag(event.tag);
     const { takeovers, isBegun, requeuedMs } = tag ?? UNSUSPECTED;
     const survived = isBegun ? 0 : takeovers;
-    const base = { id, extension, leaseEndMs, isBegun: false, requeuedMs };
-    if (folder !== "cur") {
-      return this.#freshClaim({ ...base, attempt: event.attempt + 1, takeovers: survived });
-    }
+    const fresh = {
+      id,
+      extension,
+      attempt: event.attempt + 1,
+      leaseEndMs,
+      takeovers: survived,
+      isBegun: false,
+      requeuedMs,
+    };
+    if (folder !== "cur") return this.#freshClaim(fresh);
     // Left in cur/ by the original, whose attempts are not counted in advance.
     const stranded = event.timeMs === undefined;
-    const attempt = stranded ? event.attempt + 1 : Math.max(1, event.attempt);
     const died = isBegun ? takeovers + 1 : Math.max(1, takeovers);
-    return this.#freshClaim({
-      ...base,
-      attempt,
+    const taken = this.#freshClaim({
+      ...fresh,
+      attempt: stranded ? event.attempt + 1 : Math.max(1, event.attempt),
       // A claim of our own whose lease has ended, since the disk refused to settle it, killed
       // nobody.
       takeovers: tag?.owner === this.owner ? survived : died,
-      previousOwner: tag?.owner,
     });
+    return { ...taken, previousOwner: tag?.owner };
   }
 
   /** The event under an id that can be one; `undefined` when the file is gone. */

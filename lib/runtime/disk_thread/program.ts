@@ -38,6 +38,7 @@ function serve(
   const { separator, numbers: width, kinds } = settings;
   const roots = [...settings.roots];
   const folders = new Map<number, AsyncIterator<DirEntry>>();
+  const DONE = { code: 0 } as const;
   let [removals, slow] = [0, 0];
 
   thread.onmessage = ({ data }: MessageEvent<Burst | More | Root>) => {
@@ -54,20 +55,20 @@ function serve(
 
   /** What became of a call: `code` as in `NUMBERS`. */
   interface Served {
-    code: 0 | 1 | 2 | 3;
-    content?: FileContent;
-    error?: unknown;
+    readonly code: 0 | 1 | 2 | 3;
+    readonly content?: FileContent | undefined;
+    readonly error?: unknown;
   }
 
   function serveCalls(answers: number, parts: readonly string[]): Answers {
-    const count = parts.length / 4;
-    const numbers = new Float64Array(count * width);
+    const numbers = new Float64Array(parts.length / 4 * width);
     const contents: Uint8Array[] = [];
     const failures: Failure[] = [];
-    for (let n = 0; n < count; n += settings.look) {
-      const some = parts.slice(4 * n, 4 * (n + settings.look));
-      for (const [at, served] of serveSome(some).entries()) {
-        tell(served, numbers, (n + at) * width, contents, failures);
+    for (let from = 0; from < parts.length; from += 4 * settings.look) {
+      const until = Math.min(from + 4 * settings.look, parts.length);
+      const some = serveSome(parts, from, until);
+      for (let n = 0; n < some.length; n++) {
+        tell(some[n]!, numbers, (from / 4 + n) * width, contents, failures);
       }
     }
     return { answers, numbers, bytes: joined(contents), failures };
@@ -93,39 +94,38 @@ function serve(
     );
   }
 
-  function serveSome(parts: readonly string[]): Served[] {
+  /** Calls that share a look before the first of them and one after the last. */
+  function serveSome(parts: readonly string[], from: number, until: number): Served[] {
     const some: Served[] = [];
     const before = look();
-    for (let n = 0; n < parts.length; n += 4) {
-      const [verb, from, to, maxBytes] = [parts[n]!, parts[n + 1]!, parts[n + 2]!, parts[n + 3]!];
-      const error = before(from) ?? (verb === "read" ? undefined : before(to));
-      some.push(error ? { code: 3, error } : serveOne(verb, from, to, Number(maxBytes)));
+    for (let at = from; at < until; at += 4) {
+      const isRead = parts[at] === "read";
+      const error = before(parts[at + 1]!) ?? (isRead ? undefined : before(parts[at + 2]!));
+      some.push(error ? { code: 3, error } : serveOne(parts, at));
     }
     const after = look();
-    for (const [at, served] of some.entries()) {
-      if (served.code === 3) continue;
-      const [verb, from, to] = [parts[4 * at]!, parts[4 * at + 1]!, parts[4 * at + 2]!];
-      const astray = verb === "read" ? undefined : after(to);
-      if (astray) takeBack(from, to);
-      const error = astray ?? after(from);
-      if (error) some[at] = { code: 3, error };
+    for (let at = from, n = 0; at < until; at += 4, n++) {
+      if (some[n]!.code === 3) continue;
+      const astray = parts[at] === "read" ? undefined : after(parts[at + 2]!);
+      if (astray) takeBack(parts[at + 1]!, parts[at + 2]!);
+      const error = astray ?? after(parts[at + 1]!);
+      if (error) some[n] = { code: 3, error };
     }
     return some;
   }
 
-  function serveOne(verb: string, from: string, to: string, maxBytes: number): Served {
-    const served: Served = { code: 3 };
+  function serveOne(parts: readonly string[], at: number): Served {
+    const [verb, from, to] = [parts[at]!, parts[at + 1]!, parts[at + 2]!];
+    let code: 2 | 3 = 3;
     try {
-      if (verb !== "read") {
-        verbs.rename(from, to);
-        served.code = 2;
-      }
-      if (verb === "rename") return { code: 0 };
+      if (verb !== "read") verbs.rename(from, to);
+      code = 2;
+      if (verb === "rename") return DONE;
+      const maxBytes = Number(parts[at + 3]);
       const content = verb === "take" ? verbs.readOwn(to, maxBytes) : verbs.read(from, maxBytes);
       return { code: 1, content };
     } catch (error) {
-      if (verb === "read") served.code = 2;
-      return { ...served, error };
+      return { code, error };
     }
   }
 
