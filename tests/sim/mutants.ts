@@ -397,8 +397,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a claim that forgets when its event was brought back",
     file: "queue/queue.ts",
-    from: "leaseEndMs, isBegun: false, requeuedMs }",
-    to: "leaseEndMs, isBegun: false, requeuedMs: undefined }",
+    from: "requeuedMs,\n    };",
+    to: "requeuedMs: undefined,\n    };",
     scenarios: ["dead letters"],
     by: "run",
   },

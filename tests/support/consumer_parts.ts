@@ -72,7 +72,7 @@ export class Parts {
     const limits = { most, fixed: perDestination || undefined, ratePerSecond };
     const lanes = this.lanes = new Lanes<Prepared>(limits, this.batcher?.mostOfLane);
     const semaphore = this.semaphore = new Semaphore(most);
-    const sender = this.sender = new Sender(storage.world, settings);
+    this.sender = new Sender(storage.world, settings);
     const budget = this.budget = new ByteBudget(() => settings.current.memoryBytes || Infinity);
     const settler = this.settler = new Settler(settings, storage.world, tell, budget);
     const preparer = this.preparer = new Preparer(settings, storage.world);
