@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Io, Output } from "./lib/cli/io.ts";
+import type { Ask, Io, Output } from "./lib/cli/io.ts";
 import { describeFailure, main } from "./lib/cli/main.ts";
 import { denoRuntime } from "./lib/runtime/deno.ts";
 import { workerDisk } from "./lib/runtime/disk_thread/client.ts";
@@ -34,11 +34,11 @@ function outputOf(stream: Stream): Output {
   };
 }
 
-function defaultBaseDir(): string {
+function variable(name: string): string | undefined {
   try {
-    return Deno.env.get("OPTIMIZELYD_BASE_DIR") || ".";
+    return Deno.env.get(name) || undefined;
   } catch {
-    return "."; // this build may not read the environment
+    return undefined; // this build may not read the environment
   }
 }
 
@@ -59,14 +59,18 @@ async function readFile(path: string, maxBytes: number): Promise<Uint8Array> {
 const IS_WINDOWS = Deno.build.os === "windows";
 
 /** What asks the program to stop. Windows knows no SIGTERM. */
-const SIGNALS: readonly Deno.Signal[] = IS_WINDOWS
-  ? ["SIGINT", "SIGBREAK"]
-  : ["SIGINT", "SIGTERM", "SIGHUP"];
+const STOPS: readonly Deno.Signal[] = IS_WINDOWS ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM"];
 
-function onSignal(handler: () => void): () => void {
-  for (const signal of SIGNALS) Deno.addSignalListener(signal, handler);
+/** What asks it to read its configuration again. */
+const RELOADS: readonly Deno.Signal[] = IS_WINDOWS ? [] : ["SIGHUP"];
+
+function onSignal(handler: (ask: Ask) => void): () => void {
+  const [stop, reload] = [() => handler("stop"), () => handler("reload")];
+  for (const signal of STOPS) Deno.addSignalListener(signal, stop);
+  for (const signal of RELOADS) Deno.addSignalListener(signal, reload);
   return () => {
-    for (const signal of SIGNALS) Deno.removeSignalListener(signal, handler);
+    for (const signal of STOPS) Deno.removeSignalListener(signal, stop);
+    for (const signal of RELOADS) Deno.removeSignalListener(signal, reload);
   };
 }
 
@@ -95,7 +99,8 @@ const io: Io = {
   },
   stdout: outputOf(Deno.stdout),
   stderr: outputOf(Deno.stderr),
-  defaultBaseDir: defaultBaseDir(),
+  defaultBaseDir: variable("OPTIMIZELYD_BASE_DIR") ?? ".",
+  defaultConfig: variable("OPTIMIZELYD_CONFIG"),
   permissions: [],
   readFile,
   onSignal,

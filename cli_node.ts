@@ -43,8 +43,8 @@ async function readFile(path: string, maxBytes: number): Promise<Uint8Array> {
   }
 }
 
-/** What asks the program to stop. */
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** What each signal asks for. */
+const SIGNALS = { SIGINT: "stop", SIGTERM: "stop", SIGHUP: "reload" } as const;
 
 // with a listener SIGUSR1 doesn't open Node's inspector
 process.on("SIGUSR1", () => {});
@@ -59,12 +59,16 @@ const io: Io = {
   stdout: outputOf(process.stdout),
   stderr: outputOf(process.stderr),
   defaultBaseDir: process.env.OPTIMIZELYD_BASE_DIR || ".",
+  defaultConfig: process.env.OPTIMIZELYD_CONFIG || undefined,
   permissions: [],
   readFile,
   onSignal(handler) {
-    for (const signal of SIGNALS) process.on(signal, handler);
+    const listeners = Object.entries(SIGNALS).map(([signal, ask]) =>
+      [signal, () => handler(ask)] as const
+    );
+    for (const [signal, listener] of listeners) process.on(signal, listener);
     return () => {
-      for (const signal of SIGNALS) process.off(signal, handler);
+      for (const [signal, listener] of listeners) process.off(signal, listener);
     };
   },
 };

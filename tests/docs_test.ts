@@ -365,6 +365,10 @@ const EFFECTS: Readonly<
   "docs/commands.md": ([printed], dir) => {
     assertEquals(namesIn(join(dir, "queue", "new")), [`${printed!.trim()}.json`]);
   },
+  "docs/configuration.md": ([printed]) => {
+    const [shown] = blocksOf(PAGES.get("docs/configuration.md")!, "text");
+    assertEquals(printed!.trim(), shown!.trim());
+  },
   "docs/operate.md": async (printed, dir, run) => {
     const folder = (name: string) => namesIn(join(dir, "queue", name));
     assertStringIncludes(printed[0]!, "https_example.com_443 is resumed");

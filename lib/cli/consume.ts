@@ -6,7 +6,7 @@
 
 import { Acceptor } from "../accept/acceptor.ts";
 import type { Settings } from "../config/settings.ts";
-import type { ConsumerOptions } from "../config/consumer.ts";
+import type { ConsumerOptions, DestinationOptions } from "../config/consumer.ts";
 import { Consumer, type Summary } from "../consumer/consumer.ts";
 import type { TraceEvent } from "../telemetry/trace.ts";
 import { Queue } from "../queue/queue.ts";
@@ -15,12 +15,16 @@ import { Maildir } from "../queue/store/maildir_store.ts";
 import { type Clock, errorCode, type Runtime } from "../runtime/runtime.ts";
 import { UsageError } from "./args.ts";
 import { watchBacklog } from "./backlog_size.ts";
+import { configure } from "./configuration.ts";
+import type { ConsumeOptions } from "./consume_options.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import type { Io } from "./io.ts";
 import { LineWriter } from "./line_writer.ts";
 import {
   formatAccepting,
   formatEnd,
+  formatNotReloaded,
+  formatReloaded,
   formatStart,
   formatStop,
   formatTrace,
@@ -28,6 +32,7 @@ import {
 } from "./log.ts";
 import type { ConsumeInvocation } from "./options.ts";
 import { formatCount, Progress } from "./progress.ts";
+import { type Reloaded, Reloader } from "./reload.ts";
 
 /** How long the end waits for a reader of the log that stalls. */
 const LINGER_MS = 5_000;
@@ -41,6 +46,8 @@ interface Report {
   readonly trace: (event: TraceEvent) => void;
   /** Show that events are taken over HTTP. */
   readonly accepting: (url: string, forwardTo: string) => void;
+  /** Show what came of reading a configuration again. */
+  readonly reloaded: (config: string, outcome: Reloaded) => void;
   /** Show that it has been asked to stop. */
   readonly stopping: () => void;
   /**
@@ -52,7 +59,7 @@ interface Report {
 
 /** A line for everything. */
 function logReport(
-  { options: { logFormat } }: ConsumeInvocation,
+  { logFormat }: ConsumeOptions,
   settings: Settings,
   baseDir: string,
   { clock }: Runtime,
@@ -66,6 +73,12 @@ function logReport(
     },
     accepting: (url, forwardTo) =>
       writer.line(formatAccepting(url, forwardTo, clock.now(), logFormat)),
+    reloaded: (config, outcome) =>
+      writer.line(
+        outcome.kind === "refused"
+          ? formatNotReloaded(outcome.reason, clock.now(), logFormat)
+          : formatReloaded(config, outcome.stays, clock.now(), logFormat),
+      ),
     stopping: () => writer.line(formatStop(settings.current.graceMs, clock.now(), logFormat)),
     end: async (summary, onlyHeld) => {
       if (summary) writer.line(formatEnd(summary, onlyHeld, clock.now(), logFormat));
@@ -146,6 +159,12 @@ function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
       if (!isQuiet(event)) progress.line(formatTrace(event, clock.now(), "text"));
     },
     accepting: () => {}, // never ends, so there is no progress
+    reloaded: (config, outcome) =>
+      progress.line(
+        outcome.kind === "refused"
+          ? formatNotReloaded(outcome.reason, clock.now(), "text")
+          : formatReloaded(config, outcome.stays, clock.now(), "text"),
+      ),
     stopping: () => progress.line("waiting for requests in flight; once more ends it at once"),
     end: async (summary, onlyHeld) => {
       counting.abort();
@@ -160,7 +179,7 @@ function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
 
 /** Begin to take events over HTTP, if asked to. */
 function startAccepting(
-  { options: { accept } }: ConsumeInvocation,
+  { accept }: ConsumeOptions,
   queue: Queue,
   { settings, memory }: Consumer,
   report: Report,
@@ -207,7 +226,7 @@ async function within(ms: number, clock: Clock, promise: Promise<void>): Promise
 }
 
 function exitCode(
-  mode: ConsumeInvocation["options"]["mode"],
+  mode: ConsumeOptions["mode"],
   wasStopped: boolean,
   summary: Summary,
 ): ExitCode {
@@ -226,18 +245,21 @@ export async function consume(
   runtime: Runtime,
   io: Io,
 ): Promise<ExitCode> {
-  const { mode, group, ownerName, logFormat, consumer: given } = invocation.options;
+  const path = invocation.config ?? io.defaultConfig;
+  const options = await configure(path, invocation.written, io);
+  const { mode, group, ownerName, logFormat, consumer: given, destinations } = options;
   const queue = await Queue.open(baseDir, runtime, { create: true, group, ownerName });
   const consumer = new Consumer(new Maildir(queue), {
     ...given as ConsumerOptions, // it holds just what was given
+    destinations: destinations as Readonly<Record<string, DestinationOptions>>,
     trace: (event) => report.trace(event),
   });
   const { settings } = consumer;
   const report: Report = mode === "until-empty" && logFormat === "text" && io.stderr.isTerminal
     ? progressReport(queue, runtime, io)
-    : logReport(invocation, settings, baseDir, runtime, io);
+    : logReport(options, settings, baseDir, runtime, io);
 
-  const acceptor = startAccepting(invocation, queue, consumer, report);
+  const acceptor = startAccepting(options, queue, consumer, report);
   const stop = new AbortController();
   const atOnce = new AbortController();
   const cutShort = new Promise<undefined>((resolve) => {
@@ -245,7 +267,11 @@ export async function consume(
   });
   let accepted: Promise<void> | undefined;
   const stopAccepting = () => accepted ??= acceptor?.stop(settings.current.graceMs, atOnce.signal);
-  const ignoreSignals = io.onSignal(() => {
+  const reloader = path && new Reloader(path, invocation.written, options, settings, io);
+  const ignoreSignals = io.onSignal((ask) => {
+    if (ask === "reload" && reloader && !stop.signal.aborted) {
+      return void reloader.reload().then((outcome) => report.reloaded(path, outcome));
+    }
     if (stop.signal.aborted) return atOnce.abort();
     report.stopping();
     void stopAccepting();

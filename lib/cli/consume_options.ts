@@ -7,9 +7,19 @@
 import type { ListenAddress } from "../accept/address.ts";
 import { CONSUME_COMMAND_OPTIONS } from "../config/consume_command.ts";
 import { CONSUMER_OPTIONS, type ConsumerSettings } from "../config/consumer.ts";
-import { type Given, resolve } from "../config/resolve.ts";
+import type { AnyOption } from "../config/option.ts";
+import { type Given, resolve, type Voice } from "../config/resolve.ts";
 import type { Mode } from "../consumer/consumer.ts";
-import { readGiven, type Texts } from "./given.ts";
+import { destinationFaults, type Destinations } from "../config/settings.ts";
+import { checkTogether, type NameOf, readGiven, type Texts } from "./given.ts";
+import type { ConfigFile } from "./config_file.ts";
+import { UsageError } from "./args.ts";
+import { OPTIONS } from "../config/schema.ts";
+
+/** The options of a consumer and their keys, by name. */
+const OPTION_OF = new Map(
+  Object.entries<AnyOption>(CONSUMER_OPTIONS).map((entry) => [entry[1].name, entry]),
+);
 
 /** How `consume` is to work. */
 export interface ConsumeOptions {
@@ -25,6 +35,8 @@ export interface ConsumeOptions {
   readonly accept: AcceptOptions | undefined;
   /** What was given of the options of its consumer. */
   readonly consumer: Given<ConsumerSettings>;
+  /** What differs for destinations. */
+  readonly destinations: Destinations;
 }
 
 /** How events are taken over HTTP. */
@@ -40,14 +52,21 @@ export interface AcceptOptions {
 /**
  * Read the options of `consume`.
  *
+ * @param written The options on the command line.
+ * @param file What a configuration file says; the command line wins.
  * @throws {UsageError} On a value outside its limits, and on two that contradict each other: the
  * message names both.
  */
-export function readConsumeOptions(texts: Texts): ConsumeOptions {
-  const consumer = readGiven(CONSUMER_OPTIONS, texts);
+export function readConsumeOptions(written: Texts, file?: ConfigFile): ConsumeOptions {
+  const inFile = [...file?.consume ?? []].filter(([name]) => !written.has(name));
+  const texts = new Map([...written, ...inFile.map(([name, { texts }]) => [name, texts] as const)]);
+  const places = new Map(inFile.map(([name, { at }]) => [name, at]));
+  const nameOf: NameOf = (name) => places.has(name) ? `${name} (${places.get(name)})` : `--${name}`;
+  checkTogether(OPTIONS, texts, nameOf);
+  const consumer = readGiven(CONSUMER_OPTIONS, texts, nameOf);
   const { once, untilEmpty, group, ownerName, logFormat, accept, acceptHosts, forwardTo } = resolve(
     CONSUME_COMMAND_OPTIONS,
-    readGiven(CONSUME_COMMAND_OPTIONS, texts),
+    readGiven(CONSUME_COMMAND_OPTIONS, texts, nameOf),
   );
   return {
     mode: once ? "once" : untilEmpty ? "until-empty" : "forever",
@@ -56,5 +75,33 @@ export function readConsumeOptions(texts: Texts): ConsumeOptions {
     logFormat,
     accept: accept && { address: accept, forwardTo, names: acceptHosts },
     consumer,
+    destinations: readDestinations(file, consumer, nameOf),
   };
+}
+
+/** The sections of destinations, each checked with what it doesn't say itself. */
+function readDestinations(
+  file: ConfigFile | undefined,
+  consumer: Given<ConsumerSettings>,
+  nameOf: NameOf,
+): Destinations {
+  const sections = new Map(file?.destinations.map((section) => [section.match, section]));
+  const destinations: Record<string, Given<ConsumerSettings>> = {};
+  for (const [match, { entries }] of sections) {
+    const given = [...entries].map(([name, { texts: [text = "", ...more] }]) => {
+      const [key, { kind }] = OPTION_OF.get(name)!;
+      return [key, kind.read(text, ...more)];
+    });
+    destinations[match] = Object.fromEntries(given);
+  }
+  const voiceOf = (match: string): Voice => ({
+    name: (_, { name, destinationName = name }) => {
+      const place = sections.get(match)!.entries.get(name)?.at;
+      return place === undefined ? nameOf(name) : `${destinationName} (${place})`;
+    },
+    shows: "texts",
+  });
+  const [fault] = destinationFaults(consumer, destinations, voiceOf);
+  if (fault !== undefined) throw new UsageError(fault);
+  return destinations;
 }

@@ -9,7 +9,7 @@
 export const EXIT = {
   /** Done. */
   ok: 0,
-  /** The command line is wrong. */
+  /** The command line or the configuration is wrong. */
   usage: 64,
   /** An event is wrong, or an id or a destination is not known. */
   badEvent: 65,

@@ -17,6 +17,7 @@ optimizelyd-maildir delivers events over HTTP from a directory.
   optimizelyd-maildir requeue ID... | --all            dead letters once more
   optimizelyd-maildir hold DESTINATION                 stop sending to it
   optimizelyd-maildir resume DESTINATION               start sending to it again
+  optimizelyd-maildir config check | show              the configuration file
 
 COMMAND --help tells more. Without a command events are delivered.
 
@@ -30,7 +31,7 @@ Results are written to standard output, everything else to standard error.
 
 Exit codes:
   0   done
-  64  the command line is wrong
+  64  the command line or the configuration is wrong
   65  an event is wrong, or an id or a destination is not known
   70  a bug in this program
   73  can't create the queue, or the directory is not one
@@ -54,9 +55,9 @@ What an answer means, unless --on-status says otherwise: 2xx is delivered; 401,
 ${optionsText("consume")}
 Durations: 250ms, 30s, 5m, 72h, 3d.
 
-Signals: SIGTERM, SIGINT and SIGHUP end it with 0 once requests in flight are
-answered, or after --grace; events not sent go back unchanged. A second signal
-ends it at once, with 75.
+Signals: SIGTERM and SIGINT end it with 0 once requests in flight are answered,
+or after --grace; events not sent go back unchanged. A second one ends it at
+once, with 75. SIGHUP reads the configuration again, or, without one, ends it.
 
 Examples:
   optimizelyd-maildir --base-dir /var/spool/events
@@ -64,6 +65,7 @@ Examples:
   optimizelyd-maildir --on-status 404=defer --max-attempts 10
   optimizelyd-maildir --rate 100/s
   optimizelyd-maildir --accept 127.0.0.1:8080
+  optimizelyd-maildir --config /etc/optimizelyd-maildir.toml
 `;
 
 const CLIENT = `\
@@ -144,6 +146,20 @@ Examples:
   optimizelyd-maildir resume https_logx.optimizely.com_443 --base-dir queue
 `;
 
+const CONFIG = `\
+optimizelyd-maildir config check | show
+
+check says what is wrong with a configuration file, with line and column, and
+ends with 64; a running consumer that is told to reload it would say the same
+and go on with the old one. show prints what follows from it, defaults included,
+and where each value comes from.
+
+${optionsText("config")}
+Examples:
+  optimizelyd-maildir config check --config queue.toml
+  optimizelyd-maildir config show
+`;
+
 const TOPICS: Readonly<Record<Command, string>> = {
   consume: CONSUME,
   client: CLIENT,
@@ -151,6 +167,7 @@ const TOPICS: Readonly<Record<Command, string>> = {
   requeue: REQUEUE,
   hold: HOLD,
   resume: RESUME,
+  config: CONFIG,
 };
 
 /**

@@ -27,6 +27,12 @@ export interface Input {
   readonly readable: ReadableStream<Uint8Array>;
 }
 
+/**
+ * What a signal asks for: SIGINT and SIGTERM a stop, SIGHUP to read the configuration again, or, of
+ * who has none, a stop as well.
+ */
+export type Ask = "stop" | "reload";
+
 /** The program around a command. */
 export interface Io {
   /** Where events to enqueue may come from. */
@@ -37,6 +43,8 @@ export interface Io {
   readonly stderr: Output;
   /** The queue's directory when no `--base-dir` is given. */
   readonly defaultBaseDir: string;
+  /** The configuration file when no `--config` is given; `undefined` for none. */
+  readonly defaultConfig: string | undefined;
   /** What this build may do, one line each; printed at the end of the help when there is any. */
   readonly permissions: readonly string[];
   /**
@@ -45,8 +53,7 @@ export interface Io {
    */
   readFile(path: string, maxBytes: number): Promise<Uint8Array>;
   /**
-   * Call `handler` whenever the process is asked to stop (SIGINT, SIGTERM, SIGHUP). Returns how
-   * to take it off again.
+   * Call `handler` whenever a signal asks for something. Returns how to take it off again.
    */
-  onSignal(handler: () => void): () => void;
+  onSignal(handler: (ask: Ask) => void): () => void;
 }

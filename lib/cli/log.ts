@@ -175,6 +175,36 @@ export function formatAccepting(
   return printable(JSON.stringify({ time, event: "accepting", url, forwardTo: shown.href }));
 }
 
+/**
+ * The log line for a configuration that was read again, without its line break.
+ *
+ * @param stays Options that differ and can't change while the consumer runs.
+ */
+export function formatReloaded(
+  config: string,
+  stays: readonly string[],
+  nowMs: number,
+  format: "text" | "json",
+): string {
+  const time = isoTime(nowMs);
+  if (format === "json") {
+    return printable(JSON.stringify({ time, event: "reloaded", config, restart: stays }));
+  }
+  const restart = stays.length === 0 ? "" : ` restart-for=${word(stays.join())}`;
+  return `${time} reloaded config=${quoted(config)}${restart}`;
+}
+
+/** The log line for a configuration that can't be used, so that the one before stays. */
+export function formatNotReloaded(
+  reason: string,
+  nowMs: number,
+  format: "text" | "json",
+): string {
+  const time = isoTime(nowMs);
+  if (format === "text") return `${time} not-reloaded reason=${quoted(reason)}`;
+  return printable(JSON.stringify({ time, event: "not-reloaded", reason }));
+}
+
 /** The log line for the signal that begins a graceful stop, without its line break. */
 export function formatStop(graceMs: number, nowMs: number, format: "text" | "json"): string {
   const [time, grace] = [isoTime(nowMs), formatDuration(graceMs)];

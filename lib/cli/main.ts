@@ -13,6 +13,8 @@ import { errorCode, type Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
 import { UsageError } from "./args.ts";
 import { client } from "./client.ts";
+import { config } from "./config.ts";
+import { ConfigError } from "./config_file.ts";
 import { consume } from "./consume.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { help } from "./help.ts";
@@ -33,6 +35,7 @@ async function run(args: readonly string[], runtime: Runtime, io: Io): Promise<E
     await io.stdout.write(`optimizelyd-maildir ${VERSION}\n`);
     return EXIT.ok;
   }
+  if (invocation.command === "config") return await config(invocation, io);
   const baseDir = invocation.baseDir ?? io.defaultBaseDir;
   switch (invocation.command) {
     case "consume":
@@ -61,7 +64,7 @@ function diskCode(error: unknown): string | undefined {
 }
 
 function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof UsageError || error instanceof ConfigError) return EXIT.usage;
   if (error instanceof NotAQueueError) return EXIT.notAQueue;
   if (error instanceof DiskFailure) return EXIT.diskError;
   const code = diskCode(error);

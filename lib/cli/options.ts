@@ -24,8 +24,22 @@ export interface ConsumeInvocation {
   readonly command: "consume";
   /** The queue's directory; `undefined` for the default one. */
   readonly baseDir: string | undefined;
-  /** How. */
+  /** The configuration file; `undefined` for the default one. */
+  readonly config: string | undefined;
+  /** The options on the command line, by name. */
+  readonly written: Texts;
+  /** How, as far as the command line says. */
   readonly options: ConsumeOptions;
+}
+
+/** Check a configuration file, or show what follows from it. */
+export interface ConfigInvocation {
+  /** The variant. */
+  readonly command: "config";
+  /** What to do. */
+  readonly action: "check" | "show";
+  /** The configuration file; `undefined` for the default one. */
+  readonly config: string | undefined;
 }
 
 /** One event, given by options. */
@@ -123,6 +137,7 @@ export type Invocation =
   | StatusInvocation
   | RequeueInvocation
   | HoldInvocation
+  | ConfigInvocation
   | HelpInvocation
   | VersionInvocation;
 
@@ -225,6 +240,13 @@ function readHeld(command: "hold" | "resume", words: readonly string[]): string 
   return destination;
 }
 
+function readConfigAction(words: readonly string[]): ConfigInvocation["action"] {
+  const [action, ...others] = words;
+  if ((action === "check" || action === "show") && others.length === 0) return action;
+  const current = words.length === 0 ? "" : `, current value is ${quoted(words.join(" "))}`;
+  throw new UsageError(`config must be followed by check or show${current}`);
+}
+
 /**
  * Read the command line.
  *
@@ -244,13 +266,13 @@ export function parseCommandLine(args: readonly string[]): Invocation {
   checkTogether(OPTIONS, texts);
 
   const options = resolve(COMMAND_OPTIONS, readGiven(COMMAND_OPTIONS, texts));
-  const { baseDir } = options;
+  const { baseDir, config } = options;
   if ((command === "consume" || command === "status") && words.length > 0) {
     throw new UsageError(`${command} takes no arguments, but there is ${quoted(words[0]!)}`);
   }
   switch (command) {
     case "consume":
-      return { command, baseDir, options: readConsumeOptions(texts) };
+      return { command, baseDir, config, written: texts, options: readConsumeOptions(texts) };
     case "client":
       return {
         command,
@@ -266,5 +288,7 @@ export function parseCommandLine(args: readonly string[]): Invocation {
     case "hold":
     case "resume":
       return { command, baseDir, destination: readHeld(command, words) };
+    case "config":
+      return { command, action: readConfigAction(words), config };
   }
 }

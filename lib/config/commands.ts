@@ -11,6 +11,8 @@ import { COMMANDS, type OptionsOf } from "./option.ts";
 export interface CommandOptions {
   /** The queue's directory; `undefined` for the default one. */
   readonly baseDir: string | undefined;
+  /** The configuration file; `undefined` for the default one. */
+  readonly config: string | undefined;
   /** Whether to print the help instead. */
   readonly help: boolean;
   /** Whether to print the version instead. */
@@ -41,6 +43,14 @@ export const COMMAND_OPTIONS: OptionsOf<CommandOptions> = {
     default: undefined,
     defaultText: "$OPTIMIZELYD_BASE_DIR, else the current directory",
     help: "the queue's directory",
+  },
+  config: {
+    name: "config",
+    commands: ["consume", "config"],
+    kind: text("FILE"),
+    default: undefined,
+    defaultText: "$OPTIMIZELYD_CONFIG",
+    help: "a configuration file; options on the command line win over it",
   },
   help: {
     name: "help",

@@ -79,12 +79,33 @@ export interface ConsumerOptions {
    * {3_000_000}
    */
   readonly mergeBytes?: number;
+  /**
+   * What differs for one destination, or for all whose hosts end alike, by an origin such as
+   * `https://hooks.example.com` or `https://*.example.com`; of several the longest counts.
+   * @default {{}} (nothing)
+   */
+  readonly destinations?: Readonly<Record<string, DestinationOptions>>;
   /** Told of everything that happens. */
   readonly trace?: Trace;
 }
 
+/** What may differ from one destination to another. */
+export type DestinationOptions = Pick<
+  ConsumerOptions,
+  | "perDestination"
+  | "ratePerSecond"
+  | "timeoutMs"
+  | "maxAttempts"
+  | "maxAgeMs"
+  | "backoffBaseMs"
+  | "backoffCapMs"
+  | "onStatus"
+>;
+
 /** All options of a consumer that have a value, each with one. */
-export type ConsumerSettings = Required<Omit<ConsumerOptions, "threads" | "trace">>;
+export type ConsumerSettings = Required<
+  Omit<ConsumerOptions, "destinations" | "threads" | "trace">
+>;
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;

@@ -8,7 +8,15 @@
  */
 
 /** The commands. */
-export const COMMANDS = ["consume", "client", "status", "requeue", "hold", "resume"] as const;
+export const COMMANDS = [
+  "consume",
+  "client",
+  "status",
+  "requeue",
+  "hold",
+  "resume",
+  "config",
+] as const;
 
 /** A command's name. */
 export type Command = typeof COMMANDS[number];

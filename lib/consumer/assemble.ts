@@ -6,6 +6,7 @@
 
 import { Sender } from "../http/sender.ts";
 import type { LaneLimits } from "../lanes/lane.ts";
+import { Destinations } from "../event/destination.ts";
 import { Lanes } from "../lanes/lanes.ts";
 import type { ByteBudget } from "../store/budget.ts";
 import type { Store, World } from "../store/store.ts";
@@ -16,7 +17,7 @@ import { LaneSync } from "./lane_sync.ts";
 import { Leases } from "./leases.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
-import type { Live } from "../config/settings.ts";
+import type { LiveOfDestinations } from "../config/settings.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Prefetch } from "./prefetch.ts";
 import { type Prepared, Preparer } from "./prepare.ts";
@@ -31,7 +32,7 @@ export interface ConsumerParts {
   /** The world around it. */
   readonly world: World;
   /** What it was told. */
-  readonly options: Live<ConsumerSettings>;
+  readonly options: LiveOfDestinations<ConsumerSettings>;
   /** Counts what is in flight. */
   readonly semaphore: Semaphore;
   /** The memory that event bodies may take. */
@@ -50,11 +51,15 @@ export function assemble(
 ): { readonly dispatcher: Dispatcher; readonly maintenance: Maintenance } {
   const { clock } = world;
   const batcher = options.current.merge && new Batcher(options, world, once);
-  const limits = liveLimits(options);
+  const destinations = new Destinations(world.sha256);
+  const limits = liveLimits(() => options.current, (label) => {
+    const origin = destinations.originOf(label);
+    return liveLimits(() => origin === undefined ? options.current : options.of(origin));
+  });
   const lanes = new Lanes<Prepared>(limits, batcher?.mostOfLane);
   const sender = new Sender(world, options);
   const settler = new Settler(options, world, trace, budget);
-  const preparer = new Preparer(options, world);
+  const preparer = new Preparer(options, world, destinations);
   const sync = new LaneSync({ store, lanes, settler, world, trace });
   const prefetch = new Prefetch(
     { store, preparer, settler, semaphore, lanes, budget },
@@ -79,17 +84,21 @@ export function assemble(
   return { dispatcher, maintenance };
 }
 
-/** The limits of lanes as the options say at each moment. */
-function liveLimits(options: Live<ConsumerSettings>): LaneLimits {
+/** The limits of a lane as its options say at each moment. */
+function liveLimits(
+  options: () => ConsumerSettings,
+  ofDestination?: (label: string) => LaneLimits,
+): LaneLimits {
   return {
+    ...(ofDestination && { of: ofDestination }),
     get most() {
-      return options.current.concurrency;
+      return options().concurrency;
     },
     get fixed() {
-      return options.current.perDestination || undefined;
+      return options().perDestination || undefined;
     },
     get ratePerSecond() {
-      return options.current.ratePerSecond;
+      return options().ratePerSecond;
     },
   };
 }

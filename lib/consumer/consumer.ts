@@ -19,7 +19,7 @@ import { assemble } from "./assemble.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Maintenance } from "./maintenance.ts";
 import type { ConsumerOptions, ConsumerSettings } from "../config/consumer.ts";
-import type { Live, Settings } from "../config/settings.ts";
+import type { LiveOfDestinations, Settings } from "../config/settings.ts";
 import { settingsOf } from "./options.ts";
 import { Semaphore } from "./semaphore.ts";
 
@@ -102,7 +102,7 @@ export class Consumer {
 /** What a run works with. */
 interface RunParts {
   readonly storage: Storage;
-  readonly options: Live<ConsumerSettings>;
+  readonly options: LiveOfDestinations<ConsumerSettings>;
   readonly trace: GuardedTrace;
   readonly semaphore: Semaphore;
   readonly budget: ByteBudget;
@@ -111,7 +111,7 @@ interface RunParts {
 /** One run of a consumer. */
 class Run {
   readonly #mode: Mode;
-  readonly #options: Live<ConsumerSettings>;
+  readonly #options: LiveOfDestinations<ConsumerSettings>;
   readonly #clock: Clock;
   readonly #trace: GuardedTrace;
   readonly #tally = new Tally();

@@ -7,9 +7,9 @@
  */
 
 import { LEASE_MARGIN_MS } from "../store/limits.ts";
-import type { Claim, World } from "../store/store.ts";
+import type { World } from "../store/store.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
-import type { Live } from "../config/settings.ts";
+import type { LiveOfDestinations } from "../config/settings.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Settler } from "./settle.ts";
 
@@ -18,12 +18,12 @@ const MOST_RENEWALS = 3;
 
 /** Keeps the leases of events that are about to be sent. */
 export class Leases {
-  readonly #options: Live<ConsumerSettings>;
+  readonly #options: LiveOfDestinations<ConsumerSettings>;
   readonly #world: World;
   readonly #settler: Settler;
 
   /** @param settler Told of events that can't be sent. */
-  constructor(options: Live<ConsumerSettings>, world: World, settler: Settler) {
+  constructor(options: LiveOfDestinations<ConsumerSettings>, world: World, settler: Settler) {
     this.#options = options;
     this.#world = world;
     this.#settler = settler;
@@ -31,7 +31,7 @@ export class Leases {
 
   /** Those whose leases all outlive an attempt that begins now; the others are settled. */
   ready(events: readonly Prepared[]): readonly Prepared[] | Promise<readonly Prepared[]> {
-    const isReady = events.every(({ claim }) => claim.takeovers === 0 && this.#outlives(claim));
+    const isReady = events.every((event) => event.claim.takeovers === 0 && this.#outlives(event));
     return isReady ? events : this.#renewed(events);
   }
 
@@ -40,9 +40,9 @@ export class Leases {
     for (let times = 0; times < MOST_RENEWALS; times++) {
       const kept = await Promise.all(ready.map((event) => this.#isKept(event)));
       ready = ready.filter((_, n) => kept[n]);
-      if (ready.every(({ claim }) => this.#outlives(claim))) return await this.#begun(ready);
+      if (ready.every((event) => this.#outlives(event))) return await this.#begun(ready);
     }
-    const late = ready.filter(({ claim }) => !this.#outlives(claim));
+    const late = ready.filter((event) => !this.#outlives(event));
     const why = "its lease can't be renewed in time";
     await Promise.all(late.map((event) => this.#settler.release(event, why)));
     return await this.#begun(ready.filter((event) => !late.includes(event)));
@@ -59,15 +59,14 @@ export class Leases {
   }
 
   async #isKept(event: Prepared): Promise<boolean> {
-    const { claim } = event;
-    if (this.#outlives(claim)) return true;
-    const fate = await claim.renew();
+    if (this.#outlives(event)) return true;
+    const fate = await event.claim.renew();
     if (fate !== "done") this.#settler.unsent(event, fate);
     return fate === "done";
   }
 
-  #outlives({ leaseEndMs }: Claim): boolean {
-    const { timeoutMs } = this.#options.current;
-    return this.#world.clock.now() + timeoutMs + LEASE_MARGIN_MS <= leaseEndMs;
+  #outlives({ claim, request }: Prepared): boolean {
+    const { timeoutMs } = this.#options.of(request.url.origin);
+    return this.#world.clock.now() + timeoutMs + LEASE_MARGIN_MS <= claim.leaseEndMs;
   }
 }

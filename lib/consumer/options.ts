@@ -12,9 +12,12 @@ import { Settings } from "../config/settings.ts";
  *
  * @throws {RangeError} If a value is out of its range, or two contradict each other; it names both.
  */
-export function settingsOf({ threads, trace: _, ...given }: ConsumerOptions): Settings {
-  if (threads === undefined) return new Settings(given);
-  if (given.concurrency === undefined) return new Settings({ ...given, concurrency: threads });
+export function settingsOf(options: ConsumerOptions): Settings {
+  const { threads, destinations = {}, trace: _, ...given } = options;
+  if (threads === undefined) return new Settings(given, destinations);
+  if (given.concurrency === undefined) {
+    return new Settings({ ...given, concurrency: threads }, destinations);
+  }
   throw new RangeError(
     "Cannot consume: threads must be left out beside concurrency, which is the same, " +
       `current value is ${threads}`,

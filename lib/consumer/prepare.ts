@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Destination, Destinations } from "../event/destination.ts";
+import type { Destination, Destinations } from "../event/destination.ts";
 import { type EventRequest, parseEvent } from "../event/request.ts";
 import { Egress, forbidden } from "../http/egress.ts";
 import type { Part } from "../merge/merger.ts";
@@ -56,12 +56,12 @@ export class Preparer {
   readonly #world: World;
   readonly #destinations: Destinations;
 
-  /** Nothing is looked at yet. */
-  constructor(options: Live<ConsumerSettings>, world: World) {
+  /** @param destinations Each is one value. */
+  constructor(options: Live<ConsumerSettings>, world: World, destinations: Destinations) {
     this.#options = options;
     this.#egress = new Egress(world);
     this.#world = world;
-    this.#destinations = new Destinations(world.sha256);
+    this.#destinations = destinations;
   }
 
   /** Look at a claimed event. A promise only when something has to be asked. */

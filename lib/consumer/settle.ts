@@ -12,7 +12,7 @@ import { type Budget, memoryFor } from "../store/budget.ts";
 import type { AnswerWriter, Claim, Reason, Settled, World } from "../store/store.ts";
 import type { LeaseLost, Trace } from "../telemetry/trace.ts";
 import type { ConsumerSettings } from "../config/consumer.ts";
-import type { Live } from "../config/settings.ts";
+import type { LiveOfDestinations } from "../config/settings.ts";
 import type { Prepared, Rejection } from "./prepare.ts";
 
 /** What events are said to wait for whose own destination isn't known. */
@@ -23,7 +23,7 @@ const CROWDED_PAUSE_MS = 1_000;
 
 /** Settles claims. */
 export class Settler {
-  readonly #options: Live<ConsumerSettings>;
+  readonly #options: LiveOfDestinations<ConsumerSettings>;
   readonly #world: World;
   readonly #trace: Trace;
   readonly #budget: Budget;
@@ -32,7 +32,12 @@ export class Settler {
    * @param trace Told how each event ends.
    * @param budget Gets back the memory of each prepared event.
    */
-  constructor(options: Live<ConsumerSettings>, world: World, trace: Trace, budget: Budget) {
+  constructor(
+    options: LiveOfDestinations<ConsumerSettings>,
+    world: World,
+    trace: Trace,
+    budget: Budget,
+  ) {
     this.#options = options;
     this.#world = world;
     this.#trace = trace;
@@ -92,7 +97,7 @@ export class Settler {
       case "released":
         return this.#release(claim, rejection.reason, rejection.pauseMs, false);
       case "deferred":
-        return this.#defer(claim, undefined, rejection);
+        return this.#defer(claim, undefined, rejection, this.#options.current);
       case "refused":
         return this.#bury(claim, {
           outcome: "refused",
@@ -128,7 +133,7 @@ export class Settler {
   async expire(event: Prepared, why: string): Promise<boolean> {
     const { claim, destination } = event;
     const ageMs = this.#ageMs(claim);
-    if (ageMs < this.#options.current.maxAgeMs) return false;
+    if (ageMs < this.#optionsOf(event).maxAgeMs) return false;
     this.#forget(event);
     const waited = ageMs === Infinity
       ? "its dates lie in the future, so nobody knows how long it has waited"
@@ -195,10 +200,13 @@ export class Settler {
 
   async #retry(event: Prepared, attempt: Attempt, merged: number): Promise<void> {
     const { claim, destination } = event;
-    const { maxAttempts, maxAgeMs } = this.#options.current;
+    const options = this.#optionsOf(event);
+    const { maxAttempts, maxAgeMs } = options;
     const ageMs = this.#ageMs(claim);
     const givenUp = givesUp({ attempt: claim.attempt, ageMs, maxAttempts, maxAgeMs });
-    if (givenUp === undefined) return await this.#defer(claim, destination, attempt, merged);
+    if (givenUp === undefined) {
+      return await this.#defer(claim, destination, attempt, options, merged);
+    }
     const reason = `${givenUp}; the last answer: ${attempt.reason}`;
     await this.#bury(
       claim,
@@ -206,6 +214,10 @@ export class Settler {
       attempt.ms,
       merged,
     );
+  }
+
+  #optionsOf({ request }: Prepared): ConsumerSettings {
+    return this.#options.of(request.url.origin);
   }
 
   #ageMs({ enqueuedMs }: Claim): number {
@@ -216,10 +228,10 @@ export class Settler {
     claim: Claim,
     destination: string | undefined,
     failed: { readonly reason: string } & Partial<Attempt>,
+    { backoffBaseMs: baseMs, backoffCapMs: capMs }: ConsumerSettings,
     merged = 1,
   ): Promise<void> {
     const { reason, status, retryAfterMs, ms = 0 } = failed;
-    const { backoffBaseMs: baseMs, backoffCapMs: capMs } = this.#options.current;
     const random = this.#world.random();
     const delayMs = retryDelayMs({ attempt: claim.attempt, random, baseMs, capMs, retryAfterMs });
     const dueMs = this.#world.clock.now() + delayMs;

@@ -27,6 +27,7 @@ const MOST_DESTINATIONS = 4_096;
  */
 export class Destinations {
   readonly #known = new Map<string, Destination>();
+  readonly #origins = new Map<string, string>();
   readonly #sha256: Sha256;
 
   /** @param sha256 Lower-case hex SHA-256 of a text's UTF-8. */
@@ -51,11 +52,31 @@ export class Destinations {
   #remember(origin: string, label: string): Destination {
     const known = this.#known.get(origin); // somebody else may have asked meanwhile
     if (known) return known;
-    if (this.#known.size >= MOST_DESTINATIONS) this.#known.delete(this.#known.keys().next().value!);
+    if (this.#known.size >= MOST_DESTINATIONS) this.#forgetOldest();
     const destination: Destination = { origin, label };
     this.#known.set(origin, destination);
+    this.#origins.set(label, origin);
     return destination;
   }
+
+  #forgetOldest(): void {
+    const [[origin, { label }]] = this.#known as unknown as [[string, Destination]];
+    this.#known.delete(origin);
+    this.#origins.delete(label);
+  }
+
+  /** The origin that has a label; `undefined` when the label doesn't show it, and it is unknown. */
+  originOf(label: string): string | undefined {
+    return this.#origins.get(label) ?? originShownBy(label);
+  }
+}
+
+const SHOWS_ORIGIN = /^(https?)_([a-z0-9.-]+)_(\d{1,5})$/;
+
+function originShownBy(label: string): string | undefined {
+  const [, scheme, host, port] = SHOWS_ORIGIN.exec(label) ?? [];
+  const url = `${scheme}://${host}:${port}`;
+  return scheme !== undefined && URL.canParse(url) ? new URL(url).origin : undefined;
 }
 
 type Sha256 = (text: string) => string | Promise<string>;

@@ -35,15 +35,21 @@ export type { SenderOptions } from "./defaults.ts";
 /** What a sender needs of the world. */
 export type SenderRuntime = Pick<Runtime, "clock" | "closeIdle" | "decodes" | "fetch">;
 
+/** How to send to each destination, by its origin. */
+export interface OptionsOfDestinations {
+  /** As they are at this moment. */
+  of(origin: string): SenderOptions;
+}
+
 /** Sends events. */
 export class Sender {
   readonly #runtime: SenderRuntime;
-  readonly #options: { readonly current: SenderOptions };
+  readonly #options: OptionsOfDestinations;
   /** By their length, which may change meanwhile. */
   readonly #deadlines = new Map<number, Deadlines>();
 
   /** @param options Those that are current when an attempt begins count for it. */
-  constructor(runtime: SenderRuntime, options: { readonly current: SenderOptions }) {
+  constructor(runtime: SenderRuntime, options: OptionsOfDestinations) {
     this.#runtime = runtime;
     this.#options = options;
   }
@@ -57,7 +63,7 @@ export class Sender {
   async send(event: EventRequest, id: string, sink?: AnswerSink): Promise<Attempt> {
     const { clock } = this.#runtime;
     const startMs = clock.monotonic();
-    const options = this.#options.current;
+    const options = this.#options.of(event.url.origin);
     const { timeoutMs, onStatus } = options;
     const deadline = this.#deadlinesOf(timeoutMs).start(startMs);
     const request = withDefaults(event, { id, options });

@@ -44,6 +44,8 @@ export interface LaneLimits {
   readonly fixed: number | undefined;
   /** Requests a second at most; `Infinity` for no limit. */
   readonly ratePerSecond: number;
+  /** Those of one destination, where they differ. */
+  of?(destination: string): LaneLimits;
 }
 
 /** Why a lane is closed off: what must be known of it for ever, lest it be sent to. */

@@ -130,7 +130,7 @@ export class Registry<T> {
     const kept = this.#forgetKept(destination);
     const entry: LaneEntry<T> = {
       destination,
-      lane: new Lane(this.#limits, nowMs, kept?.why),
+      lane: new Lane(this.#limits.of?.(destination) ?? this.#limits, nowMs, kept?.why),
       queue: [],
       flights: new Set(),
       lastEndMs: nowMs,

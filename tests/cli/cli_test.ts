@@ -76,6 +76,7 @@ function fakeIo(terminal: boolean): { io: Io; stdout: string[]; stderr: string[]
     stdout: outputTo(stdout),
     stderr: outputTo(stderr),
     defaultBaseDir: ".",
+    defaultConfig: undefined,
     permissions: [],
     readFile: () => Promise.reject(new Error("no files here")),
     onSignal: () => () => {},

@@ -28,6 +28,8 @@ Deno.test("no arguments mean consume with the documented defaults", () => {
   assertEquals(parseCommandLine([]), {
     command: "consume",
     baseDir: undefined,
+    config: undefined,
+    written: new Map(),
     options: {
       mode: "forever",
       group: false,
@@ -35,6 +37,7 @@ Deno.test("no arguments mean consume with the documented defaults", () => {
       logFormat: "text",
       accept: undefined,
       consumer: {}, // the defaults of tests/config/settings_test.ts
+      destinations: {},
     },
   });
 });
@@ -57,6 +60,7 @@ Deno.test("every option of consume is read, before and after the command", () =>
     ownerName: "blue",
     logFormat: "json",
     accept: undefined,
+    destinations: {},
   });
   assertEquals(consumer, {
     concurrency: 8,
@@ -156,7 +160,7 @@ Deno.test("a flag takes no value and eats no word", () => {
   assertEquals(
     refusal("--once", "true"),
     'unknown command "true"; ' +
-      "the commands are consume, client, status, requeue, hold, resume",
+      "the commands are consume, client, status, requeue, hold, resume, config",
   );
 });
 

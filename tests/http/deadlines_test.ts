@@ -51,7 +51,7 @@ Deno.test("after a stall an answer that is there wins over a deadline that has p
       worker.addEventListener("message", resolve, { once: true });
     });
   const { data: port } = await message();
-  const sender = new Sender(denoRuntime(), { current: { timeoutMs: 600, onStatus: new Map() } });
+  const sender = new Sender(denoRuntime(), { of: () => ({ timeoutMs: 600, onStatus: new Map() }) });
   const allTaken = message();
   const request = { url: new URL(`http://127.0.0.1:${port}/`), headers: [] };
   let bytes = 0;
@@ -78,7 +78,9 @@ Deno.test("after a stall what has no answer ends all the same", async () => {
   const world = new World();
   const process = world.process();
   world.network.script = () => ({ fails: "hang" });
-  const sender = new Sender(process.runtime, { current: { timeoutMs: 100, onStatus: new Map() } });
+  const sender = new Sender(process.runtime, {
+    of: () => ({ timeoutMs: 100, onStatus: new Map() }),
+  });
   const request = { url: new URL("http://a/"), method: "GET", headers: [], body: undefined };
   const sending = sender.send(request, "id");
   process.pause(45_000);

@@ -14,7 +14,9 @@ import { type AnswerSink, Sender } from "../../lib/http/sender.ts";
 import { thisRuntime } from "../../lib/runtime/this.ts";
 
 const [mode, ...urls] = process.argv.slice(2);
-const sender = new Sender(thisRuntime(), { current: { timeoutMs: 10_000, onStatus: new Map() } });
+const sender = new Sender(thisRuntime(), {
+  of: () => ({ timeoutMs: 10_000, onStatus: new Map() }),
+});
 
 function post(url: string) {
   return sender.send({ url: new URL(url), method: "POST", headers: [], body: "{}" }, "id");

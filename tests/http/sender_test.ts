@@ -19,7 +19,7 @@ const MIB = 1024 * 1024;
 /** A sender, closed at the end of the scope. */
 function sending(options: Partial<SenderOptions> = {}, runtime: Partial<Runtime> = {}) {
   const all = { timeoutMs: 10_000, onStatus: new Map(), ...options };
-  const sender = new Sender({ ...denoRuntime(), ...runtime }, { current: all });
+  const sender = new Sender({ ...denoRuntime(), ...runtime }, { of: () => all });
   return Object.assign(sender, { [Symbol.dispose]: () => sender.close() });
 }
 

@@ -14,6 +14,7 @@ import { Prefetch } from "../../lib/consumer/prefetch.ts";
 import { type Prepared, Preparer, type Rejection } from "../../lib/consumer/prepare.ts";
 import { Semaphore } from "../../lib/consumer/semaphore.ts";
 import { Settler } from "../../lib/consumer/settle.ts";
+import { Destinations } from "../../lib/event/destination.ts";
 import { type Attempt, Sender } from "../../lib/http/sender.ts";
 import { type LaneEntry, Lanes } from "../../lib/lanes/lanes.ts";
 import type { Merger } from "../../lib/merge/merger.ts";
@@ -75,7 +76,11 @@ export class Parts {
     this.sender = new Sender(storage.world, settings);
     const budget = this.budget = new ByteBudget(() => settings.current.memoryBytes || Infinity);
     const settler = this.settler = new Settler(settings, storage.world, tell, budget);
-    const preparer = this.preparer = new Preparer(settings, storage.world);
+    const preparer = this.preparer = new Preparer(
+      settings,
+      storage.world,
+      new Destinations(storage.world.sha256),
+    );
     this.sync = new LaneSync({ store, lanes, settler, world: storage.world, trace: tell });
     const parts = { store, preparer, settler, semaphore, lanes, budget };
     this.prefetch = new Prefetch(parts, settings, this.stop.signal);

@@ -30,6 +30,7 @@ const PLAIN = new Set([
   "LaneLimits",
   "ListenAddress",
   "Live",
+  "LiveOfDestinations",
   "OwnerFile",
   "Prepared",
   "Stat",

@@ -26,6 +26,9 @@ const MACHINE_FILES = ["/etc/machine-id"];
 /** What Deno tells by `--allow-sys`: a part of a claim's name, and what memory there is. */
 const SYSTEM = ["hostname", "systemMemoryInfo"];
 
+/** Variables that stand for options. */
+const VARIABLES = ["OPTIMIZELYD_BASE_DIR", "OPTIMIZELYD_CONFIG"];
+
 /**
  * Flags of `deno compile` and `deno run` alike. Whatever isn't granted here is refused without
  * asking.
@@ -41,8 +44,8 @@ export function permissionFlags({ baseDir, hosts }: Locks): string[] {
     baseDir === undefined ? "--allow-write" : `--allow-write=${baseDir}`,
     // delivery
     hosts.length === 0 ? "--allow-net" : `--allow-net=${hosts.join(",")}`,
-    // the one variable that is ours, and not even that where the base directory is baked in
-    ...(baseDir === undefined ? ["--allow-env=OPTIMIZELYD_BASE_DIR"] : []),
+    // the variables that are ours, and not even those where the base directory is baked in
+    ...(baseDir === undefined ? [`--allow-env=${VARIABLES.join()}`] : []),
     `--allow-sys=${SYSTEM.join()}`,
   ];
 }
@@ -53,7 +56,7 @@ export function permissionLines({ baseDir, hosts }: Locks): string[] {
   return [
     `files:        ${locked ? `only ${baseDir}, the default base directory` : "any"}`,
     `network:      ${hosts.length === 0 ? "any host" : `only ${hosts.join(", ")}`}`,
-    `environment:  ${locked ? "none" : "only OPTIMIZELYD_BASE_DIR"}`,
+    `environment:  ${locked ? "none" : `only ${VARIABLES.join(", ")}`}`,
     "system:       only the host name, the machine's id and how much memory there is",
     "never:        running programs, loading libraries, importing code, asking for more",
   ];

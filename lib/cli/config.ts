@@ -1,0 +1,88 @@
+/**
+ * `config check` and `config show`: what is wrong with a configuration file, and what follows from
+ * it.
+ *
+ * @module
+ */
+
+import { CONSUME_COMMAND_OPTIONS } from "../config/consume_command.ts";
+import { CONSUMER_OPTIONS } from "../config/consumer.ts";
+import type { AnyOption } from "../config/option.ts";
+import { resolve } from "../config/resolve.ts";
+import { defaultOf } from "../config/schema.ts";
+import { UsageError } from "./args.ts";
+import type { ConfigFile, Entries } from "./config_file.ts";
+import { readConfigFile } from "./configuration.ts";
+import { readConsumeOptions } from "./consume_options.ts";
+import { EXIT, type ExitCode } from "./exit_code.ts";
+import type { Io } from "./io.ts";
+import type { ConfigInvocation } from "./options.ts";
+import { printable } from "./printable.ts";
+
+/**
+ * Check a configuration file, or print it with all that it doesn't say.
+ *
+ * @throws {UsageError} If no file is named.
+ * @throws {ConfigError} If it can't be used; the message says where and why.
+ */
+export async function config({ action, config }: ConfigInvocation, io: Io): Promise<ExitCode> {
+  const path = config ?? io.defaultConfig;
+  if (path === undefined) {
+    throw new UsageError(`config ${action} needs --config FILE, or $OPTIMIZELYD_CONFIG`);
+  }
+  const file = await readConfigFile(path, io);
+  const { consumer } = readConsumeOptions(new Map(), file);
+  const { destinations } = file;
+  if (action === "check") {
+    const count = `${destinations.length} destination${destinations.length === 1 ? "" : "s"}`;
+    await io.stdout.write(`${printable(path)} is in order: ${count} of its own\n`);
+    return EXIT.ok;
+  }
+  const values = resolve(CONSUMER_OPTIONS, consumer);
+  const shown: [option: AnyOption, value: unknown][] = [
+    ...Object.entries<AnyOption>(CONSUMER_OPTIONS).map(([key, option]): [AnyOption, unknown] => [
+      option,
+      values[key as keyof typeof values],
+    ]),
+    ...Object.values<AnyOption>(CONSUME_COMMAND_OPTIONS).map((option): [AnyOption, unknown] => [
+      option,
+      typeof option.default === "function" ? undefined : option.default,
+    ]),
+  ].filter(([{ section }]) => section !== undefined);
+  const lines = [
+    "[consume]",
+    ...shown.map(([option, value]) => line(option, option.name, value, file.consume)),
+    ...destinations.flatMap((section) => ["", ...sectionLines(section)]),
+  ];
+  await io.stdout.write(`${lines.map(printable).join("\n")}\n`);
+  return EXIT.ok;
+}
+
+function sectionLines({ match, entries }: ConfigFile["destinations"][number]): string[] {
+  const options = Object.values<AnyOption>(CONSUMER_OPTIONS)
+    .filter(({ name }) => entries.has(name));
+  return [
+    `[destination.${JSON.stringify(match)}]`,
+    ...options.map((option) => line(option, option.destinationName!, undefined, entries)),
+  ];
+}
+
+/** Where the comments begin. */
+const COMMENT_COLUMN = 32;
+
+/** `timeout = "10s"   # FILE:3:1`; what has no value is a comment. */
+function line(option: AnyOption, name: string, value: unknown, entries: Entries): string {
+  const entry = entries.get(option.name);
+  if (entry) return `${pair(option, name, entry.texts).padEnd(COMMENT_COLUMN)} # ${entry.at}`;
+  const { kind, defaultText } = option;
+  const text = value === undefined || defaultText !== undefined ? "" : kind.print(value);
+  if (text === "") return `# ${name}: ${defaultOf(option) || "none"}`;
+  return `${pair(option, name, [text]).padEnd(COMMENT_COLUMN)} # default`;
+}
+
+function pair({ kind, secret }: AnyOption, name: string, texts: readonly string[]): string {
+  const shown = texts.map((text) =>
+    secret ? '"…"' : kind.takes === "flag" || /^\d+$/.test(text) ? text : JSON.stringify(text)
+  );
+  return `${name} = ${kind.takes === "values" ? `[${shown.join(", ")}]` : shown[0]}`;
+}

@@ -1,0 +1,82 @@
+/**
+ * Reading the configuration again while a consumer runs: what is right counts for whatever begins
+ * next; when something is wrong, all stays as it was.
+ *
+ * @module
+ */
+
+import { CONSUMER_OPTIONS } from "../config/consumer.ts";
+import type { Settings } from "../config/settings.ts";
+import { configure } from "./configuration.ts";
+import type { ConsumeOptions } from "./consume_options.ts";
+import type { Texts } from "./given.ts";
+import type { Io } from "./io.ts";
+
+/** What came of it. */
+export type Reloaded =
+  /** It counts, but for options that differ and can't change, by name. */
+  | { readonly kind: "reloaded"; readonly stays: readonly string[] }
+  /** Nothing has changed. */
+  | { readonly kind: "refused"; readonly reason: string };
+
+/** What can't change, and the name of its option. */
+const FIXED: readonly (readonly [key: keyof ConsumeOptions, name: string])[] = [
+  ["group", "group"],
+  ["ownerName", "owner-name"],
+  ["logFormat", "log-format"],
+  ["accept", "accept"],
+];
+
+/** Reads a configuration again. */
+export class Reloader {
+  readonly #path: string;
+  readonly #written: Texts;
+  readonly #begun: ConsumeOptions;
+  readonly #settings: Settings;
+  readonly #io: Pick<Io, "readFile">;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /**
+   * @param path The file.
+   * @param written The options on the command line, which win.
+   * @param begun What the consumer began with.
+   * @param settings Changed by it.
+   */
+  constructor(
+    path: string,
+    written: Texts,
+    begun: ConsumeOptions,
+    settings: Settings,
+    io: Pick<Io, "readFile">,
+  ) {
+    this.#path = path;
+    this.#written = written;
+    this.#begun = begun;
+    this.#settings = settings;
+    this.#io = io;
+  }
+
+  /** Read it again, after whoever asked before. Never rejects. */
+  reload(): Promise<Reloaded> {
+    const reloaded = this.#last.then(() => this.#reload());
+    this.#last = reloaded;
+    return reloaded;
+  }
+
+  async #reload(): Promise<Reloaded> {
+    try {
+      const next = await configure(this.#path, this.#written, this.#io);
+      const stays = this.#settings.replace(next.consumer, next.destinations);
+      const differs = FIXED.filter(([key]) =>
+        JSON.stringify(next[key]) !== JSON.stringify(this.#begun[key])
+      );
+      const names = [
+        ...stays.map((key) => CONSUMER_OPTIONS[key].name),
+        ...differs.map(([, name]) => name),
+      ];
+      return { kind: "reloaded", stays: names };
+    } catch (error) {
+      return { kind: "refused", reason: error instanceof Error ? error.message : String(error) };
+    }
+  }
+}
