@@ -44,9 +44,18 @@ import type { Storage } from "./lib/store/store.ts";
 
 export { Consumer as StorageConsumer, type Mode, type Summary } from "./lib/consumer/consumer.ts";
 export { DiskFailure } from "./lib/store/failure.ts";
-export type { ConsumerOptions, ConsumerSettings } from "./lib/config/consumer.ts";
+export type {
+  ConsumerOptions,
+  ConsumerSettings,
+  DestinationOptions,
+} from "./lib/config/consumer.ts";
 export type { Given } from "./lib/config/resolve.ts";
-export { type Live, Settings } from "./lib/config/settings.ts";
+export {
+  type DestinationsGiven,
+  type Live,
+  type LiveOfDestinations,
+  Settings,
+} from "./lib/config/settings.ts";
 export type {
   Deferred,
   Delivered,

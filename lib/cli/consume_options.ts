@@ -10,7 +10,7 @@ import { CONSUMER_OPTIONS, type ConsumerSettings } from "../config/consumer.ts";
 import type { AnyOption } from "../config/option.ts";
 import { type Given, resolve, type Voice } from "../config/resolve.ts";
 import type { Mode } from "../consumer/consumer.ts";
-import { destinationFaults, type Destinations } from "../config/settings.ts";
+import { destinationFaults, type DestinationsGiven } from "../config/settings.ts";
 import { checkTogether, type NameOf, readGiven, type Texts } from "./given.ts";
 import type { ConfigFile } from "./config_file.ts";
 import { UsageError } from "./args.ts";
@@ -36,7 +36,7 @@ export interface ConsumeOptions {
   /** What was given of the options of its consumer. */
   readonly consumer: Given<ConsumerSettings>;
   /** What differs for destinations. */
-  readonly destinations: Destinations;
+  readonly destinations: DestinationsGiven;
 }
 
 /** How events are taken over HTTP. */
@@ -84,7 +84,7 @@ function readDestinations(
   file: ConfigFile | undefined,
   consumer: Given<ConsumerSettings>,
   nameOf: NameOf,
-): Destinations {
+): DestinationsGiven {
   const sections = new Map(file?.destinations.map((section) => [section.match, section]));
   const destinations: Record<string, Given<ConsumerSettings>> = {};
   for (const [match, { entries }] of sections) {

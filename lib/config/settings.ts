@@ -24,7 +24,7 @@ export interface LiveOfDestinations<T> extends Live<T> {
 }
 
 /** What differs for destinations, by the origin or the pattern that it counts for. */
-export type Destinations = Readonly<Record<string, Given<Required<DestinationOptions>>>>;
+export type DestinationsGiven = Readonly<Record<string, Given<Required<DestinationOptions>>>>;
 
 /** How options are spoken of to whoever writes a program. */
 const PROGRAM: Voice = { name: (key) => key, shows: "values" };
@@ -35,13 +35,13 @@ const MOST_REMEMBERED = 4_096;
 /** All values, of the consumer and of destinations. Immutable. */
 class Snapshot {
   readonly given: Given<ConsumerSettings>;
-  readonly destinations: Destinations;
+  readonly destinations: DestinationsGiven;
   readonly current: ConsumerSettings;
   readonly #sections: Sections<Required<DestinationOptions>>;
   readonly #known = new Map<string, ConsumerSettings>();
 
   /** @throws {RangeError} If the name of a section is wrong, or two mean the same. */
-  constructor(given: Given<ConsumerSettings>, destinations: Destinations) {
+  constructor(given: Given<ConsumerSettings>, destinations: DestinationsGiven) {
     this.given = given;
     this.destinations = destinations;
     this.current = resolve(CONSUMER_OPTIONS, withLease(given, destinations));
@@ -86,7 +86,7 @@ class Snapshot {
  */
 export function destinationFaults(
   given: Given<ConsumerSettings>,
-  destinations: Destinations,
+  destinations: DestinationsGiven,
   voiceOf: (match: string) => Voice,
 ): readonly string[] {
   const all = withLease(given, destinations);
@@ -102,7 +102,7 @@ export function destinationFaults(
  */
 function withLease(
   given: Given<ConsumerSettings>,
-  destinations: Destinations,
+  destinations: DestinationsGiven,
 ): Given<ConsumerSettings> {
   const times = Object.values(destinations).map(({ timeoutMs = 0 }) => timeoutMs);
   if (given.leaseMs !== undefined || times.length === 0) return given;
@@ -120,7 +120,7 @@ export class Settings implements LiveOfDestinations<ConsumerSettings> {
    * @throws {RangeError} If a value is out of its range, or two contradict each other; it names
    * both.
    */
-  constructor(given: Given<ConsumerSettings> = {}, destinations: Destinations = {}) {
+  constructor(given: Given<ConsumerSettings> = {}, destinations: DestinationsGiven = {}) {
     this.#now = new Snapshot(given, destinations);
     const [fault] = this.#now.faults;
     if (fault !== undefined) throw new RangeError(`Cannot consume: ${fault}`);
@@ -177,7 +177,7 @@ export class Settings implements LiveOfDestinations<ConsumerSettings> {
    */
   replace(
     given: Given<ConsumerSettings>,
-    destinations: Destinations,
+    destinations: DestinationsGiven,
   ): readonly (keyof ConsumerSettings)[] {
     const wanted = new Snapshot(given, destinations);
     const stays = this.#fixed(wanted);
