@@ -101,6 +101,7 @@ const io: Io = {
   stderr: outputOf(Deno.stderr),
   defaultBaseDir: variable("OPTIMIZELYD_BASE_DIR") ?? ".",
   defaultConfig: variable("OPTIMIZELYD_CONFIG"),
+  credentialsDirectory: variable("CREDENTIALS_DIRECTORY"),
   permissions: [],
   readFile,
   onSignal,

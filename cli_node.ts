@@ -60,6 +60,7 @@ const io: Io = {
   stderr: outputOf(process.stderr),
   defaultBaseDir: process.env.OPTIMIZELYD_BASE_DIR || ".",
   defaultConfig: process.env.OPTIMIZELYD_CONFIG || undefined,
+  credentialsDirectory: process.env.CREDENTIALS_DIRECTORY || undefined,
   permissions: [],
   readFile,
   onSignal(handler) {

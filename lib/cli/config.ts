@@ -7,6 +7,7 @@
 
 import { CONSUME_COMMAND_OPTIONS } from "../config/consume_command.ts";
 import { CONSUMER_OPTIONS } from "../config/consumer.ts";
+import { DESTINATION_OPTIONS } from "../config/destination_options.ts";
 import type { AnyOption } from "../config/option.ts";
 import { resolve } from "../config/resolve.ts";
 import { defaultOf } from "../config/schema.ts";
@@ -59,7 +60,8 @@ export async function config({ action, config }: ConfigInvocation, io: Io): Prom
 }
 
 function sectionLines({ match, entries }: ConfigFile["destinations"][number]): string[] {
-  const options = Object.values<AnyOption>(CONSUMER_OPTIONS)
+  const options = [CONSUMER_OPTIONS, DESTINATION_OPTIONS]
+    .flatMap((some) => Object.values<AnyOption>(some))
     .filter(({ name }) => entries.has(name));
   return [
     `[destination.${JSON.stringify(match)}]`,
@@ -81,8 +83,19 @@ function line(option: AnyOption, name: string, value: unknown, entries: Entries)
 }
 
 function pair({ kind, secret }: AnyOption, name: string, texts: readonly string[]): string {
+  if (kind.isTable) return `${name} = ${inline(JSON.parse(texts[0]!))}`;
   const shown = texts.map((text) =>
     secret ? '"…"' : kind.takes === "flag" || /^\d+$/.test(text) ? text : JSON.stringify(text)
   );
   return `${name} = ${kind.takes === "values" ? `[${shown.join(", ")}]` : shown[0]}`;
+}
+
+/** A value as TOML. What refers to a secret is none. */
+function inline(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(inline).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const pairs = Object.entries(value).map(([key, one]) =>
+    `${/^[A-Za-z0-9_-]+$/.test(key) ? key : JSON.stringify(key)} = ${inline(one)}`
+  );
+  return `{ ${pairs.join(", ")} }`;
 }

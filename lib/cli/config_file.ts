@@ -16,6 +16,7 @@ import { parse, TomlError, type TomlTable, type TomlValue } from "smol-toml";
 import { nearest } from "./args.ts";
 import { CONSUME_COMMAND_OPTIONS } from "../config/consume_command.ts";
 import { CONSUMER_OPTIONS } from "../config/consumer.ts";
+import { DESTINATION_OPTIONS } from "../config/destination_options.ts";
 import { readPattern } from "../config/destinations.ts";
 import type { AnyOption } from "../config/option.ts";
 
@@ -64,13 +65,18 @@ const ALL: readonly AnyOption[] = [
   ...Object.values<AnyOption>(CONSUME_COMMAND_OPTIONS),
 ];
 
+const OF_DESTINATIONS: readonly AnyOption[] = [
+  ...ALL,
+  ...Object.values<AnyOption>(DESTINATION_OPTIONS),
+];
+
 const SECTIONS = ["consume", "destination"] as const;
 
 /** Options by the name that they have in a section. */
 const NAMES = {
   consume: new Map(ALL.flatMap((option) => option.section ? [[option.name, option] as const] : [])),
   destination: new Map(
-    ALL.flatMap((option) =>
+    OF_DESTINATIONS.flatMap((option) =>
       option.destinationName ? [[option.destinationName, option] as const] : []
     ),
   ),
@@ -167,6 +173,8 @@ function textsOf(
   const { kind, secret } = option;
   const texts = Array.isArray(value)
     ? value.map(scalar)
+    : kind.isTable
+    ? [JSON.stringify(value)]
     : isTable(value)
     ? [Object.entries(value).map(([name, one]) => `${name}=${scalar(one)}`).join(",")]
     : [scalar(value)];

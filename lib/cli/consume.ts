@@ -33,6 +33,7 @@ import {
 import type { ConsumeInvocation } from "./options.ts";
 import { formatCount, Progress } from "./progress.ts";
 import { type Reloaded, Reloader } from "./reload.ts";
+import { secretsOf } from "./secrets.ts";
 
 /** How long the end waits for a reader of the log that stalls. */
 const LINGER_MS = 5_000;
@@ -251,6 +252,7 @@ export async function consume(
   const queue = await Queue.open(baseDir, runtime, { create: true, group, ownerName });
   const consumer = new Consumer(new Maildir(queue), {
     ...given as ConsumerOptions, // it holds just what was given
+    readSecret: secretsOf(io),
     destinations: destinations as Readonly<Record<string, DestinationOptions>>,
     trace: (event) => report.trace(event),
   });

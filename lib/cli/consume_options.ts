@@ -10,15 +10,19 @@ import { CONSUMER_OPTIONS, type ConsumerSettings } from "../config/consumer.ts";
 import type { AnyOption } from "../config/option.ts";
 import { type Given, resolve, type Voice } from "../config/resolve.ts";
 import type { Mode } from "../consumer/consumer.ts";
+import { DESTINATION_OPTIONS } from "../config/destination_options.ts";
 import { destinationFaults, type DestinationsGiven } from "../config/settings.ts";
 import { checkTogether, type NameOf, readGiven, type Texts } from "./given.ts";
 import type { ConfigFile } from "./config_file.ts";
 import { UsageError } from "./args.ts";
 import { OPTIONS } from "../config/schema.ts";
 
-/** The options of a consumer and their keys, by name. */
+/** The options that a destination may have and their keys, by name. */
 const OPTION_OF = new Map(
-  Object.entries<AnyOption>(CONSUMER_OPTIONS).map((entry) => [entry[1].name, entry]),
+  [
+    ...Object.entries<AnyOption>(CONSUMER_OPTIONS),
+    ...Object.entries<AnyOption>(DESTINATION_OPTIONS),
+  ].map((entry) => [entry[1].name, entry]),
 );
 
 /** How `consume` is to work. */

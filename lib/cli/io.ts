@@ -45,6 +45,8 @@ export interface Io {
   readonly defaultBaseDir: string;
   /** The configuration file when no `--config` is given; `undefined` for none. */
   readonly defaultConfig: string | undefined;
+  /** Where systemd has put the secrets of a service; `undefined` for nowhere. */
+  readonly credentialsDirectory: string | undefined;
   /** What this build may do, one line each; printed at the end of the help when there is any. */
   readonly permissions: readonly string[];
   /**

@@ -8,11 +8,13 @@
  * @module
  */
 
+import type { ReadSecret } from "../http/credentials.ts";
 import type { Outcome } from "../http/outcome.ts";
 import type { Merger } from "../merge/merger.ts";
 import { MERGERS } from "../merge/mergers.ts";
 import { LEASE_MARGIN_MS, LONGEST_LEASE_MS, LONGEST_WAIT_MS } from "../store/limits.ts";
 import type { Trace } from "../telemetry/trace.ts";
+import type { RequestOptions } from "./destination_options.ts";
 import { formatDuration } from "./duration.ts";
 import { count, duration, named, rate, size, statusMap } from "./kinds.ts";
 import type { OptionsOf } from "./option.ts";
@@ -85,26 +87,33 @@ export interface ConsumerOptions {
    * @default {{}} (nothing)
    */
   readonly destinations?: Readonly<Record<string, DestinationOptions>>;
+  /**
+   * Reads the secrets that destinations refer to, such as `credential:hooks-token`.
+   * @default {none} (there are none)
+   */
+  readonly readSecret?: ReadSecret;
   /** Told of everything that happens. */
   readonly trace?: Trace;
 }
 
 /** What may differ from one destination to another. */
-export type DestinationOptions = Pick<
-  ConsumerOptions,
-  | "perDestination"
-  | "ratePerSecond"
-  | "timeoutMs"
-  | "maxAttempts"
-  | "maxAgeMs"
-  | "backoffBaseMs"
-  | "backoffCapMs"
-  | "onStatus"
->;
+export type DestinationOptions =
+  & RequestOptions
+  & Pick<
+    ConsumerOptions,
+    | "perDestination"
+    | "ratePerSecond"
+    | "timeoutMs"
+    | "maxAttempts"
+    | "maxAgeMs"
+    | "backoffBaseMs"
+    | "backoffCapMs"
+    | "onStatus"
+  >;
 
 /** All options of a consumer that have a value, each with one. */
 export type ConsumerSettings = Required<
-  Omit<ConsumerOptions, "destinations" | "threads" | "trace">
+  Omit<ConsumerOptions, "destinations" | "readSecret" | "threads" | "trace">
 >;
 
 const SECOND_MS = 1_000;

@@ -25,6 +25,8 @@ export type Command = typeof COMMANDS[number];
 export interface Kind<T> {
   /** `flag` takes no value, `value` takes one, `values` takes one and may be repeated. */
   readonly takes: "flag" | "value" | "values";
+  /** Whether it stands in a file only, as a table; its text is that table's JSON. */
+  readonly isTable?: true;
   /** What a flag may say after `=`. */
   readonly mayBe?: readonly string[];
   /** What stands for a value in the help, such as `DURATION`; empty for a flag. */

@@ -7,7 +7,8 @@
  */
 
 import { CONSUMER_OPTIONS, type ConsumerSettings, type DestinationOptions } from "./consumer.ts";
-import { Sections } from "./destinations.ts";
+import { DESTINATION_OPTIONS, type RequestOptions } from "./destination_options.ts";
+import { type Section, Sections } from "./destinations.ts";
 import type { AnyOption } from "./option.ts";
 import { faultsOf, type Given, resolve, type Voice } from "./resolve.ts";
 
@@ -23,8 +24,13 @@ export interface LiveOfDestinations<T> extends Live<T> {
   of(origin: string): T;
 }
 
+/** All values that count for one destination. */
+export type DestinationSettings = ConsumerSettings & RequestOptions;
+
 /** What differs for destinations, by the origin or the pattern that it counts for. */
-export type DestinationsGiven = Readonly<Record<string, Given<Required<DestinationOptions>>>>;
+export type DestinationsGiven = Readonly<Record<string, DestinationGiven>>;
+
+type DestinationGiven = Given<Required<DestinationOptions>>;
 
 /** How options are spoken of to whoever writes a program. */
 const PROGRAM: Voice = { name: (key) => key, shows: "values" };
@@ -36,9 +42,9 @@ const MOST_REMEMBERED = 4_096;
 class Snapshot {
   readonly given: Given<ConsumerSettings>;
   readonly destinations: DestinationsGiven;
-  readonly current: ConsumerSettings;
+  readonly current: DestinationSettings;
   readonly #sections: Sections<Required<DestinationOptions>>;
-  readonly #known = new Map<string, ConsumerSettings>();
+  readonly #known = new Map<string, DestinationSettings>();
 
   /** @throws {RangeError} If the name of a section is wrong, or two mean the same. */
   constructor(given: Given<ConsumerSettings>, destinations: DestinationsGiven) {
@@ -50,12 +56,15 @@ class Snapshot {
     );
   }
 
-  of(origin: string): ConsumerSettings {
+  of(origin: string): DestinationSettings {
     const known = this.#known.get(origin);
     if (known) return known;
     const section = this.#sections.of(origin);
     const values = section
-      ? resolve(CONSUMER_OPTIONS, { ...this.#shared, ...section.given })
+      ? {
+        ...resolve(CONSUMER_OPTIONS, { ...this.#shared, ...section.given }),
+        ...requestOf(section),
+      }
       : this.current;
     if (this.#known.size >= MOST_REMEMBERED) this.#known.clear();
     this.#known.set(origin, values);
@@ -78,6 +87,12 @@ class Snapshot {
   }
 }
 
+function requestOf(
+  { given: { headers, auth, sign } }: Section<Required<DestinationOptions>>,
+): RequestOptions {
+  return { headers, auth, sign };
+}
+
 /**
  * What is wrong with what differs for destinations, each with what it doesn't say itself.
  *
@@ -91,9 +106,10 @@ export function destinationFaults(
 ): readonly string[] {
   const all = withLease(given, destinations);
   const { leaseMs } = resolve(CONSUMER_OPTIONS, all);
-  return Object.entries(destinations).flatMap(([match, own]) =>
-    faultsOf(CONSUMER_OPTIONS, { ...all, leaseMs, ...own }, voiceOf(match))
-  );
+  return Object.entries(destinations).flatMap(([match, own]) => [
+    ...faultsOf(CONSUMER_OPTIONS, { ...all, leaseMs, ...own }, voiceOf(match)),
+    ...faultsOf(DESTINATION_OPTIONS, own as Given<Required<RequestOptions>>, voiceOf(match)),
+  ]);
 }
 
 /**
@@ -111,7 +127,7 @@ function withLease(
 }
 
 /** The options of one consumer, while it works. */
-export class Settings implements LiveOfDestinations<ConsumerSettings> {
+export class Settings implements LiveOfDestinations<DestinationSettings> {
   #now: Snapshot;
 
   /**
@@ -127,11 +143,11 @@ export class Settings implements LiveOfDestinations<ConsumerSettings> {
   }
 
   /** All values at this moment. */
-  get current(): ConsumerSettings {
+  get current(): DestinationSettings {
     return this.#now.current;
   }
 
-  of(origin: string): ConsumerSettings {
+  of(origin: string): DestinationSettings {
     return this.#now.of(origin);
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ReadSecret } from "../http/credentials.ts";
 import { Sender } from "../http/sender.ts";
 import type { LaneLimits } from "../lanes/lane.ts";
 import { Destinations } from "../event/destination.ts";
@@ -39,6 +40,8 @@ export interface ConsumerParts {
   readonly budget: ByteBudget;
   /** Told of everything that happens. */
   readonly trace: Trace;
+  /** Reads secrets; `undefined` where there are none. */
+  readonly readSecret?: ReadSecret | undefined;
   /** Aborts when it stops. */
   readonly stop: AbortSignal;
   /** Whether it sends what is due once. */
@@ -47,7 +50,7 @@ export interface ConsumerParts {
 
 /** Put a consumer's parts together. */
 export function assemble(
-  { store, world, options, semaphore, budget, trace, stop, once }: ConsumerParts,
+  { store, world, options, semaphore, budget, trace, readSecret, stop, once }: ConsumerParts,
 ): { readonly dispatcher: Dispatcher; readonly maintenance: Maintenance } {
   const { clock } = world;
   const batcher = options.current.merge && new Batcher(options, world, once);
@@ -57,7 +60,7 @@ export function assemble(
     return liveLimits(() => origin === undefined ? options.current : options.of(origin));
   });
   const lanes = new Lanes<Prepared>(limits, batcher?.mostOfLane);
-  const sender = new Sender(world, options);
+  const sender = new Sender(world, options, readSecret);
   const settler = new Settler(options, world, trace, budget);
   const preparer = new Preparer(options, world, destinations);
   const sync = new LaneSync({ store, lanes, settler, world, trace });

@@ -19,6 +19,7 @@ import { assemble } from "./assemble.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Maintenance } from "./maintenance.ts";
 import type { ConsumerOptions, ConsumerSettings } from "../config/consumer.ts";
+import type { ReadSecret } from "../http/credentials.ts";
 import type { LiveOfDestinations, Settings } from "../config/settings.ts";
 import { settingsOf } from "./options.ts";
 import { Semaphore } from "./semaphore.ts";
@@ -55,6 +56,7 @@ export class Consumer {
   readonly #storage: Storage;
   readonly #trace: GuardedTrace;
   readonly #semaphore: Semaphore;
+  readonly #readSecret: ReadSecret | undefined;
 
   /**
    * A consumer of a storage, such as a maildir.
@@ -69,6 +71,7 @@ export class Consumer {
     this.#storage = storage;
     this.#trace = new GuardedTrace(options.trace ?? (() => {}));
     this.#semaphore = new Semaphore(this.settings.current.concurrency);
+    this.#readSecret = options.readSecret;
   }
 
   /** Requests in flight right now. */
@@ -94,6 +97,7 @@ export class Consumer {
       trace: this.#trace,
       semaphore: this.#semaphore,
       budget: this.memory,
+      readSecret: this.#readSecret,
     };
     return await new Run(parts, mode).toEnd(signal);
   }
@@ -106,6 +110,7 @@ interface RunParts {
   readonly trace: GuardedTrace;
   readonly semaphore: Semaphore;
   readonly budget: ByteBudget;
+  readonly readSecret: ReadSecret | undefined;
 }
 
 /** One run of a consumer. */
@@ -121,7 +126,8 @@ class Run {
   readonly #dispatcher: Dispatcher;
   readonly #maintenance: Maintenance;
 
-  constructor({ storage, options, trace: guarded, semaphore, budget }: RunParts, mode: Mode) {
+  constructor(parts: RunParts, mode: Mode) {
+    const { storage, options, trace: guarded, semaphore, budget, readSecret } = parts;
     const { world } = storage;
     const once = mode === "once";
     this.#mode = mode;
@@ -135,9 +141,10 @@ class Run {
     };
     const store = this.#store = storage.connect({ limits: options, trace, once });
     const { signal: stop } = this.#stop;
-    const parts = assemble({ store, world, options, semaphore, budget, trace, stop, once });
-    this.#dispatcher = parts.dispatcher;
-    this.#maintenance = parts.maintenance;
+    const shared = { store, world, options, semaphore, budget, trace, readSecret };
+    const { dispatcher, maintenance } = assemble({ ...shared, stop, once });
+    this.#dispatcher = dispatcher;
+    this.#maintenance = maintenance;
   }
 
   async toEnd(signal: AbortSignal | undefined): Promise<Summary> {

@@ -13,7 +13,7 @@ import { Settings } from "../config/settings.ts";
  * @throws {RangeError} If a value is out of its range, or two contradict each other; it names both.
  */
 export function settingsOf(options: ConsumerOptions): Settings {
-  const { threads, destinations = {}, trace: _, ...given } = options;
+  const { threads, destinations = {}, trace: _, readSecret: __, ...given } = options;
   if (threads === undefined) return new Settings(given, destinations);
   if (given.concurrency === undefined) {
     return new Settings({ ...given, concurrency: threads }, destinations);

@@ -8,11 +8,11 @@
 import { visible } from "../event/visible.ts";
 import { errorCode, type Runtime } from "../runtime/runtime.ts";
 import type { Attempt, ResponseMeta } from "./attempt.ts";
-import type { HttpRequest } from "./defaults.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Received } from "./receive.ts";
 import { parseRetryAfter } from "./schedule.ts";
 import { masked, secretsOf } from "./secrets.ts";
+import type { HttpRequest } from "./step.ts";
 
 /** An attempt whose duration isn't known yet. */
 export type Result = Omit<Attempt, "ms">;
@@ -46,7 +46,7 @@ export function conclude(
       return { outcome: "deferred", reason, status, error: body.error };
     }
     case "quoted": {
-      const secrets = secretsOf(request.headers);
+      const secrets = secretsOf(request);
       return {
         outcome,
         status,
@@ -99,7 +99,7 @@ function metaOf(
   { status, headers }: Received,
   truncated: boolean,
 ): ResponseMeta {
-  const secrets = secretsOf(request.headers);
+  const secrets = secretsOf(request);
   const shown = Array.from(headers, ([name, value]): [string, string] => [
     name,
     visible(masked(value, secrets, false), "\t"),

@@ -11,6 +11,7 @@
 import { visible } from "../event/visible.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import type { Result } from "./conclude.ts";
+import { CredentialError } from "./credentials.ts";
 import type { Deadline } from "./deadlines.ts";
 import { forbidden } from "./egress.ts";
 
@@ -34,6 +35,7 @@ export function failed({ error, isAnswered, url, deadline, timeoutMs }: Failure)
     return { outcome: "deferred", reason: `no answer within ${timeoutMs} ms`, isTimeout: true };
   }
   if (deadline.signal.aborted) return { outcome: "aborted", reason: "called off" };
+  if (error instanceof CredentialError) return { outcome: "deferred", reason: error.message };
   if (errorCode(error) === "ENOTCAPABLE") return { outcome: "refused", reason: forbidden(url) };
   const code = isAnswered ? undefined : tooManyFilesCode(error);
   if (code !== undefined) {

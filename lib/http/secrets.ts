@@ -6,8 +6,8 @@
  * @module
  */
 
-import type { Header } from "../event/headers.ts";
 import { KEY_HEADER } from "./defaults.ts";
+import type { HttpRequest } from "./step.ts";
 
 /** What stands where a secret stood. */
 const MASK = "…";
@@ -23,9 +23,11 @@ const NAMED = /^[^=]+="?([^="].*?)"?$/;
 
 const utf8 = new TextDecoder();
 
-/** What of these headers must not be shown, in the forms in which it may be repeated. */
-export function secretsOf(headers: readonly Header[]): readonly string[] {
-  const secrets = new Set<string>();
+/** What of a request must not be shown, in the forms in which it may be repeated. */
+export function secretsOf(
+  { headers, secrets: known = [] }: Pick<HttpRequest, "headers" | "secrets">,
+): readonly string[] {
+  const secrets = new Set(known.flatMap(formsOf).filter((form) => form.length >= SHORTEST));
   for (const [name, value] of headers) {
     if (name === KEY_HEADER || !SECRET_NAME.test(name)) continue;
     for (const text of partsOf(value)) {

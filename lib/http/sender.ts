@@ -6,7 +6,8 @@
  * | step | file | from → to |
  * | --- | --- | --- |
  * | defaults | `defaults.ts` | an event's request → a request with all of its headers |
- * | auth, compression, signature | none yet | a request → a request, in this order |
+ * | auth | `auth.ts` | a request → a request that tells who we are |
+ * | signature | `sign.ts` | a request → a request that is signed |
  * | send | the runtime's `fetch` | a request → a `Response`, its body unread |
  * | receive | `receive.ts` | a `Response` → status, headers, and what became of the body |
  * | outcome | `conclude.ts`, `failed.ts` | that, or what was thrown → an attempt |
@@ -24,16 +25,30 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { conclude, type Result } from "./conclude.ts";
 import { Deadlines } from "./deadlines.ts";
-import { type HttpRequest, type SenderOptions, withDefaults } from "./defaults.ts";
+import { type AuthOptions, withAuth } from "./auth.ts";
+import { Credentials, type ReadSecret } from "./credentials.ts";
+import { type DefaultsOptions, withDefaults } from "./defaults.ts";
+import { type SignOptions, withSignature } from "./sign.ts";
+import type { HttpRequest } from "./step.ts";
 import { failed } from "./failed.ts";
 import { type Outcome, outcomeOfStatus } from "./outcome.ts";
 import { receive, type Use } from "./receive.ts";
 
 export type { AnswerSink, Attempt } from "./attempt.ts";
-export type { SenderOptions } from "./defaults.ts";
+
+/** How to send. */
+export interface SenderOptions extends DefaultsOptions, AuthOptions, SignOptions {
+  /** Time limit of one attempt, body included. */
+  readonly timeoutMs: number;
+  /** Exceptions from the status table. */
+  readonly onStatus: ReadonlyMap<number, Outcome>;
+}
 
 /** What a sender needs of the world. */
-export type SenderRuntime = Pick<Runtime, "clock" | "closeIdle" | "decodes" | "fetch">;
+export type SenderRuntime = Pick<
+  Runtime,
+  "clock" | "closeIdle" | "decodes" | "fetch" | "hmacSha256"
+>;
 
 /** How to send to each destination, by its origin. */
 export interface OptionsOfDestinations {
@@ -45,11 +60,20 @@ export interface OptionsOfDestinations {
 export class Sender {
   readonly #runtime: SenderRuntime;
   readonly #options: OptionsOfDestinations;
+  readonly #credentials: Credentials;
   /** By their length, which may change meanwhile. */
   readonly #deadlines = new Map<number, Deadlines>();
 
-  /** @param options Those that are current when an attempt begins count for it. */
-  constructor(runtime: SenderRuntime, options: OptionsOfDestinations) {
+  /**
+   * @param options Those that are current when an attempt begins count for it.
+   * @param readSecret Reads the secrets that they refer to.
+   */
+  constructor(
+    runtime: SenderRuntime,
+    options: OptionsOfDestinations,
+    readSecret: ReadSecret = noSecrets,
+  ) {
+    this.#credentials = new Credentials(readSecret, runtime.clock);
     this.#runtime = runtime;
     this.#options = options;
   }
@@ -66,10 +90,11 @@ export class Sender {
     const options = this.#options.of(event.url.origin);
     const { timeoutMs, onStatus } = options;
     const deadline = this.#deadlinesOf(timeoutMs).start(startMs);
-    const request = withDefaults(event, { id, options });
+    let request = withDefaults(event, options, id);
     let isAnswered = false;
     let result: Result;
     try {
+      if (options.auth || options.sign) request = await this.#withSecrets(request, options, id);
       const response = await this.#runtime.fetch(
         request.url.href,
         initOf(request, deadline.signal),
@@ -87,6 +112,17 @@ export class Sender {
       deadline.clear();
     }
     return Object.assign(result, { ms: clock.monotonic() - startMs });
+  }
+
+  async #withSecrets(
+    request: HttpRequest,
+    { auth, sign }: SenderOptions,
+    id: string,
+  ): Promise<HttpRequest> {
+    const { clock, hmacSha256 } = this.#runtime;
+    const context = { id, nowMs: clock.now(), credentials: this.#credentials, hmacSha256 };
+    const authorized = auth ? await withAuth(request, auth, context) : request;
+    return sign ? await withSignature(authorized, sign, context) : authorized;
   }
 
   #deadlinesOf(timeoutMs: number): Deadlines {
@@ -125,4 +161,9 @@ function initOf({ method, headers, body }: HttpRequest, signal: AbortSignal): Re
   };
   if (body !== undefined) init.body = body as BodyInit;
   return init;
+}
+
+/** Where nobody has said how to read secrets. */
+function noSecrets(): never {
+  throw new TypeError("this program reads no secrets");
 }

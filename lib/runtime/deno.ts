@@ -28,7 +28,7 @@ import {
   type Runtime,
   type Stat,
 } from "./runtime.ts";
-import { clock, random, sha256 } from "./web.ts";
+import { clock, hmacSha256, random, sha256 } from "./web.ts";
 
 function kindOf(info: { isFile: boolean; isDirectory: boolean; isSymlink: boolean }): Kind {
   if (info.isSymlink) return "symlink";
@@ -669,6 +669,7 @@ export function denoRuntime(disk: Disk = blockingDisk): Runtime {
     mayReach,
     random,
     sha256,
+    hmacSha256,
     hostname: hostname(),
     ...hostIds(Deno.build.os, readOfSystem),
     pid: Deno.pid,

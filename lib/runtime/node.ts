@@ -36,7 +36,7 @@ import { hostname, totalmem } from "node:os";
 import process from "node:process";
 import { hostIds } from "./host.ts";
 import type { DirEntry, Disk, FileContent, Kind, Runtime, Stat } from "./runtime.ts";
-import { clock, random, sha256 } from "./web.ts";
+import { clock, hmacSha256, random, sha256 } from "./web.ts";
 
 /** Names fetched from the system at a time. */
 const LIST_BUFFER = 1_024;
@@ -235,6 +235,7 @@ export function nodeRuntime(): Runtime {
     mayReach: () => true,
     random,
     sha256,
+    hmacSha256,
     hostname: hostname(),
     ...hostIds(process.platform, readOfSystem),
     pid: process.pid,

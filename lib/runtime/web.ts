@@ -59,3 +59,18 @@ export async function sha256(text: string): Promise<string> {
   );
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+
+/** As `Runtime.hmacSha256`. */
+export async function hmacSha256(key: Uint8Array, message: Uint8Array): Promise<Uint8Array> {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  // no key is shorter than a byte for the system; one of zeros is the same to HMAC
+  const bytes = key.length > 0 ? key : new Uint8Array(1);
+  const imported = await crypto.subtle.importKey(
+    "raw",
+    bytes as BufferSource,
+    algorithm,
+    false,
+    ["sign"],
+  );
+  return new Uint8Array(await crypto.subtle.sign("HMAC", imported, message as BufferSource));
+}

@@ -30,6 +30,7 @@ export type World = Pick<
   | "closeIdle"
   | "decodes"
   | "fetch"
+  | "hmacSha256"
   | "mayReach"
   | "memoryBytes"
   | "random"

@@ -77,6 +77,7 @@ function fakeIo(terminal: boolean): { io: Io; stdout: string[]; stderr: string[]
     stderr: outputTo(stderr),
     defaultBaseDir: ".",
     defaultConfig: undefined,
+    credentialsDirectory: undefined,
     permissions: [],
     readFile: () => Promise.reject(new Error("no files here")),
     onSignal: () => () => {},

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ConfigError, readConfig } from "../../lib/cli/config_file.ts";
 import { readConsumeOptions } from "../../lib/cli/consume_options.ts";
+import { DESTINATION_OPTIONS } from "../../lib/config/destination_options.ts";
 import type { AnyOption } from "../../lib/config/option.ts";
 import { OPTIONS } from "../../lib/config/schema.ts";
 import { UsageError } from "../../lib/cli/args.ts";
@@ -142,8 +143,47 @@ Deno.test("the example is right, as it is and with everything that it only menti
   assertEquals([...consume.keys()].sort(), keysOf(OPTIONS.filter(({ section }) => section)));
   assertEquals(
     [...first!.entries.keys()].sort(),
-    keysOf(OPTIONS.filter(({ destinationName }) => destinationName)),
+    keysOf([
+      ...OPTIONS.filter(({ destinationName }) => destinationName),
+      ...Object.values<AnyOption>(DESTINATION_OPTIONS),
+    ]),
   );
   optionsOf(text);
   optionsOf(all);
+});
+
+Deno.test("what a destination's requests bring along is read, references to secrets as they are", () => {
+  const { destinations } = optionsOf(`
+    [destination."http://a.test"]
+    headers = { X-Tenant = "7" }
+    auth = { header = "x-key", value = "file:/k" }
+    sign.standard-webhooks = ["credential:new", "credential:old"]`);
+  assertEquals(destinations["http://a.test"], {
+    headers: { "x-tenant": "7" },
+    auth: { header: "x-key", value: "file:/k" },
+    sign: { standardWebhooks: ["credential:new", "credential:old"] },
+  });
+});
+
+Deno.test("a secret in the file itself is refused, and not shown", () => {
+  const section = `[destination."http://a.test"]`;
+  const wrong = [
+    `auth = { bearer = "planted" }`,
+    `auth = "planted"`,
+    `auth = { basic = "me:planted" }`,
+    `auth = { bearer = "file:/x", basic = "planted" }`,
+    `auth = { header = "host", value = "file:planted" }`,
+    `sign = { standard-webhooks = ["planted"] }`,
+    `sign = { standard-webhooks = [] , planted = 1 }`,
+    `sign = { hmac-sha256 = "planted", header = "x" }`,
+  ];
+  for (const line of wrong) {
+    const message = refusal(section, line);
+    assert(/^q\.toml:2:1: (?:auth|sign) must be .*REF is file:PATH/.test(message), message);
+    assert(!message.includes("planted"), message);
+  }
+  assertEquals(
+    refusal(section, `headers = { host = "a" }`),
+    'q.toml:2:1: headers must be headers such as { x-tenant = "7" }, current value is {"host":"a"}',
+  );
 });

@@ -5,7 +5,7 @@ import { join } from "@std/path";
 import { readConfig } from "../../lib/cli/config_file.ts";
 import { startEndpoint } from "../support/endpoint.ts";
 import { command, eventLine, linesOf, run } from "../support/program.ts";
-import { namesIn, tempDir } from "../support/temp_dir.ts";
+import { filesBelow, namesIn, tempDir } from "../support/temp_dir.ts";
 
 Deno.test("config check says that a file is in order, or what is wrong with it", async () => {
   await using dir = await tempDir();
@@ -90,4 +90,52 @@ Deno.test({
     assertEquals((await child.status).code, 0);
     await log.toEnd();
   },
+});
+
+Deno.test("a destination's token is read where the file says, again when it changes, and shows nowhere", async () => {
+  await using dir = await tempDir();
+  const token = join(dir.path, "hooks-token");
+  const [first, second] = ["planted-secret-1", "planted-secret-2"];
+  await Deno.writeTextFile(token, `${first}\n`);
+  // an endpoint that repeats what it is told, in its answers' head and body
+  await using endpoint = startEndpoint((request) => {
+    const said = request.headers.get("authorization") ?? "nothing";
+    if (said === `Bearer ${second}`) return new Response(null, { status: 204 });
+    return new Response(`bad: ${said}`, { status: 401, headers: { "x-echo": said } });
+  });
+  const [path, base] = [join(dir.path, "q.toml"), join(dir.path, "queue")];
+  const auth = `auth = { bearer = "credential:hooks-token" }`;
+  const quick = `[consume]\nbackoff-base = "20ms"\nbackoff-cap = "20ms"\n`;
+  await Deno.writeTextFile(path, `${quick}[destination."${endpoint.url}"]\n${auth}\n`);
+  await run(["client", "--base-dir", base, "-"], eventLine(endpoint.url, {}));
+  const env = { CREDENTIALS_DIRECTORY: dir.path };
+  const args = ["consume", "--base-dir", base, "--config", path, "--until-empty"];
+  const child = command(args, { stdout: "null", env }).spawn();
+  const log = linesOf(child.stderr);
+  await log.until(/ deferred .* 401 /);
+  await Deno.writeTextFile(token, second);
+  assertEquals((await child.status).code, 0);
+  const text = await log.toEnd();
+  assertMatch(text, / delivered .* 204 /);
+  assertEquals(endpoint.taken[0]!.headers.get("authorization"), `Bearer ${first}`);
+  const shown = await run(["config", "show", "--config", path]);
+  assertStringIncludes(shown.stdout, auth);
+  const files = filesBelow(base).map((file) => Deno.readTextFileSync(join(base, file)));
+  const everything = [text, shown.stdout, shown.stderr, ...files].join("\n");
+  assert(!everything.includes("planted-secret"), everything);
+});
+
+Deno.test("a secret that can't be read puts the destination's events off and says which", async () => {
+  await using dir = await tempDir();
+  await using endpoint = startEndpoint();
+  const [path, base] = [join(dir.path, "q.toml"), join(dir.path, "queue")];
+  const reference = `file:${join(dir.path, "missing")}`;
+  await Deno.writeTextFile(
+    path,
+    `[destination."${endpoint.url}"]\nsign = { hmac-sha256 = "${reference}", header = "x-mac" }\n`,
+  );
+  await run(["client", "--base-dir", base, "-"], eventLine(endpoint.url, {}));
+  const { code, stderr } = await run(["consume", "--base-dir", base, "--config", path, "--once"]);
+  assertEquals([code, endpoint.taken.length], [75, 0]);
+  assertStringIncludes(stderr, `reason="the secret ${reference} can't be read: ENOENT"`);
 });

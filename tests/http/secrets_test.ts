@@ -6,7 +6,7 @@ const basic = (user: string) =>
   `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(user)))}`;
 
 function shown(headers: [name: string, value: string][], text: string, isCut = false): string {
-  return masked(text, secretsOf(headers), isCut);
+  return masked(text, secretsOf({ headers }), isCut);
 }
 
 Deno.test("an echo of a credential is masked, whole or in parts, in any header that looks secret", () => {

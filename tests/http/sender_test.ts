@@ -9,7 +9,7 @@ import {
 } from "../../lib/http/sender.ts";
 import type { EventRequest } from "../../lib/event/request.ts";
 import { conclude } from "../../lib/http/conclude.ts";
-import type { HttpRequest } from "../../lib/http/defaults.ts";
+import type { HttpRequest } from "../../lib/http/step.ts";
 import { denoRuntime } from "../../lib/runtime/deno.ts";
 import type { Runtime } from "../../lib/runtime/runtime.ts";
 import { type Answer, HANG, startEndpoint } from "../support/endpoint.ts";

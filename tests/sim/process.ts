@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import type { Runtime } from "../../lib/runtime/runtime.ts";
 import { never, type SimHost, type SimTime } from "./clock.ts";
 import type { SimNetwork } from "./network.ts";
@@ -55,6 +55,7 @@ export class SimProcess {
       mayReach: (url) => world.network.mayReach(url),
       random,
       sha256: (text) => createHash("sha256").update(text).digest("hex"),
+      hmacSha256: (key, message) => createHmac("sha256", key).update(message).digest(),
       hostname: host.hostname,
       bootId: host.bootId,
       machineId: host.machineId,

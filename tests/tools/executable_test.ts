@@ -505,7 +505,7 @@ for (const [name, ...targets] of formats) {
       const { permissions, node_modules } = await metadataOf(join(out, executable));
       assertEquals(node_modules, null);
       assertEquals(granted(permissions), {
-        allow_env: ["OPTIMIZELYD_BASE_DIR", "OPTIMIZELYD_CONFIG"],
+        allow_env: ["OPTIMIZELYD_BASE_DIR", "OPTIMIZELYD_CONFIG", "CREDENTIALS_DIRECTORY"],
         allow_import: ["0.0.0.0:1"], // nobody's address; absent it would be Deno's list
         allow_net: [],
         allow_read: [],

@@ -26,8 +26,8 @@ const MACHINE_FILES = ["/etc/machine-id"];
 /** What Deno tells by `--allow-sys`: a part of a claim's name, and what memory there is. */
 const SYSTEM = ["hostname", "systemMemoryInfo"];
 
-/** Variables that stand for options. */
-const VARIABLES = ["OPTIMIZELYD_BASE_DIR", "OPTIMIZELYD_CONFIG"];
+/** Variables that stand for options, and where systemd puts secrets. */
+const VARIABLES = ["OPTIMIZELYD_BASE_DIR", "OPTIMIZELYD_CONFIG", "CREDENTIALS_DIRECTORY"];
 
 /**
  * Flags of `deno compile` and `deno run` alike. Whatever isn't granted here is refused without

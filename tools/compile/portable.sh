@@ -22,7 +22,7 @@ is_utf8() { # is_utf8 TEXT
 
 for variable in $(env | LC_ALL=C sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
   case $variable in
-  OPTIMIZELYD_BASE_DIR | OPTIMIZELYD_CONFIG) ;;
+  OPTIMIZELYD_BASE_DIR | OPTIMIZELYD_CONFIG | CREDENTIALS_DIRECTORY) ;;
   HOME | XDG_CACHE_HOME | TMPDIR | PATH) ;; # needed below
   [Hh][Tt][Tt][Pp]_[Pp][Rr][Oo][Xx][Yy] | [Hh][Tt][Tt][Pp][Ss]_[Pp][Rr][Oo][Xx][Yy]) ;; # how this machine gets out
   [Aa][Ll][Ll]_[Pp][Rr][Oo][Xx][Yy] | [Nn][Oo]_[Pp][Rr][Oo][Xx][Yy]) ;;

@@ -1,0 +1,117 @@
+/**
+ * The options that only a destination has: what its requests bring along.
+ *
+ * @module
+ */
+
+import { isToken, readHeaders } from "../event/headers.ts";
+import type { Auth, AuthOptions } from "../http/auth.ts";
+import type { DefaultsOptions } from "../http/defaults.ts";
+import type { Sign, SignOptions } from "../http/sign.ts";
+import type { Kind, OptionsOf } from "./option.ts";
+
+/** What a destination's requests bring along. */
+export interface RequestOptions extends DefaultsOptions, AuthOptions, SignOptions {}
+
+/** How a secret may be referred to. */
+const REFERENCE = /^(?:file:.+|credential:[A-Za-z0-9._-]+)$/s;
+
+/** A table, of which a text is the JSON. */
+function table<T>(must: string, read: (members: Members) => T | undefined): Kind<T | undefined> {
+  const readText = (text: string): T | undefined => {
+    try {
+      const value = JSON.parse(text);
+      return typeof value === "object" && value !== null ? read(value) : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+  return {
+    takes: "value",
+    isTable: true,
+    valueName: "TABLE",
+    textMust: must,
+    valueMust: must,
+    read: readText,
+    accepts: (value) => value !== undefined && readText(JSON.stringify(value)) !== undefined,
+    print: (value) => value === undefined ? "" : JSON.stringify(value),
+  };
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+function isReference(value: unknown): value is string {
+  return typeof value === "string" && REFERENCE.test(value);
+}
+
+function isHeaderName(value: unknown): value is string {
+  return typeof value === "string" && isToken(value) &&
+    typeof readHeaders(JSON.stringify({ [value]: "" })) !== "string";
+}
+
+function has(members: Members, ...names: readonly string[]): boolean {
+  return Object.keys(members).length === names.length &&
+    names.every((name) => members[name] !== undefined);
+}
+
+function readOwnHeaders(members: Members): Readonly<Record<string, string>> | undefined {
+  const read = readHeaders(JSON.stringify(members));
+  return typeof read === "string" ? undefined : Object.fromEntries(read);
+}
+
+function readAuth(members: Members): Auth | undefined {
+  const { bearer, basic, header, value } = members;
+  if (has(members, "bearer")) return isReference(bearer) ? { bearer } : undefined;
+  if (has(members, "basic")) return isReference(basic) ? { basic } : undefined;
+  if (!has(members, "header", "value")) return undefined;
+  return isHeaderName(header) && isReference(value) ? { header, value } : undefined;
+}
+
+function readSign(members: Members): Sign | undefined {
+  const standard = members["standard-webhooks"] ?? members.standardWebhooks;
+  const hmac = members["hmac-sha256"] ?? members.hmacSha256;
+  const { header } = members;
+  if (Object.keys(members).length === 1 && Array.isArray(standard) && standard.length > 0) {
+    return standard.every(isReference) ? { standardWebhooks: standard } : undefined;
+  }
+  if (Object.keys(members).length !== 2) return undefined;
+  return isReference(hmac) && isHeaderName(header) ? { hmacSha256: hmac, header } : undefined;
+}
+
+/** What is the same for all. */
+const DESTINATION = { commands: [], default: undefined, defaultText: "none" } as const;
+
+/** The options that only a destination has, each declared once. */
+export const DESTINATION_OPTIONS: OptionsOf<Required<RequestOptions>> = {
+  headers: {
+    ...DESTINATION,
+    name: "headers",
+    destinationName: "headers",
+    kind: table('headers such as { x-tenant = "7" }', readOwnHeaders),
+    help: "headers of every request, unless its event sets them",
+  },
+  auth: {
+    ...DESTINATION,
+    name: "auth",
+    destinationName: "auth",
+    kind: table(
+      'one of { bearer = "REF" }, { basic = "REF" } and { header = "NAME", value = "REF" }, where ' +
+        "REF is file:PATH or credential:NAME",
+      readAuth,
+    ),
+    help: "tells the endpoint who we are",
+    secret: true,
+  },
+  sign: {
+    ...DESTINATION,
+    name: "sign",
+    destinationName: "sign",
+    kind: table(
+      '{ standard-webhooks = ["REF"] } or { hmac-sha256 = "REF", header = "NAME" }, where REF is ' +
+        "file:PATH or credential:NAME",
+      readSign,
+    ),
+    help: "signs every request",
+    secret: true,
+  },
+};
