@@ -28,9 +28,7 @@ export interface LiveOfDestinations<T> extends Live<T> {
 export type DestinationSettings = ConsumerSettings & RequestOptions;
 
 /** What differs for destinations, by the origin or the pattern that it counts for. */
-export type DestinationsGiven = Readonly<Record<string, DestinationGiven>>;
-
-type DestinationGiven = Given<Required<DestinationOptions>>;
+export type DestinationsGiven = Readonly<Record<string, Given<Required<DestinationOptions>>>>;
 
 /** How options are spoken of to whoever writes a program. */
 const PROGRAM: Voice = { name: (key) => key, shows: "values" };
