@@ -51,11 +51,17 @@ export type {
 } from "./lib/config/consumer.ts";
 export type { Given } from "./lib/config/resolve.ts";
 export {
+  type DestinationSettings,
   type DestinationsGiven,
   type Live,
   type LiveOfDestinations,
   Settings,
 } from "./lib/config/settings.ts";
+export type { RequestOptions } from "./lib/config/destination_options.ts";
+export type { Auth, AuthOptions } from "./lib/http/auth.ts";
+export type { ReadSecret } from "./lib/http/credentials.ts";
+export type { DefaultsOptions } from "./lib/http/defaults.ts";
+export type { Sign, SignOptions } from "./lib/http/sign.ts";
 export type {
   Deferred,
   Delivered,
