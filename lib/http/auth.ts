@@ -24,7 +24,7 @@ export type Auth =
 
 /** What this step can be told. */
 export interface AuthOptions {
-  /** @default nothing is told */
+  /** Who we are. @default nothing is told */
   readonly auth?: Auth | undefined;
 }
 

@@ -25,7 +25,7 @@ export type Sign =
 
 /** What this step can be told. */
 export interface SignOptions {
-  /** @default not at all */
+  /** How to sign. @default not at all */
   readonly sign?: Sign | undefined;
 }
 
