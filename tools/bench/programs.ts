@@ -6,6 +6,7 @@
 
 import { MEMORY_FLAG } from "../compile/memory.ts";
 import type { Count } from "./endpoint.ts";
+import type { FlakyCount } from "./flaky_endpoint.ts";
 
 const HERE = new URL(".", import.meta.url);
 const CONSUMER = new URL("../../cli.ts", import.meta.url);
@@ -33,23 +34,53 @@ export interface Endpoint extends AsyncDisposable {
 
 /** Start an endpoint that answers 204 after `delayMs`. */
 export async function startEndpoint(delayMs = 0): Promise<Endpoint> {
-  const file = new URL("endpoint.ts", HERE);
-  const child = program(file, ["--allow-net=127.0.0.1"], [String(delayMs)]).spawn();
-  const reader = child.stdout.getReader();
-  const { value } = await reader.read();
-  if (value === undefined) throw new Error("the endpoint did not start");
-  const url = `http://127.0.0.1:${parseInt(new TextDecoder().decode(value))}`;
-  const ask = async (path: string) => await (await fetch(`${url}${path}`)).json();
+  const { url, ask, end } = await startServer("endpoint.ts", [String(delayMs)]);
   return {
     url: `${url}/events`,
     count: () => ask("/count"),
     first: () => ask("/first"),
     reset: () => ask("/reset"),
-    async [Symbol.asyncDispose]() {
+    [Symbol.asyncDispose]: end,
+  };
+}
+
+/** A server that runs. */
+interface Server {
+  readonly url: string;
+  /** The JSON that it answers to a GET of a path. */
+  readonly ask: <T>(path: string) => Promise<T>;
+  readonly end: () => Promise<void>;
+}
+
+/** Start a file beside this one that serves, and says its port first. */
+async function startServer(name: string, args: readonly string[]): Promise<Server> {
+  const child = program(new URL(name, HERE), ["--allow-net=127.0.0.1"], args).spawn();
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  if (value === undefined) throw new Error("the endpoint did not start");
+  const url = `http://127.0.0.1:${parseInt(new TextDecoder().decode(value))}`;
+  return {
+    url,
+    ask: async (path) => await (await fetch(`${url}${path}`)).json(),
+    end: async () => {
       child.kill("SIGKILL");
       await Promise.all([reader.cancel(), child.status]);
     },
   };
+}
+
+/** An endpoint that fails a share of requests. */
+export interface FlakyEndpoint extends AsyncDisposable {
+  /** Where events are sent to. */
+  readonly url: string;
+  /** What has arrived so far. */
+  count(): Promise<FlakyCount>;
+}
+
+/** Start an endpoint that fails requests as `flaky_endpoint.ts` says. */
+export async function startFlakyEndpoint(...args: readonly number[]): Promise<FlakyEndpoint> {
+  const { url, ask, end } = await startServer("flaky_endpoint.ts", args.map(String));
+  return { url: `${url}/events`, count: () => ask("/count"), [Symbol.asyncDispose]: end };
 }
 
 /** Run the bare loop to its end. */
