@@ -63,9 +63,15 @@ function textColumns(event: TraceEvent): string {
       return `of=${event.of} error=${quoted(String(event.error))}`;
     case "lane":
       return `${word(event.destination)} ${event.change}` +
+        (event.share === undefined ? "" : ` share=${percent(event.share)}`) +
         (event.untilMs === undefined ? "" : ` until=${isoTime(event.untilMs)}`) +
         (event.reason === undefined ? "" : ` reason=${quoted(event.reason)}`);
   }
+}
+
+/** A share of 0 to 1, such as `37%`. */
+function percent(share: number): string {
+  return `${Math.round(share * 100)}%`;
 }
 
 /** How many like it went untold. */
@@ -112,10 +118,11 @@ function jsonMembers(event: TraceEvent): Record<string, unknown> {
     case "trace-failed":
       return { of: event.of, error: String(event.error) };
     case "lane": {
-      const { destination, change, untilMs, reason } = event;
+      const { destination, change, share, untilMs, reason } = event;
       return {
         destination,
         change,
+        share: share === undefined ? undefined : Math.round(share * 100) / 100,
         until: untilMs === undefined ? undefined : isoTime(untilMs),
         reason,
       };

@@ -48,10 +48,13 @@ function nextAttempt(
 }
 
 /** In one word each, why little or nothing is sent. */
-function stateOf({ isHeld, downSinceMs, throttledUntilMs }: DestinationStatus): string {
+function stateOf(
+  { isHeld, downSinceMs, strugglingShare, throttledUntilMs }: DestinationStatus,
+): string {
   const states = [
     ...(isHeld ? ["held"] : []),
     ...(downSinceMs === undefined ? [] : ["down"]),
+    ...(strugglingShare === undefined ? [] : ["struggling"]),
     ...(throttledUntilMs === undefined ? [] : ["throttled"]),
   ];
   return states.join(", ") || "-";
@@ -59,15 +62,15 @@ function stateOf({ isHeld, downSinceMs, throttledUntilMs }: DestinationStatus): 
 
 /** Lines below a destination's row that say more of its state. */
 function details(destination: DestinationStatus, nowMs: number): readonly string[] {
-  const { downSinceMs, lastError, throttledUntilMs } = destination;
+  const { downSinceMs, strugglingShare, strugglingSinceMs, throttledUntilMs } = destination;
+  const lastError = printable(destination.lastError ?? "unknown");
+  const since = (ms: number) =>
+    `${isoTime(ms)} (${formatEstimate(Math.max(0, nowMs - ms) / 1_000)})`;
   const lines: string[] = [];
-  if (downSinceMs !== undefined) {
-    const forSeconds = Math.max(0, nowMs - downSinceMs) / 1_000;
-    lines.push(
-      `down since ${isoTime(downSinceMs)} (${formatEstimate(forSeconds)}): ${
-        printable(lastError ?? "unknown")
-      }`,
-    );
+  if (downSinceMs !== undefined) lines.push(`down since ${since(downSinceMs)}: ${lastError}`);
+  if (strugglingShare !== undefined) {
+    const share = `${Math.round(strugglingShare * 100)} % of the requests succeed`;
+    lines.push(`struggling since ${since(strugglingSinceMs ?? nowMs)}, ${share}: ${lastError}`);
   }
   if (throttledUntilMs !== undefined) {
     const leftSeconds = (throttledUntilMs - nowMs) / 1_000;
@@ -131,7 +134,16 @@ export function statusJson({ destinations, ...totals }: QueueStatus): string {
   const json = JSON.stringify({
     ...totals,
     destinations: destinations.map((
-      { destination, waiting, inFlight, dead, isHeld, lastError = null, ...times },
+      {
+        destination,
+        waiting,
+        inFlight,
+        dead,
+        isHeld,
+        lastError = null,
+        strugglingShare = null,
+        ...times
+      },
     ) => ({
       destination,
       waiting,
@@ -140,6 +152,8 @@ export function statusJson({ destinations, ...totals }: QueueStatus): string {
       held: isHeld,
       throttledUntil: isoOrNull(times.throttledUntilMs),
       downSince: isoOrNull(times.downSinceMs),
+      strugglingSince: isoOrNull(times.strugglingSinceMs),
+      strugglingShare,
       lastError,
       nextAttempt: isoOrNull(times.nextAttemptMs),
     })),

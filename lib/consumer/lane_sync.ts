@@ -21,6 +21,12 @@ import type { Settler } from "./settle.ts";
  */
 const PARKED_AT_ONCE = 16;
 
+/** An outage is told to others from there on: what comes back sooner takes all at once. */
+const AWAY_MS = 5_000;
+
+/** The part of requests that gets through is told again when it has changed by so much. */
+const SHARE_TOLD_AGAIN = 0.1;
+
 /** What lanes are kept in step with. */
 export interface LaneSyncParts {
   /** The marks. */
@@ -61,7 +67,7 @@ export class LaneSync {
   /** Do what a destination's marks say. */
   async apply(deferred: Deferred): Promise<void> {
     const { clock } = this.#world;
-    const { destination, isHeld, afterMs, isMarkedOpen } = deferred;
+    const { destination, isHeld, afterMs } = deferred;
     if (this.#lanes.isHeld(destination) !== isHeld) {
       this.#lanes.setHeld(destination, isHeld);
       this.#trace({ type: "lane", destination, change: isHeld ? "held" : "resumed" });
@@ -72,8 +78,31 @@ export class LaneSync {
     const { lane } = entry;
     if (afterMs > clock.now()) lane.holdUntil(nowMs + afterMs - clock.now());
     if (lane.isClosedOff(nowMs)) await this.parkAll(entry);
-    if (isMarkedOpen && lane.isProven && !lane.isDown) await this.#store.unmarkOpen(destination);
+    await this.#keepMarks(entry, deferred);
     this.#lanes.wake(entry);
+  }
+
+  /** Say what is known here better than by those who left marks, or believe these. */
+  async #keepMarks(entry: LaneEntry<Prepared>, deferred: Deferred): Promise<void> {
+    const { clock } = this.#world;
+    const { lane, destination } = entry;
+    const nowMs = clock.monotonic();
+    const aheadMs = clock.now() - nowMs;
+    const isUp = lane.isProven && !lane.isDown;
+    if (deferred.isMarkedOpen && isUp) await this.#store.unmarkOpen(destination);
+    const { isMarkedStruggling } = deferred;
+    const isOther = Math.abs(lane.share - entry.toldShare) >= SHARE_TOLD_AGAIN;
+    if (lane.isStruggling) {
+      if (!isMarkedStruggling || isOther) await this.#markStruggling(entry);
+    } else if (isMarkedStruggling && isUp) await this.#store.unmarkStruggling(destination);
+    const { awaySinceMs } = deferred;
+    const sinceMs = lane.awaySinceMs(nowMs);
+    if (sinceMs !== undefined) {
+      const isLong = nowMs - sinceMs >= AWAY_MS;
+      if (awaySinceMs === 0 && isLong) await this.#store.markAway(destination, sinceMs + aheadMs);
+    } else if (awaySinceMs > 0 && !lane.wasAway(awaySinceMs - aheadMs)) {
+      await this.#store.unmarkAway(destination);
+    }
   }
 
   /** A destination that was held has no marks any more, and with them the hold is gone. */
@@ -114,7 +143,7 @@ export class LaneSync {
       this.#world.random(),
       id,
     );
-    if (verdict === "failure" || verdict === "overload") entry.lastError = attempt!.reason;
+    if (verdict !== "success" && verdict !== "nothing") entry.lastError = attempt!.reason;
     const pauseMs = verdict === "success" ? undefined : attempt?.pauseMs;
     const isMarked = verdict === "success" &&
       this.#store.deferredOf(entry.destination)?.isMarkedOpen === true;
@@ -130,12 +159,38 @@ export class LaneSync {
   ): Promise<void> {
     if (pauseMs) await this.#throttle(entry, pauseMs);
     if (change) this.changed(entry, change);
-    if (change === "opened") {
-      await this.#store.markOpen(entry.destination, entry.lastError);
-      await this.parkAll(entry);
-    } else if (change || isMarked) {
-      await this.#store.unmarkOpen(entry.destination);
+    if (change) await this.#mark(entry, change);
+    else if (isMarked) await this.#store.unmarkOpen(entry.destination);
+  }
+
+  /** Leave a change as a mark. */
+  async #mark(entry: LaneEntry<Prepared>, change: LaneChange): Promise<void> {
+    const { destination, lane, lastError } = entry;
+    const isMarkedStruggling = this.#store.deferredOf(destination)?.isMarkedStruggling ?? false;
+    switch (change) {
+      case "opened":
+        await this.#store.markOpen(destination, lastError);
+        if (isMarkedStruggling) await this.#store.unmarkStruggling(destination);
+        await this.parkAll(entry);
+        break;
+      case "struggling":
+        await this.#markStruggling(entry);
+        break;
+      case "healthy":
+        await this.#store.unmarkStruggling(destination);
+        break;
+      case "recovered":
+        await this.#store.unmarkOpen(destination);
+        break;
+      case "probing":
+        break;
     }
+  }
+
+  async #markStruggling(entry: LaneEntry<Prepared>): Promise<void> {
+    const { destination, lane: { share }, lastError } = entry;
+    entry.toldShare = share;
+    await this.#store.markStruggling(destination, share, lastError);
   }
 
   /** The endpoint asked to be left alone: nobody sends there before. */
@@ -160,7 +215,8 @@ export class LaneSync {
       type: "lane",
       destination,
       change,
-      ...(change === "opened" ? { reason: lastError } : {}),
+      ...(change === "opened" || change === "struggling" ? { reason: lastError } : {}),
+      ...(change === "struggling" || change === "healthy" ? { share: lane.share } : {}),
       ...(isTimed ? { untilMs: clock.now() + readyMs - nowMs } : {}),
     });
   }

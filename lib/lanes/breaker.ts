@@ -1,40 +1,37 @@
 /**
- * A circuit breaker: stops sending to a destination that doesn't work, and probes whether it does
- * again.
+ * A circuit breaker: stops sending to a destination where nothing gets through, and probes whether
+ * it does again.
  *
  * | state      | outcome of a request                             | next state               |
  * | ---------- | ------------------------------------------------ | ------------------------ |
- * | closed     | success                                          | closed, none failed      |
- * | closed     | failure, at most the 4th in a row, or all of one | closed                   |
- * | closed     | failure, the 5th in a row, of two events or more | open, for a pause        |
+ * | closed     | success                                          | closed, the run is over  |
+ * | closed     | failure, the run of these not too long           | closed                   |
+ * | closed     | failure, the run of these too long for chance    | open, for a pause        |
  * | open       | the pause is over and a request begins, a probe  | probing                  |
  * | open       | failure of a request that began before           | open                     |
- * | probing    | failure                                          | open, for a longer pause |
+ * | probing    | failure                                          | open, for another pause  |
  * | probing    | nothing: the event refused or called off         | open, without a pause    |
- * | not closed | success                                          | closed, none failed      |
+ * | not closed | success                                          | closed                   |
  *
- * Pauses double from 1 s to 60 s, and chance lengthens each by up to a quarter. Closed for a
- * minute, the breaker begins with the shortest again.
+ * When a run is too long {@linkcode FailureRun} says. An overload, no answer and no connection are
+ * failures here.
  *
- * An overload is a failure here. One event that always fails has pauses of its own and says nothing
- * about its destination, so it never opens the breaker alone.
+ * A pause is a quarter of the time since the breaker opened, 0.5 s at least and 60 s at most, and
+ * chance lengthens it by up to a quarter: what was away for seconds is found well within a second.
+ * A breaker that opens again soon goes on where it was: each second closed makes good for 20 open.
  *
  * Pure: time and chance are arguments, all times in ms of the monotonic clock.
  *
  * @module
  */
 
+import { FailureRun } from "./failure_run.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** Failures in a row that open the breaker. */
-export const FAILURES_TO_OPEN = 5;
-
-/** The first pause before a probe, which doubles up to the longest. */
-const FIRST_PAUSE_MS = 1_000;
+/** A pause is this part of the time since the breaker opened. */
+const PAUSE_SHARE = 1 / 4;
+const SHORTEST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 60_000;
-
-/** More doublings than it takes to get from the first to the longest pause. */
-const MOST_DOUBLINGS = 16;
 
 /**
  * By how much chance lengthens a pause: consumers that lost a destination together don't come back
@@ -42,39 +39,39 @@ const MOST_DOUBLINGS = 16;
  */
 const PAUSE_JITTER = 0.25;
 
-/** Closed for this long, a breaker has forgotten its pauses. */
-const FORGET_MS = 60_000;
+/** How much time open a time closed makes good for. */
+const MADE_GOOD = 20;
 
 /** A change worth a line in the log. */
 export type BreakerChange = "opened" | "probing" | "recovered";
 
 /** What an open breaker must know to stay open. */
 export interface OpenBreaker {
-  /** Failures in a row. */
-  readonly failures: number;
-  /** Pauses so far. */
-  readonly pauses: number;
+  /** When it opened, as far as pauses go, monotonic ms. */
+  readonly openedAtMs: number;
+  /** Since when nothing has got through, monotonic ms. */
+  readonly sinceMs: number;
   /** When the next probe may begin, monotonic ms. */
   readonly probeAtMs: number;
 }
 
 /** The breaker of one destination. */
 export class Breaker {
+  readonly #run = new FailureRun();
   #state: "closed" | "open" | "probing" = "closed";
-  #failures = 0;
-  /** Whose failure was the first in a row; `null` once others have failed as well. */
-  #failedEvent: string | null | undefined;
-  #pauses = 0;
+  #openedAtMs = 0;
+  #sinceMs = 0;
   #probeAtMs = 0;
+  /** How long it was open last, as far as pauses go, and until when. */
+  #wasOpenMs = 0;
   #closedAtMs = 0;
 
   /** Closed, unless it is to stay open. */
   constructor(open?: OpenBreaker) {
     if (!open) return;
     this.#state = "open";
-    this.#failures = open.failures;
-    this.#failedEvent = null;
-    this.#pauses = open.pauses;
+    this.#openedAtMs = open.openedAtMs;
+    this.#sinceMs = open.sinceMs;
     this.#probeAtMs = open.probeAtMs;
   }
 
@@ -83,15 +80,26 @@ export class Breaker {
     return this.#state === "closed";
   }
 
-  /** Failures in a row. */
-  get failures(): number {
-    return this.#failures;
+  /** Whether the last request that said something failed. */
+  get isFailing(): boolean {
+    return !this.isClosed || this.#run.length > 0;
+  }
+
+  /** Whether it is open, or so many failed in a row that it may soon be. */
+  get isFailingForLong(): boolean {
+    return !this.isClosed || this.#run.isLong;
+  }
+
+  /** Since when nothing gets through, monotonic ms; `undefined` when it is closed. */
+  get downSinceMs(): number | undefined {
+    return this.isClosed ? undefined : this.#sinceMs;
   }
 
   /** What it must know to stay open; `undefined` when it is closed. Nothing may be in flight. */
   get open(): OpenBreaker | undefined {
     if (this.isClosed) return undefined;
-    return { failures: this.#failures, pauses: this.#pauses, probeAtMs: this.#probeAtMs };
+    const [openedAtMs, sinceMs, probeAtMs] = [this.#openedAtMs, this.#sinceMs, this.#probeAtMs];
+    return { openedAtMs, sinceMs, probeAtMs };
   }
 
   /** When a request may begin, at `nowMs` or later. */
@@ -126,35 +134,41 @@ export class Breaker {
       case "nothing":
         if (this.#state === "probing" && isLast) this.#state = "open";
         return undefined;
+      case "silence":
+      case "unreachable":
+        return this.#fail(nowMs, random, event, false);
       case "overload":
       case "failure":
-        return this.#fail(nowMs, random, event);
+        return this.#fail(nowMs, random, event, true);
     }
   }
 
   #close(nowMs: number): BreakerChange | undefined {
-    this.#failures = 0;
+    this.#run.succeeded();
     if (this.isClosed) return undefined;
     this.#state = "closed";
     this.#closedAtMs = nowMs;
+    this.#wasOpenMs = Math.min(nowMs - this.#openedAtMs, LONGEST_PAUSE_MS / PAUSE_SHARE);
     return "recovered";
   }
 
-  #fail(nowMs: number, random: number, event: string): BreakerChange | undefined {
-    this.#failures++;
-    if (this.#failures === 1) this.#failedEvent = event;
-    else if (this.#failedEvent !== event) this.#failedEvent = null;
+  #fail(
+    nowMs: number,
+    random: number,
+    event: string,
+    isAnswered: boolean,
+  ): BreakerChange | undefined {
+    this.#run.failed(nowMs, event, isAnswered);
     const wasClosed = this.isClosed;
-    const opens = wasClosed
-      ? this.#failures >= FAILURES_TO_OPEN && this.#failedEvent === null
-      : this.#state === "probing";
-    if (!opens) return undefined;
-    if (wasClosed && nowMs - this.#closedAtMs > FORGET_MS) this.#pauses = 0;
-    const doublings = Math.min(this.#pauses, MOST_DOUBLINGS);
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** doublings);
-    this.#pauses++;
+    if (wasClosed) {
+      if (!this.#run.isTooLong(nowMs)) return undefined;
+      const owedMs = this.#wasOpenMs - MADE_GOOD * (nowMs - this.#closedAtMs);
+      this.#openedAtMs = nowMs - Math.max(0, owedMs);
+      this.#sinceMs = this.#run.sinceMs;
+    } else if (this.#state !== "probing") return undefined;
+    const pauseMs = Math.max(SHORTEST_PAUSE_MS, PAUSE_SHARE * (nowMs - this.#openedAtMs));
     this.#state = "open";
-    this.#probeAtMs = nowMs + pauseMs * (1 + PAUSE_JITTER * random);
+    this.#probeAtMs = nowMs + Math.min(LONGEST_PAUSE_MS, pauseMs) * (1 + PAUSE_JITTER * random);
     return wasClosed ? "opened" : undefined;
   }
 }

@@ -2,14 +2,16 @@
  * How many requests may be in flight to one destination: grows while answers come as fast as
  * before, shrinks when there are too many.
  *
- * | state           | outcome of a request           | next state                            |
- * | --------------- | ------------------------------ | ------------------------------------- |
- * | starting, at 16 | success, as fast as before     | starting, one more                    |
- * | steady          | success, as fast as before     | steady, one more for a round of these |
- * | either          | success, slower                | the same                              |
- * | either          | overload, first of its round   | steady, half as many                  |
- * | either          | overload, another of its round | the same                              |
- * | either          | any other                      | the same                              |
+ * | state           | outcome of a request                          | next state                         |
+ * | --------------- | --------------------------------------------- | ---------------------------------- |
+ * | starting, at 16 | success, as fast as before                    | starting, one more                 |
+ * | steady          | success, as fast as before                    | steady, one more for a round       |
+ * | either          | success, slower                               | the same                           |
+ * | either          | overload, first of its round                  | steady, half as many               |
+ * | either          | another of its round; nothing succeeded since | the same                           |
+ * | steady          | success, after 5 of these or more             | starting, up to what it was before |
+ *
+ * So an outage cuts it once, and what it was before is back as soon as it is over.
  *
  * "As fast as before" is within twice the best time of the last minute and 100 ms. A round is the
  * requests that begin between two cuts. One is always allowed; a fixed concurrency stays as it is.
@@ -28,12 +30,20 @@ const SLACK_MS = 100;
 /** How long the best time counts. */
 const BEST_MS = 60_000;
 
+/** Overloads without a success in between that are an outage, and not too many requests. */
+const OUTAGE = 5;
+
 /** The concurrency of one destination. */
 export class Concurrency {
   readonly #most: number;
   readonly #isFixed: boolean;
   #limit: number;
-  #isStarting = true;
+  /** Up to this it is starting. */
+  #startsUpTo = Infinity;
+  /** What it was before the last cut. */
+  #uncut = 0;
+  /** Overloads since something succeeded. */
+  #overloads = 0;
   #cutAtMs = -Infinity;
   #bestMs = Infinity;
   #bestAtMs = -Infinity;
@@ -58,23 +68,32 @@ export class Concurrency {
     return this.#bestMs;
   }
 
-  /** An answer came after `ms`, and all is well. */
-  succeeded(ms: number, nowMs: number): void {
+  /**
+   * An answer came after `ms`, and all is well.
+   *
+   * @returns Whether it was as fast as before.
+   */
+  succeeded(ms: number, nowMs: number): boolean {
     if (ms <= this.#bestMs || nowMs - this.#bestAtMs > BEST_MS) {
       this.#bestMs = ms;
       this.#bestAtMs = nowMs;
     }
-    if (this.#isFixed || ms > 2 * this.#bestMs + SLACK_MS) return;
-    const step = this.#isStarting ? 1 : 1 / this.#limit;
+    if (this.#overloads >= OUTAGE) this.#startsUpTo = this.#uncut;
+    this.#overloads = 0;
+    if (ms > 2 * this.#bestMs + SLACK_MS) return false;
+    if (this.#isFixed) return true;
+    const step = this.#limit < this.#startsUpTo ? 1 : 1 / this.#limit;
     this.#limit = Math.min(this.#most, this.#limit + step);
+    return true;
   }
 
   /** The endpoint has too much to do, which it took `ms` to say. */
   overloaded(ms: number, nowMs: number): void {
     const beganBeforeCut = nowMs - this.#cutAtMs < ms;
-    if (this.#isFixed || beganBeforeCut) return;
+    if (this.#isFixed || beganBeforeCut || this.#overloads++ > 0) return;
     this.#cutAtMs = nowMs;
-    this.#isStarting = false;
+    this.#uncut = this.#limit;
+    this.#startsUpTo = 0;
     this.#limit = Math.max(1, this.#limit / 2);
   }
 }

@@ -3,38 +3,43 @@
  *
  * Made of mechanisms, each of which alone can say no, and each with a table of its own:
  *
- * | mechanism               | says no                                                    |
- * | ----------------------- | ---------------------------------------------------------- |
- * | {@linkcode Breaker}     | while the destination is down, but to a probe now and then |
- * | {@linkcode SlowStart}   | to more than a growing rate after it was down              |
- * | {@linkcode Concurrency} | to more in flight than the destination takes               |
- * | {@linkcode TokenBucket} | to more a second than the operator wants                   |
+ * | mechanism               | says no                                                     |
+ * | ----------------------- | ----------------------------------------------------------- |
+ * | {@linkcode Breaker}     | while nothing gets through, but to a probe now and then     |
+ * | {@linkcode Throttle}    | to many more than are accepted                              |
+ * | {@linkcode SlowStart}   | to more than a growing rate after it was down               |
+ * | {@linkcode Concurrency} | to more in flight than the destination takes                |
+ * | {@linkcode TokenBucket} | to more a second than the operator wants                    |
  *
  * And two words from outside: until when the endpoint asked to be left alone, and whether an
- * operator holds it.
+ * operator holds it. {@linkcode Health} never says no: it tells people.
  *
- * | outcome of a request | breaker           | slow start            | concurrency       |
- * | -------------------- | ----------------- | --------------------- | ----------------- |
- * | success              | closes            | begins, if it closed  | may grow          |
- * | overload             | counts a failure  | the same              | may shrink        |
- * | failure              | counts a failure  | the same              | the same          |
- * | nothing              | the next probe    | the same              | the same          |
+ * | outcome of a request | breaker        | throttle    | slow start            | concurrency |
+ * | -------------------- | -------------- | ----------- | --------------------- | ----------- |
+ * | success              | closes         | 10 credits  | begins, if it closed  | may grow    |
+ * | success, but slower  | closes         | 10 credits  | stops                 | the same    |
+ * | overload, silence    | a failure more | none        | stops                 | may shrink  |
+ * | failure, unreachable | a failure more | none        | the same              | the same    |
+ * | nothing              | the next probe | gets 1 back | the same              | the same    |
  *
  * Pure: time and chance are arguments, all times in ms of the monotonic clock.
  *
  * @module
  */
 
-import { Breaker, type BreakerChange, FAILURES_TO_OPEN, type OpenBreaker } from "./breaker.ts";
+import { Breaker, type BreakerChange, type OpenBreaker } from "./breaker.ts";
 import { Concurrency } from "./concurrency.ts";
+import { Health, type HealthChange } from "./health.ts";
 import { SlowStart } from "./slow_start.ts";
+import { Throttle } from "./throttle.ts";
+import { Throughput } from "./throughput.ts";
 import { TokenBucket } from "./token_bucket.ts";
 import type { Verdict } from "./verdict.ts";
 
 export type { Verdict } from "./verdict.ts";
 
 /** A change worth a line in the log. */
-export type LaneChange = BreakerChange;
+export type LaneChange = BreakerChange | HealthChange;
 
 /** How a lane is limited. */
 export interface LaneLimits {
@@ -48,7 +53,10 @@ export interface LaneLimits {
   of?(destination: string): LaneLimits;
 }
 
-/** Why a lane is closed off: what must be known of it for ever, lest it be sent to. */
+/**
+ * Why a lane is closed off, or begins slowly: what must be known of it for ever, lest it be sent
+ * to, or too much.
+ */
 export interface ClosedOff {
   /** An operator holds it. */
   readonly isHeld: boolean;
@@ -56,6 +64,8 @@ export interface ClosedOff {
   readonly untilMs: number;
   /** It is down. */
   readonly open: OpenBreaker | undefined;
+  /** Since when it was away that has not come back with all it takes yet, monotonic ms. */
+  readonly awaySinceMs: number | undefined;
 }
 
 /** No answer for this long, or for this many times the best time, is long. */
@@ -66,11 +76,16 @@ const LONG_TIMES_BEST = 4;
 export class Lane {
   readonly #breaker: Breaker;
   readonly #concurrency: Concurrency;
+  readonly #throttle: Throttle;
+  readonly #throughput: Throughput;
+  readonly #health = new Health();
   readonly #rate: TokenBucket | undefined;
   #slowStart: SlowStart | undefined;
+  /** Since when it was away, until it has come back with all it takes, monotonic ms. */
+  #awaySinceMs: number | undefined;
   #untilMs: number;
   #inFlight = 0;
-  #hasAnswered = false;
+  #succeededAtMs = -Infinity;
   /** Held by an operator: nothing is sent. */
   isHeld: boolean;
 
@@ -83,6 +98,9 @@ export class Lane {
     const { most, fixed, ratePerSecond } = limits;
     this.#breaker = new Breaker(closedOff?.open);
     this.#concurrency = new Concurrency(most, fixed);
+    this.#throttle = new Throttle(nowMs, this.#concurrency.limit);
+    this.#throughput = new Throughput(nowMs);
+    this.#awaySinceMs = closedOff?.awaySinceMs;
     if (ratePerSecond !== Infinity) this.#rate = new TokenBucket(nowMs, () => ratePerSecond);
     this.#untilMs = closedOff?.untilMs ?? 0;
     this.isHeld = closedOff?.isHeld ?? false;
@@ -95,12 +113,12 @@ export class Lane {
 
   /** Whether it has answered well, and not failed again and again since. */
   get isProven(): boolean {
-    return this.#hasAnswered && this.#breaker.failures < FAILURES_TO_OPEN;
+    return this.#succeededAtMs !== -Infinity && !this.#breaker.isFailingForLong;
   }
 
   /** Whether it isn't proven, and has failed. */
   get isFailing(): boolean {
-    return this.#breaker.failures > 0 && !this.isProven;
+    return this.#breaker.isFailing && !this.isProven;
   }
 
   /** Whether the breaker is open, or waits for its probe. */
@@ -123,12 +141,45 @@ export class Lane {
   }
 
   /**
-   * Why it is closed off, `undefined` when it is not; what a lane needs that takes its place.
-   * Nothing may be in flight.
+   * Why it is closed off or begins slowly, `undefined` when it does neither; what a lane needs that
+   * takes its place. Nothing may be in flight.
    */
   closedOff(nowMs: number): ClosedOff | undefined {
-    if (!this.isClosedOff(nowMs)) return undefined;
-    return { isHeld: this.isHeld, untilMs: this.#untilMs, open: this.#breaker.open };
+    const awaySinceMs = this.awaySinceMs(nowMs);
+    if (!this.isClosedOff(nowMs) && awaySinceMs === undefined) return undefined;
+    const { open } = this.#breaker;
+    return { isHeld: this.isHeld, untilMs: this.#untilMs, open, awaySinceMs };
+  }
+
+  /**
+   * Since when it was away, while it is down, begins slowly, or is thought to, monotonic ms. Others
+   * who begin to send there are to know.
+   */
+  awaySinceMs(nowMs: number): number | undefined {
+    if (this.#slowStart?.isOver(nowMs)) this.#slowStart = this.#awaySinceMs = undefined;
+    return this.#breaker.downSinceMs ?? this.#awaySinceMs;
+  }
+
+  /**
+   * Somebody says that it was away from then on, monotonic ms: unless something got through here
+   * since, it begins slowly.
+   *
+   * @returns Whether that is so; otherwise it is known better.
+   */
+  wasAway(sinceMs: number): boolean {
+    if (this.#succeededAtMs > sinceMs) return false;
+    this.#awaySinceMs ??= sinceMs;
+    return true;
+  }
+
+  /** Whether a part of the requests gets through, and many don't. */
+  get isStruggling(): boolean {
+    return this.#health.isStruggling;
+  }
+
+  /** The part of the requests that got through lately, 0 to 1. */
+  get share(): number {
+    return this.#health.share;
   }
 
   /** The most requests in flight for now. */
@@ -142,7 +193,11 @@ export class Lane {
    */
   readyMs(nowMs: number): number {
     if (this.isHeld || this.#inFlight >= this.limit) return Infinity;
-    let readyMs = Math.max(this.#untilMs, this.#breaker.readyMs(nowMs));
+    let readyMs = Math.max(
+      this.#untilMs,
+      this.#breaker.readyMs(nowMs),
+      this.#throttle.readyMs(nowMs),
+    );
     if (this.#rate) readyMs = Math.max(readyMs, this.#rate.readyMs(nowMs));
     if (this.#slowStart) readyMs = Math.max(readyMs, this.#slowStart.readyMs(nowMs));
     return readyMs;
@@ -160,7 +215,8 @@ export class Lane {
   start(nowMs: number): LaneChange | undefined {
     this.#inFlight++;
     this.#rate?.spend(nowMs);
-    if (this.#slowStart?.isOver(nowMs)) this.#slowStart = undefined;
+    this.#throttle.start(nowMs, this.#concurrency.limit);
+    if (this.#slowStart?.isOver(nowMs)) this.#slowStart = this.#awaySinceMs = undefined;
     this.#slowStart?.start(nowMs);
     return this.#breaker.start();
   }
@@ -180,13 +236,29 @@ export class Lane {
     event: string,
   ): LaneChange | undefined {
     this.#inFlight--;
-    if (verdict === "success") {
-      this.#hasAnswered = true;
-      this.#concurrency.succeeded(ms, nowMs);
-    }
-    if (verdict === "overload") this.#concurrency.overloaded(ms, nowMs);
+    const { downSinceMs } = this.#breaker;
     const change = this.#breaker.end(verdict, nowMs, random, event, this.#inFlight === 0);
-    if (change === "recovered") this.#slowStart = new SlowStart(nowMs);
-    return change;
+    if (change) this.#health.reset();
+    if (change === "recovered") this.#awaySinceMs = downSinceMs;
+    if (verdict === "success") this.#succeeded(ms, nowMs, change === "recovered");
+    if (verdict === "overload" || verdict === "silence") {
+      this.#concurrency.overloaded(ms, nowMs);
+      this.#slowStart?.stop(nowMs);
+    }
+    this.#throttle.end(verdict, nowMs, this.#concurrency.limit);
+    return change ?? (this.isDown ? undefined : this.#health.end(verdict, nowMs));
+  }
+
+  #succeeded(ms: number, nowMs: number, isRecovered: boolean): void {
+    const awaySinceMs = this.#awaySinceMs;
+    if (awaySinceMs !== undefined && this.#succeededAtMs <= awaySinceMs) {
+      this.#slowStart = SlowStart.after(nowMs, nowMs - awaySinceMs, this.#throughput.perSecond);
+      if (!this.#slowStart) this.#awaySinceMs = undefined;
+    }
+    if (isRecovered) this.#throughput.restart(nowMs);
+    else this.#throughput.succeeded(nowMs);
+    this.#succeededAtMs = nowMs;
+    if (this.#concurrency.succeeded(ms, nowMs)) this.#slowStart?.resume(nowMs);
+    else this.#slowStart?.stop(nowMs);
   }
 }

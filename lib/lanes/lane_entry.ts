@@ -20,6 +20,8 @@ export interface LaneEntry<T> {
   lastEndMs: number;
   /** What went wrong last. */
   lastError: string;
+  /** Which part of the requests was said to get through, 0 to 1. */
+  toldShare: number;
   /** Whether the next event comes from memory rather than from `defer/`. */
   fromMemory: boolean;
 }

@@ -35,7 +35,10 @@ interface Kept {
   readonly lastError: string;
 }
 
-const NOTHING: Kept = { why: { isHeld: false, untilMs: 0, open: undefined }, lastError: "" };
+const NOTHING: Kept = {
+  why: { isHeld: false, untilMs: 0, open: undefined, awaySinceMs: undefined },
+  lastError: "",
+};
 
 /** The lanes of all destinations. */
 export class Registry<T> {
@@ -100,9 +103,9 @@ export class Registry<T> {
   }
 
   #keep(destination: string, kept: Kept): void {
-    const { isHeld, untilMs, open } = kept.why;
+    const { isHeld, untilMs, awaySinceMs } = kept.why; // what is down is away
     if (isHeld) this.#held.set(destination, kept);
-    else if (open || untilMs > 0) this.#closedOff.set(destination, kept);
+    else if (awaySinceMs !== undefined || untilMs > 0) this.#closedOff.set(destination, kept);
   }
 
   /** What is kept of a destination, which is kept no more. */
@@ -135,6 +138,7 @@ export class Registry<T> {
       flights: new Set(),
       lastEndMs: nowMs,
       lastError: kept?.lastError ?? "",
+      toldShare: 1,
       fromMemory: true,
     };
     this.#entries.set(destination, entry);
@@ -165,7 +169,9 @@ export class Registry<T> {
 
   #forgetClosedOff(nowMs: number): void {
     for (const [destination, { why }] of this.#closedOff) {
-      if (!why.open && why.untilMs <= nowMs) this.#closedOff.delete(destination);
+      if (why.awaySinceMs === undefined && why.untilMs <= nowMs) {
+        this.#closedOff.delete(destination);
+      }
     }
     let left = this.#closedOff.size - this.#most.closedOff * (1 - FORGOTTEN_SHARE);
     for (const destination of this.#closedOff.keys()) {

@@ -1,13 +1,15 @@
 /**
  * What an attempt says about its destination, which is not what it says about its event.
  *
- * | outcome of an attempt                                             | verdict  |
- * | ----------------------------------------------------------------- | -------- |
- * | delivered, or deferred since its answer could not be kept here    | success  |
- * | deferred: time-out, 429, 503                                      | overload |
- * | deferred: no answer, 1xx, 3xx, 401, 403, 407, 408, 425, other 5xx | failure  |
- * | deferred because the operator wants it: any other status          | nothing  |
- * | refused, called off, or our own trouble                           | nothing  |
+ * | outcome of an attempt                                    | verdict     |
+ * | -------------------------------------------------------- | ----------- |
+ * | delivered, or deferred since its answer wasn't kept here | success     |
+ * | deferred: 429, 503                                       | overload    |
+ * | deferred: time-out before any status                     | silence     |
+ * | deferred: no connection, or it broke                     | unreachable |
+ * | deferred: 1xx, 3xx, 401, 403, 407, 408, 425, other 5xx   | failure     |
+ * | deferred because the operator wants it: any other status | nothing     |
+ * | refused, called off, or our own trouble                  | nothing     |
  *
  * @module
  */
@@ -16,9 +18,13 @@
 export type Verdict =
   /** It works. */
   | "success"
-  /** It has too much to do: time-out, 429, 503. */
+  /** It says that it has too much to do: 429, 503. */
   | "overload"
-  /** It doesn't work. */
+  /** It doesn't answer in time, which too much to do may be the reason of. */
+  | "silence"
+  /** There is no connection to it, or none that holds. */
+  | "unreachable"
+  /** It answers, and doesn't work. */
   | "failure"
   /** Nothing: the event was refused, the attempt called off, or the trouble is ours. */
   | "nothing";
@@ -60,7 +66,7 @@ export function verdictOf(attempt: Attempted | undefined): Verdict {
 }
 
 function verdictOfDeferred({ status, isTimeout }: Attempted): Verdict {
-  if (status === undefined) return isTimeout ? "overload" : "failure";
+  if (status === undefined) return isTimeout ? "silence" : "unreachable";
   if (OVERLOADED.has(status)) return "overload";
   const isAboutIt = status < 400 || status >= 500 || ABOUT_THE_DESTINATION.has(status);
   return isAboutIt ? "failure" : "nothing";

@@ -12,7 +12,13 @@ import { dueMs, whyNotAnEvent } from "./store/listing.ts";
 import { parseName } from "./name.ts";
 import { isMissing } from "./place.ts";
 import type { Queue } from "./queue.ts";
-import { AFTER_FILE, FURTHEST_AFTER_MS, HOLD_FILE, OPEN_FILE } from "./store/marks.ts";
+import {
+  AFTER_FILE,
+  FURTHEST_AFTER_MS,
+  HOLD_FILE,
+  OPEN_FILE,
+  STRUGGLING_FILE,
+} from "./store/marks.ts";
 
 /** Of one destination. */
 export interface DestinationStatus {
@@ -32,7 +38,14 @@ export interface DestinationStatus {
    * Since when a consumer finds it down and sends only probes, Unix ms; `undefined` when none does.
    */
   readonly downSinceMs: number | undefined;
-  /** What went wrong last before it was found down; `undefined` when it isn't. */
+  /**
+   * Which part of the requests succeeds, 0 to 1, where a consumer finds that many don't; the least
+   * that any finds, `undefined` when none does.
+   */
+  readonly strugglingShare: number | undefined;
+  /** Since when one does, Unix ms. */
+  readonly strugglingSinceMs: number | undefined;
+  /** What went wrong last where it is down or struggling; `undefined` when it is neither. */
   readonly lastError: string | undefined;
   /**
    * When the first of those waiting may be sent, Unix ms; `undefined` when none waits or it is
@@ -73,7 +86,7 @@ const LONGEST_REASON_BYTES = 64 * 1024;
 const MOST_CLAIMS_READ = 1_000;
 const MOST_CLAIM_BYTES = 64 * 2 ** 20;
 
-/** Marks of open breakers that are read, for one destination. */
+/** Marks of one kind that are read, for one destination. */
 const MOST_MARKS_READ = 100;
 
 /** Names between two reports of progress. */
@@ -86,10 +99,20 @@ interface Tally {
   isHeld: boolean;
   throttledUntilMs: number | undefined;
   downSinceMs: number | undefined;
+  strugglingShare: number | undefined;
+  strugglingSinceMs: number | undefined;
   lastError: string | undefined;
   /** When that error was, Unix ms. */
   lastErrorMs: number;
   nextAttemptMs: number | undefined;
+}
+
+/** What a consumer that finds a destination down or struggling wrote down. */
+interface PeoplesMark {
+  readonly sinceMs: number;
+  readonly error: string;
+  /** The part of the requests that succeeds, 0 to 1. */
+  readonly share: number;
 }
 
 /** Told how many names have been looked at; what it returns is waited for. */
@@ -118,6 +141,8 @@ class Census {
         isHeld: false,
         throttledUntilMs: undefined,
         downSinceMs: undefined,
+        strugglingShare: undefined,
+        strugglingSinceMs: undefined,
         lastError: undefined,
         lastErrorMs: 0,
         nextAttemptMs: undefined,
@@ -228,35 +253,56 @@ class Census {
       tally.throttledUntilMs = Math.max(tally.throttledUntilMs ?? 0, untilMs);
     }
     const open = names.filter((name) => OPEN_FILE.test(name));
-    for (const name of open.slice(0, MOST_MARKS_READ)) await this.#readOpen(destination, name);
+    for (const name of open.slice(0, MOST_MARKS_READ)) {
+      const mark = await this.#readMark(destination, name);
+      if (mark) this.#isDown(destination, mark);
+    }
+    const struggling = names.filter((name) => STRUGGLING_FILE.test(name));
+    for (const name of struggling.slice(0, MOST_MARKS_READ)) {
+      const mark = await this.#readMark(destination, name);
+      if (mark) this.#isStruggling(destination, mark);
+    }
   }
 
-  /** What a consumer whose breaker is open wrote down. */
-  async #readOpen(destination: string, name: string): Promise<void> {
-    const { disk } = this.#queue.place.runtime;
-    let [sinceMs, error] = [NaN, "unknown"];
+  /** What a consumer wrote down for people; `undefined` when it was taken back meanwhile. */
+  async #readMark(destination: string, name: string): Promise<PeoplesMark | undefined> {
+    const { disk, clock } = this.#queue.place.runtime;
+    let [sinceMs, error, share] = [NaN, "unknown", 0];
     try {
       const path = this.#queue.path(`defer/${destination}`, name);
       const { stat, bytes } = await disk.read(path, LONGEST_REASON_BYTES);
       sinceMs = stat.mtimeMs;
       const mark: unknown = JSON.parse(new TextDecoder().decode(bytes));
-      if (typeof mark !== "object" || mark === null) {
-        return this.#isDown(destination, sinceMs, error);
-      }
-      if ("error" in mark && typeof mark.error === "string") error = mark.error;
-      if ("since" in mark && typeof mark.since === "string") {
-        sinceMs = Date.parse(mark.since) || sinceMs;
+      if (typeof mark === "object" && mark !== null) {
+        if ("error" in mark && typeof mark.error === "string") error = mark.error;
+        if ("since" in mark && typeof mark.since === "string") {
+          sinceMs = Date.parse(mark.since) || sinceMs;
+        }
+        if ("share" in mark && typeof mark.share === "number") {
+          share = Math.min(1, Math.max(0, mark.share));
+        }
       }
     } catch (error) {
-      if (isMissing(error)) return; // it has recovered meanwhile
+      if (isMissing(error)) return undefined;
       if (errorCode(error) === undefined && !(error instanceof SyntaxError)) throw error;
     }
-    this.#isDown(destination, sinceMs || this.#queue.place.runtime.clock.now(), error);
+    return { sinceMs: sinceMs || clock.now(), error, share };
   }
 
-  #isDown(destination: string, sinceMs: number, error: string): void {
+  #isDown(destination: string, { sinceMs, error }: PeoplesMark): void {
     const tally = this.of(destination);
     tally.downSinceMs = Math.min(tally.downSinceMs ?? Infinity, sinceMs);
+    this.#hasFailed(tally, sinceMs, error);
+  }
+
+  #isStruggling(destination: string, { sinceMs, error, share }: PeoplesMark): void {
+    const tally = this.of(destination);
+    tally.strugglingShare = Math.min(tally.strugglingShare ?? 1, share);
+    tally.strugglingSinceMs = Math.min(tally.strugglingSinceMs ?? Infinity, sinceMs);
+    this.#hasFailed(tally, sinceMs, error);
+  }
+
+  #hasFailed(tally: Tally, sinceMs: number, error: string): void {
     if (sinceMs < tally.lastErrorMs) return;
     tally.lastErrorMs = sinceMs;
     tally.lastError = error;

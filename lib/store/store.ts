@@ -202,6 +202,10 @@ export interface Deferred {
   readonly afterMs: number;
   /** Whether some consumer says that it is down. */
   readonly isMarkedOpen: boolean;
+  /** Whether some consumer says that it is struggling. */
+  readonly isMarkedStruggling: boolean;
+  /** Since when it was away, and may not take everything at once again, Unix ms; 0 for not. */
+  readonly awaySinceMs: number;
   /**
    * When the first of them may be due, Unix ms: not later than it is; `Infinity` for none. May be
    * too early, until {@linkcode Store.nextDue} has found nothing.
@@ -250,8 +254,8 @@ export interface Store {
   /** The consumer stops: nothing is waited for longer than this any more, while it is silent. */
   limitWait(ms: number): void;
   /**
-   * Take leave of the peers, and take back what was said by {@linkcode Store.markOpen}. All claims
-   * must be settled; nothing may be claimed any more.
+   * Take leave of the peers, and take back what was said by {@linkcode Store.markOpen} and
+   * {@linkcode Store.markStruggling}. All claims must be settled; nothing may be claimed any more.
    */
   close(): Promise<void>;
 
@@ -313,6 +317,22 @@ export interface Store {
   markOpen(destination: string, error: string): Promise<void>;
   /** The destination has answered: whoever said that it was down, it no longer is. */
   unmarkOpen(destination: string): Promise<void>;
+  /**
+   * Tell that a part of the requests to a destination succeeds, 0 to 1, and why the others don't:
+   * until {@linkcode Store.unmarkStruggling} or {@linkcode Store.close}. What was said before is no
+   * more. It may be forgotten when no event waits for the destination.
+   */
+  markStruggling(destination: string, share: number, error: string): Promise<void>;
+  /** Nearly all requests succeed, or none: whoever said that it was struggling, it no longer is. */
+  unmarkStruggling(destination: string): Promise<void>;
+  /**
+   * Tell everybody that the destination has been away since then, Unix ms, also after a restart, so
+   * that nobody sends all at once when it comes back. Of two such times the earlier one counts. It
+   * may be forgotten when no event waits for the destination.
+   */
+  markAway(destination: string, sinceMs: number): Promise<void>;
+  /** It takes all it gets again. */
+  unmarkAway(destination: string): Promise<void>;
 
   /** Whether other consumers are at work, as the last look for candidates found it. */
   readonly hasPeers: boolean;

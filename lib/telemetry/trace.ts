@@ -176,11 +176,22 @@ export interface LaneChanged {
   /** The destination's folder name. */
   readonly destination: string;
   /**
-   * `opened`: it failed again and again and gets only probes; `probing`: one is on its way;
-   * `recovered`: it works again and gets the backlog bit by bit; `throttled`: it asked to be left
-   * alone; `held`, `resumed`: an operator said so.
+   * `opened`: nothing gets through and it gets only probes; `probing`: one is on its way;
+   * `recovered`: it works again and gets the backlog bit by bit; `struggling`: a part of the
+   * requests gets through, and many don't; `healthy`: nearly all do again; `throttled`: it asked to
+   * be left alone; `held`, `resumed`: an operator said so.
    */
-  readonly change: "opened" | "probing" | "recovered" | "throttled" | "held" | "resumed";
+  readonly change:
+    | "opened"
+    | "probing"
+    | "recovered"
+    | "struggling"
+    | "healthy"
+    | "throttled"
+    | "held"
+    | "resumed";
+  /** The part of the requests that succeeded lately, 0 to 1, where that is the change. */
+  readonly share?: number;
   /** Why, where there is something to say. */
   readonly reason?: string;
   /** Until when it is left alone, Unix ms. */

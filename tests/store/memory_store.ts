@@ -59,6 +59,8 @@ interface Marks {
   isHeld: boolean;
   afterMs: number;
   readonly openBy: Set<MemoryStore>;
+  readonly strugglingBy: Map<MemoryStore, number>;
+  awaySinceMs: number;
 }
 
 /** Events in memory. */
@@ -111,7 +113,16 @@ export class MemoryStorage implements Storage {
   marksOf(destination: string): Marks {
     let marks = this.marks.get(destination);
     if (!marks) {
-      this.marks.set(destination, marks = { isHeld: false, afterMs: 0, openBy: new Set() });
+      this.marks.set(
+        destination,
+        marks = {
+          isHeld: false,
+          afterMs: 0,
+          openBy: new Set(),
+          strugglingBy: new Map(),
+          awaySinceMs: 0,
+        },
+      );
     }
     return marks;
   }
@@ -175,7 +186,10 @@ export class MemoryStore implements Store {
   close(): Promise<void> {
     this.#storage.consumers.delete(this);
     this.#storage.watchers.delete(this);
-    for (const { openBy } of this.#storage.marks.values()) openBy.delete(this);
+    for (const { openBy, strugglingBy } of this.#storage.marks.values()) {
+      openBy.delete(this);
+      strugglingBy.delete(this);
+    }
     return Promise.resolve();
   }
 
@@ -294,6 +308,27 @@ export class MemoryStore implements Store {
     return Promise.resolve();
   }
 
+  markStruggling(destination: string, share: number): Promise<void> {
+    this.#storage.marksOf(destination).strugglingBy.set(this, share);
+    return Promise.resolve();
+  }
+
+  unmarkStruggling(destination: string): Promise<void> {
+    this.#storage.marksOf(destination).strugglingBy.clear();
+    return Promise.resolve();
+  }
+
+  markAway(destination: string, sinceMs: number): Promise<void> {
+    const marks = this.#storage.marksOf(destination);
+    marks.awaySinceMs = Math.min(marks.awaySinceMs || sinceMs, sinceMs);
+    return Promise.resolve();
+  }
+
+  unmarkAway(destination: string): Promise<void> {
+    this.#storage.marksOf(destination).awaySinceMs = 0;
+    return Promise.resolve();
+  }
+
   get hasPeers(): boolean {
     return this.#storage.consumers.size > 1;
   }
@@ -340,8 +375,9 @@ class MemoryDeferred implements Deferred {
   }
 
   get isOfUse(): boolean {
-    const { isHeld, afterMs, isMarkedOpen, nextDueMs } = this;
-    return isHeld || afterMs > 0 || isMarkedOpen || nextDueMs < Infinity;
+    const { isHeld, afterMs, isMarkedOpen, isMarkedStruggling, awaySinceMs, nextDueMs } = this;
+    return isHeld || afterMs > 0 || isMarkedOpen || isMarkedStruggling || awaySinceMs > 0 ||
+      nextDueMs < Infinity;
   }
 
   get isHeld(): boolean {
@@ -355,6 +391,14 @@ class MemoryDeferred implements Deferred {
 
   get isMarkedOpen(): boolean {
     return (this.#marks?.openBy.size ?? 0) > 0;
+  }
+
+  get isMarkedStruggling(): boolean {
+    return (this.#marks?.strugglingBy.size ?? 0) > 0;
+  }
+
+  get awaySinceMs(): number {
+    return this.#marks?.awaySinceMs ?? 0;
   }
 
   get nextDueMs(): number {

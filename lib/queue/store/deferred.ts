@@ -18,7 +18,17 @@ import { confirmPlace, isMissing } from "../place.ts";
 import { type Queue, SHARED_FOLDER } from "../queue.ts";
 import { run } from "../steps.ts";
 import { Listing } from "./listing.ts";
-import { AFTER_FILE, believedAfterMs, HOLD_FILE, Marks, OPEN_FILE } from "./marks.ts";
+import {
+  AFTER_FILE,
+  AWAY_FILE,
+  believedAfterMs,
+  believedAwayMs,
+  HOLD_FILE,
+  Marks,
+  OPEN_FILE,
+  STRUGGLING_FILE,
+  type TakenBack,
+} from "./marks.ts";
 import { type OnOther, strayReport } from "./strays.ts";
 
 /**
@@ -80,6 +90,8 @@ export class DeferredFolder implements Deferred {
   hiddenSinceMs: number | undefined;
   afterMs = 0;
   isMarkedOpen = false;
+  isMarkedStruggling = false;
+  awaySinceMs = 0;
   /** Buckets by name. */
   readonly buckets = new Map<string, Bucket>();
   /** What the last look saw of it. */
@@ -257,11 +269,18 @@ export class DeferredEvents {
     if (isInUse) return;
     try {
       // Nothing waits for it, so it is no trouble.
-      if (folder.isMarkedOpen) await this.#marks.unopen(folder.destination);
+      await this.#forgetTrouble(folder);
       await this.#queue.removeFolder(path);
     } catch (error) {
       this.#reporter.trouble("remove", error, "stays, although it is empty", { path });
     }
+  }
+
+  async #forgetTrouble(folder: DeferredFolder): Promise<void> {
+    const { destination } = folder;
+    if (folder.isMarkedOpen) await this.#marks.takeBack(destination, OPEN_FILE);
+    if (folder.isMarkedStruggling) await this.#marks.takeBack(destination, STRUGGLING_FILE);
+    if (folder.awaySinceMs > 0) await this.#marks.takeBack(destination, AWAY_FILE);
   }
 
   /** @returns Whether it has to stay, or has gone. */
@@ -282,16 +301,27 @@ export class DeferredEvents {
   /** @returns Whether the folder is of any use. */
   async #readNames(folder: DeferredFolder, path: string): Promise<boolean> {
     const present = new Set<string>([""]);
-    const marks = { isMarkedHeld: false, afterMs: 0, isMarkedOpen: false };
+    const marks = {
+      isMarkedHeld: false,
+      afterMs: 0,
+      isMarkedOpen: false,
+      isMarkedStruggling: false,
+      awaySinceMs: 0,
+    };
     let isLoose = false;
     const nowMs = this.#queue.place.runtime.clock.now();
     for await (const { name, kind } of this.#names(path)) {
       if (name === HOLD_FILE) marks.isMarkedHeld = true;
       else if (OPEN_FILE.test(name)) marks.isMarkedOpen ||= kind === "file";
+      else if (STRUGGLING_FILE.test(name)) marks.isMarkedStruggling ||= kind === "file";
       else if (AFTER_FILE.test(name)) {
         const afterMs = believedAfterMs(name, nowMs);
         if (afterMs === 0) await this.#marks.drop(path, name);
         marks.afterMs = Math.max(marks.afterMs, afterMs);
+      } else if (AWAY_FILE.test(name)) {
+        const sinceMs = believedAwayMs(name, nowMs);
+        if (sinceMs === 0) await this.#marks.drop(path, name);
+        else marks.awaySinceMs = Math.min(marks.awaySinceMs || sinceMs, sinceMs);
       } else if (name.startsWith(".")) continue;
       else if (kind === "directory") this.#bucket(folder, name, present);
       else isLoose = true;
@@ -432,17 +462,49 @@ export class DeferredEvents {
   }
 
   /**
+   * Leave word in a destination's folder. Where several share one nothing is said of any.
+   *
+   * @param isNews Notes it as well, and tells whether it has to be written down.
+   * @throws The disk's error.
+   */
+  async #mark(
+    destination: string,
+    isNews: (folder: DeferredFolder) => boolean,
+    write: (marks: Marks, label: string) => Promise<void>,
+  ): Promise<void> {
+    const label = await this.#queue.folderOf(destination);
+    if (!isShared(label) && isNews(this.#of(label))) await write(this.#marks, label);
+  }
+
+  /**
+   * Take back everybody's word of one kind.
+   *
+   * @throws The disk's error.
+   */
+  async #unmark(
+    destination: string,
+    marks: TakenBack,
+    note: (folder: DeferredFolder) => void,
+  ): Promise<void> {
+    const label = await this.#queue.folderOf(destination);
+    if (isShared(label)) return;
+    await this.#marks.takeBack(label, marks);
+    const folder = this.#folders.get(label);
+    if (folder) note(folder);
+  }
+
+  /**
    * Tell all consumers to leave a destination alone until `untilMs`, Unix ms, also after a restart.
    *
    * @throws The disk's error.
    */
-  async markAfter(destination: string, untilMs: number): Promise<void> {
-    const label = await this.#queue.folderOf(destination);
-    if (isShared(label)) return;
-    const folder = this.#of(label);
-    if (folder.afterMs >= untilMs) return;
-    folder.afterMs = untilMs;
-    await this.#marks.after(label, untilMs);
+  markAfter(destination: string, untilMs: number): Promise<void> {
+    const isNews = (folder: DeferredFolder) => {
+      const isLater = untilMs > folder.afterMs;
+      if (isLater) folder.afterMs = untilMs;
+      return isLater;
+    };
+    return this.#mark(destination, isNews, (marks, label) => marks.after(label, untilMs));
   }
 
   /**
@@ -450,11 +512,9 @@ export class DeferredEvents {
    *
    * @throws The disk's error.
    */
-  async markOpen(destination: string, error: string): Promise<void> {
-    const label = await this.#queue.folderOf(destination);
-    if (isShared(label)) return;
-    this.#of(label).isMarkedOpen = true;
-    await this.#marks.open(label, error);
+  markOpen(destination: string, error: string): Promise<void> {
+    const isNews = (folder: DeferredFolder) => folder.isMarkedOpen = true;
+    return this.#mark(destination, isNews, (marks, label) => marks.open(label, error));
   }
 
   /**
@@ -462,12 +522,54 @@ export class DeferredEvents {
    *
    * @throws The disk's error.
    */
-  async unmarkOpen(destination: string): Promise<void> {
-    const label = await this.#queue.folderOf(destination);
-    if (isShared(label)) return;
-    await this.#marks.unopen(label);
-    const folder = this.#folders.get(label);
-    if (folder) folder.isMarkedOpen = false;
+  unmarkOpen(destination: string): Promise<void> {
+    return this.#unmark(destination, OPEN_FILE, (folder) => folder.isMarkedOpen = false);
+  }
+
+  /**
+   * Tell people that this consumer finds a destination struggling: which part of the requests
+   * succeeds, 0 to 1, and why the others don't.
+   *
+   * @throws The disk's error.
+   */
+  markStruggling(destination: string, share: number, error: string): Promise<void> {
+    const isNews = (folder: DeferredFolder) => folder.isMarkedStruggling = true;
+    const write = (marks: Marks, label: string) => marks.struggling(label, share, error);
+    return this.#mark(destination, isNews, write);
+  }
+
+  /**
+   * Nearly all requests to the destination succeed, or none: whoever said so, it struggles no more.
+   *
+   * @throws The disk's error.
+   */
+  unmarkStruggling(destination: string): Promise<void> {
+    const note = (folder: DeferredFolder) => folder.isMarkedStruggling = false;
+    return this.#unmark(destination, STRUGGLING_FILE, note);
+  }
+
+  /**
+   * Tell all consumers, also those that come later, since when a destination has been away, Unix
+   * ms.
+   *
+   * @throws The disk's error.
+   */
+  markAway(destination: string, sinceMs: number): Promise<void> {
+    const isNews = (folder: DeferredFolder) => {
+      const isEarlier = folder.awaySinceMs === 0 || sinceMs < folder.awaySinceMs;
+      if (isEarlier) folder.awaySinceMs = sinceMs;
+      return isEarlier;
+    };
+    return this.#mark(destination, isNews, (marks, label) => marks.away(label, sinceMs));
+  }
+
+  /**
+   * The destination takes all it gets again.
+   *
+   * @throws The disk's error.
+   */
+  unmarkAway(destination: string): Promise<void> {
+    return this.#unmark(destination, AWAY_FILE, (folder) => folder.awaySinceMs = 0);
   }
 
   /**
@@ -476,8 +578,8 @@ export class DeferredEvents {
    * @throws The disk's error.
    */
   async withdrawMarks(): Promise<void> {
-    for (const { destination, isMarkedOpen } of [...this.#folders.values()]) {
-      if (!isMarkedOpen) continue;
+    for (const { destination, isMarkedOpen, isMarkedStruggling } of [...this.#folders.values()]) {
+      if (!isMarkedOpen && !isMarkedStruggling) continue;
       await this.#marks.withdraw(destination);
       await this.#queue.removeFolder(`defer/${destination}`);
     }

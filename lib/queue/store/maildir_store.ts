@@ -234,6 +234,22 @@ export class MaildirStore implements Store {
     await this.#mark(() => this.#deferred.unmarkOpen(destination));
   }
 
+  async markStruggling(destination: string, share: number, error: string): Promise<void> {
+    await this.#mark(() => this.#deferred.markStruggling(destination, share, error));
+  }
+
+  async unmarkStruggling(destination: string): Promise<void> {
+    await this.#mark(() => this.#deferred.unmarkStruggling(destination));
+  }
+
+  async markAway(destination: string, sinceMs: number): Promise<void> {
+    await this.#mark(() => this.#deferred.markAway(destination, sinceMs));
+  }
+
+  async unmarkAway(destination: string): Promise<void> {
+    await this.#mark(() => this.#deferred.unmarkAway(destination));
+  }
+
   get hasPeers(): boolean {
     return this.#abandoned.hasPeers;
   }

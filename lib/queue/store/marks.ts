@@ -4,12 +4,16 @@
  *
  *     .hold            an operator holds it: nothing is sent until the file is removed
  *     .after@<ms>      the endpoint asked to be left alone until then, Unix ms
+ *     .away@<ms>       it has been away since then, Unix ms: who begins to send there begins slowly
  *     .open~<owner>    that consumer finds it down; JSON with `since` and `error`, for people
+ *     .struggling~<owner>    that consumer finds that only a part of the requests succeeds; JSON
+ *                      with `since`, `share` and `error`, for people
  *
  * @module
  */
 
 import { errorCode } from "../../runtime/runtime.ts";
+import { LONGEST_WAIT_MS } from "../../store/limits.ts";
 import { createFile } from "../layout.ts";
 import { ensureFolder, isMissing } from "../place.ts";
 import type { Queue } from "../queue.ts";
@@ -23,6 +27,27 @@ export const AFTER_FILE = /^\.after@(\d{1,15})$/;
 
 /** Some consumer finds the destination down. */
 export const OPEN_FILE = /^\.open~[a-z0-9-]+$/;
+
+/** Some consumer finds the destination struggling. */
+export const STRUGGLING_FILE = /^\.struggling~[a-z0-9-]+$/;
+
+/** Since when the destination was away, Unix ms. */
+export const AWAY_FILE = /^\.away@(\d{1,15})$/;
+
+/** What anybody may take back that others have said. */
+export type TakenBack = typeof OPEN_FILE | typeof STRUGGLING_FILE | typeof AWAY_FILE;
+
+/** An outage that long ago is over, or will be found out anew. */
+const LONGEST_AWAY_MS = LONGEST_WAIT_MS;
+
+/** How far a time may lie ahead that another host's clock has set. */
+const CLOCK_SKEW_MS = 15 * 60_000;
+
+/** What a time in the name of an `.away@` says: 0 when it is long over, or no clock has set it. */
+export function believedAwayMs(name: string, nowMs: number): number {
+  const sinceMs = Number(AWAY_FILE.exec(name)?.[1] ?? 0);
+  return sinceMs <= nowMs + CLOCK_SKEW_MS && nowMs - sinceMs <= LONGEST_AWAY_MS ? sinceMs : 0;
+}
 
 /**
  * Longest wait an endpoint can ask for, and what clocks may differ: a time further ahead is not
@@ -55,31 +80,50 @@ export class Marks {
   }
 
   /**
+   * Tell everybody since when a destination has been away, Unix ms.
+   *
+   * @throws The disk's error.
+   */
+  away(destination: string, sinceMs: number): Promise<void> {
+    return this.#create(destination, `.away@${Math.floor(sinceMs)}`, new Uint8Array());
+  }
+
+  /**
    * Tell people that this consumer finds a destination down, and why.
    *
    * @throws The disk's error.
    */
   open(destination: string, error: string): Promise<void> {
-    const since = new Date(this.#queue.place.runtime.clock.now()).toISOString();
-    const text = `${JSON.stringify({ since, error })}\n`;
-    return this.#create(destination, this.#ownOpenFile, new TextEncoder().encode(text));
-  }
-
-  get #ownOpenFile(): string {
-    return `.open~${this.#queue.owner}`;
+    return this.#createJson(destination, this.#ownFile(".open"), { error });
   }
 
   /**
-   * Remove everybody's word that a destination is down.
+   * Tell people that this consumer finds a destination struggling: which part of the requests
+   * succeeds, 0 to 1, and why the others don't. The last word counts.
    *
    * @throws The disk's error.
    */
-  async unopen(destination: string): Promise<void> {
+  async struggling(destination: string, share: number, error: string): Promise<void> {
+    const name = this.#ownFile(".struggling");
+    await this.#withdraw(destination, name);
+    await this.#createJson(destination, name, { share: Math.round(share * 100) / 100, error });
+  }
+
+  #ownFile(kind: ".open" | ".struggling"): string {
+    return `${kind}~${this.#queue.owner}`;
+  }
+
+  /**
+   * Remove everybody's word of one kind: that a destination is down, is struggling, was away.
+   *
+   * @throws The disk's error.
+   */
+  async takeBack(destination: string, marks: TakenBack): Promise<void> {
     const { disk } = this.#queue.place.runtime;
     const folder = `defer/${destination}`;
     try {
       for await (const { name, kind } of disk.list(`${this.#queue.place.base}/${folder}`)) {
-        if (kind === "file" && OPEN_FILE.test(name)) {
+        if (kind === "file" && marks.test(name)) {
           await disk.remove(this.#queue.path(folder, name));
         }
       }
@@ -89,14 +133,19 @@ export class Marks {
   }
 
   /**
-   * Take back this consumer's own word.
+   * Take back this consumer's own word for people.
    *
    * @throws The disk's error.
    */
   async withdraw(destination: string): Promise<void> {
+    await this.#withdraw(destination, this.#ownFile(".open"));
+    await this.#withdraw(destination, this.#ownFile(".struggling"));
+  }
+
+  async #withdraw(destination: string, name: string): Promise<void> {
     const { disk } = this.#queue.place.runtime;
     try {
-      await disk.remove(this.#queue.path(`defer/${destination}`, this.#ownOpenFile));
+      await disk.remove(this.#queue.path(`defer/${destination}`, name));
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
@@ -109,6 +158,12 @@ export class Marks {
     } catch (error) {
       if (errorCode(error) === undefined) throw error;
     }
+  }
+
+  #createJson(destination: string, name: string, members: object): Promise<void> {
+    const since = new Date(this.#queue.place.runtime.clock.now()).toISOString();
+    const text = `${JSON.stringify({ since, ...members })}\n`;
+    return this.#create(destination, name, new TextEncoder().encode(text));
   }
 
   async #create(destination: string, name: string, bytes: Uint8Array): Promise<void> {
