@@ -10,8 +10,11 @@
  * | either          | overload, first of its round                  | steady, half as many               |
  * | either          | another of its round; nothing succeeded since | the same                           |
  * | steady          | success, after 5 of these or more             | starting, up to what it was before |
+ * | steady          | fewer at once don't help                      | starting, up to what it was before |
+ * | either          | overload, where fewer at once don't help      | the same                           |
  *
- * So an outage cuts it once, and what it was before is back as soon as it is over.
+ * So an outage cuts it once, and what it was before is back as soon as it is over. Whether fewer at
+ * once help {@linkcode Tolerance} says.
  *
  * "As fast as before" is within twice the best time of the last minute and 100 ms. A round is the
  * requests that begin between two cuts. One is always allowed; a fixed concurrency stays as it is.
@@ -20,6 +23,8 @@
  *
  * @module
  */
+
+import { Tolerance } from "./tolerance.ts";
 
 /** Concurrency of a destination that nobody has answered for yet. */
 const FIRST_LIMIT = 16;
@@ -40,8 +45,10 @@ export class Concurrency {
   #limit: number;
   /** Up to this it is starting. */
   #startsUpTo = Infinity;
-  /** What it was before the last cut. */
+  /** What it was before the last cut, and the most it has been since fewer didn't help. */
   #uncut = 0;
+  #peak = 0;
+  readonly #tolerance = new Tolerance();
   /** Overloads since something succeeded. */
   #overloads = 0;
   #cutAtMs = -Infinity;
@@ -80,6 +87,7 @@ export class Concurrency {
     }
     if (this.#overloads >= OUTAGE) this.#startsUpTo = this.#uncut;
     this.#overloads = 0;
+    this.#watch(false, nowMs);
     if (ms > 2 * this.#bestMs + SLACK_MS) return false;
     if (this.#isFixed) return true;
     const step = this.#limit < this.#startsUpTo ? 1 : 1 / this.#limit;
@@ -89,11 +97,20 @@ export class Concurrency {
 
   /** The endpoint has too much to do, which it took `ms` to say. */
   overloaded(ms: number, nowMs: number): void {
+    this.#watch(true, nowMs);
     const beganBeforeCut = nowMs - this.#cutAtMs < ms;
     if (this.#isFixed || beganBeforeCut || this.#overloads++ > 0) return;
+    if (this.#tolerance.isTolerating) return;
     this.#cutAtMs = nowMs;
     this.#uncut = this.#limit;
     this.#startsUpTo = 0;
     this.#limit = Math.max(1, this.#limit / 2);
+  }
+
+  #watch(isOverload: boolean, nowMs: number): void {
+    this.#peak = Math.max(this.#peak, this.#limit);
+    if (!this.#tolerance.ended(isOverload, this.limit, nowMs)) return;
+    this.#startsUpTo = this.#peak;
+    this.#peak = 0;
   }
 }
