@@ -16,8 +16,8 @@
  * When a run is too long {@linkcode FailureRun} says. An overload, no answer and no connection are
  * failures here.
  *
- * A pause is a quarter of the time since the breaker opened, 0.5 s at least and 60 s at most, and
- * chance lengthens it by up to a quarter: what was away for seconds is found well within a second.
+ * A pause is a sixth of the time since the breaker opened, 250 ms at least and 60 s at most, and
+ * chance lengthens it by up to a quarter: what was away for seconds is found well within one.
  * A breaker that opens again soon goes on where it was: each second closed makes good for 20 open.
  *
  * Pure: time and chance are arguments, all times in ms of the monotonic clock.
@@ -29,8 +29,8 @@ import { FailureRun } from "./failure_run.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** A pause is this part of the time since the breaker opened. */
-const PAUSE_SHARE = 1 / 4;
-const SHORTEST_PAUSE_MS = 500;
+const PAUSE_SHARE = 1 / 6;
+const SHORTEST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 60_000;
 
 /**

@@ -1,20 +1,19 @@
-import { assertEquals } from "@std/assert";
-import { Breaker, FAILURES_TO_OPEN } from "../../lib/lanes/breaker.ts";
+import { assert, assertEquals } from "@std/assert";
+import { Breaker } from "../../lib/lanes/breaker.ts";
 import type { Verdict } from "../../lib/lanes/verdict.ts";
 
 let events = 0;
 
-function end(breaker: Breaker, verdict: Verdict, nowMs: number, isLast = true) {
-  return breaker.end(verdict, nowMs, 0, `event-${++events}`, isLast);
+function end(breaker: Breaker, verdict: Verdict, nowMs: number, isLast = true, random = 0) {
+  return breaker.end(verdict, nowMs, random, `event-${++events}`, isLast);
 }
 
-function opened(nowMs = 0): Breaker {
-  const breaker = new Breaker();
-  for (let n = 1; n < FAILURES_TO_OPEN; n++) {
+function opened(nowMs = 0, breaker = new Breaker()): Breaker {
+  for (let n = 1; n < 5; n++) {
     breaker.start();
-    assertEquals(end(breaker, "failure", nowMs), undefined);
+    assertEquals(end(breaker, "unreachable", nowMs), undefined);
   }
-  assertEquals(end(breaker, "overload", nowMs), "opened");
+  assertEquals(end(breaker, "silence", nowMs), "opened");
   return breaker;
 }
 
@@ -28,17 +27,18 @@ Deno.test("a breaker is closed at first, and requests change nothing", () => {
   const breaker = new Breaker();
   assertEquals(breaker.start(), undefined);
   assertEquals(end(breaker, "success", 0), undefined);
-  assertEquals([breaker.isClosed, breaker.failures, breaker.open], [true, 0, undefined]);
+  assertEquals([breaker.isClosed, breaker.isFailing, breaker.open], [true, false, undefined]);
   assertEquals(breaker.readyMs(7), 7);
 });
 
-Deno.test("closed: only failures of at least two events in a row open it", () => {
+Deno.test("closed: it opens when so many of two events fail as chance doesn't make", () => {
   for (
     const [verdicts, isClosed] of [
-      ["failure failure failure failure", true],
-      ["failure failure failure failure overload", false],
-      ["failure failure failure failure success failure", true],
-      ["failure failure nothing failure failure failure", false],
+      ["unreachable unreachable unreachable silence", true],
+      ["unreachable unreachable unreachable unreachable silence", false],
+      ["silence silence silence success silence silence", true],
+      ["failure failure failure failure failure overload", true],
+      ["unreachable unreachable nothing unreachable silence silence", false],
     ] as const
   ) {
     const breaker = new Breaker();
@@ -46,27 +46,61 @@ Deno.test("closed: only failures of at least two events in a row open it", () =>
     assertEquals(breaker.isClosed, isClosed, verdicts);
   }
   const breaker = new Breaker();
-  for (let n = 0; n < 50; n++) breaker.end("failure", 0, 0, "the same", true);
+  for (let n = 0; n < 50; n++) breaker.end("unreachable", 0, 0, "the same", true);
   assertEquals(breaker.isClosed, true);
-  assertEquals(breaker.end("failure", 0, 0, "another", true), "opened");
+  assertEquals(breaker.end("unreachable", 0, 0, "another", true), "opened");
+});
+
+Deno.test("closed: failures that are answered open it once they have lasted", () => {
+  const breaker = new Breaker();
+  for (let n = 0; n < 30; n++) end(breaker, "success", 0);
+  for (let nowMs = 1_000; nowMs < 6_000; nowMs += 10) {
+    assertEquals(end(breaker, nowMs % 20 === 0 ? "overload" : "failure", nowMs), undefined);
+  }
+  assertEquals([breaker.isFailing, breaker.isFailingForLong], [true, true]);
+  assertEquals(end(breaker, "failure", 6_000), "opened");
+  assertEquals(breaker.downSinceMs, 1_000);
 });
 
 Deno.test("open: failures of requests that began before don't lengthen the pause, a success closes it", () => {
   const breaker = opened();
-  for (let n = 0; n < 9; n++) assertEquals(end(breaker, "failure", 500), undefined);
-  assertEquals(end(breaker, "nothing", 500), undefined);
-  assertEquals(breaker.readyMs(500), 1_000);
-  assertEquals(end(breaker, "success", 500), "recovered");
-  assertEquals(breaker.readyMs(500), 500);
+  for (let n = 0; n < 9; n++) assertEquals(end(breaker, "failure", 100), undefined);
+  assertEquals(end(breaker, "nothing", 100), undefined);
+  assertEquals(breaker.readyMs(100), 250);
+  assertEquals(end(breaker, "success", 100), "recovered");
+  assertEquals([breaker.readyMs(100), breaker.downSinceMs], [100, undefined]);
 });
 
-Deno.test("probing: a failure opens it for longer, a success closes it", () => {
+Deno.test("probing: a failure opens it again, a success closes it", () => {
   const failed = probing();
-  assertEquals(end(failed, "failure", 1_000), undefined);
-  assertEquals([failed.isClosed, failed.readyMs(1_000)], [false, 3_000]);
+  assertEquals(end(failed, "failure", 3_000), undefined);
+  assertEquals([failed.isClosed, failed.readyMs(3_000)], [false, 3_500]);
   const good = probing();
-  assertEquals(end(good, "success", 1_000), "recovered");
-  assertEquals([good.isClosed, good.failures], [true, 0]);
+  assertEquals(end(good, "success", 3_000), "recovered");
+  assertEquals([good.isClosed, good.isFailing], [true, false]);
+});
+
+Deno.test("a pause is a sixth of the time since it opened, from 250 ms to a minute, and a quarter more by chance", () => {
+  const breaker = opened();
+  const pauses: number[] = [];
+  for (const nowMs of [300, 1_000, 6_000, 60_000, 360_000, 720_000]) {
+    breaker.start();
+    end(breaker, "failure", nowMs);
+    pauses.push(breaker.readyMs(nowMs) - nowMs);
+  }
+  assertEquals(pauses, [250, 250, 1_000, 10_000, 60_000, 60_000]);
+  breaker.start();
+  end(breaker, "failure", 720_000, true, 0.999);
+  assert(breaker.readyMs(0) > 720_000 + 74_900 && breaker.readyMs(0) <= 720_000 + 75_000);
+});
+
+Deno.test("one that opens again soon goes on where it was; each second closed makes good for twenty", () => {
+  for (const [closedMs, pauseMs] of [[1_000, 56_667], [17_000, 3_333], [18_000, 250]] as const) {
+    const breaker = probing();
+    for (let n = 0; n < 30; n++) end(breaker, "success", 360_000);
+    opened(360_000 + closedMs, breaker);
+    assertEquals(Math.round(breaker.readyMs(0)) - 360_000 - closedMs, pauseMs);
+  }
 });
 
 Deno.test("probing: what says nothing is followed by another probe once none is in flight", () => {
@@ -80,10 +114,10 @@ Deno.test("probing: what says nothing is followed by another probe once none is 
 
 Deno.test("an open breaker goes on where it was in another's place", () => {
   const breaker = probing();
-  end(breaker, "failure", 1_000);
+  end(breaker, "failure", 6_000);
   const next = new Breaker(breaker.open);
-  assertEquals([next.isClosed, next.failures, next.readyMs(0)], [false, 6, 3_000]);
+  assertEquals([next.isClosed, next.downSinceMs, next.readyMs(0)], [false, 0, 7_000]);
   assertEquals(next.start(), "probing");
-  end(next, "failure", 3_000);
-  assertEquals(next.readyMs(3_000), 7_000);
+  end(next, "failure", 9_000);
+  assertEquals(next.readyMs(9_000), 10_500);
 });

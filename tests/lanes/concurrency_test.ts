@@ -41,8 +41,33 @@ Deno.test("requests of one round cut it once, and never below one", () => {
   const concurrency = new Concurrency(64, undefined);
   for (let n = 0; n < 16; n++) concurrency.overloaded(500, 1_000 + n);
   assertEquals(concurrency.limit, 8);
-  for (let nowMs = 2_000; nowMs < 9_000; nowMs += 1_000) concurrency.overloaded(500, nowMs);
+  for (let nowMs = 2_000; nowMs < 9_000; nowMs += 1_000) {
+    succeed(concurrency, 1, 500, nowMs);
+    concurrency.overloaded(500, nowMs);
+  }
   assertEquals(concurrency.limit, 1);
+});
+
+Deno.test("an outage cuts it once, and when it is over what it was before is back at once", () => {
+  const concurrency = new Concurrency(64, undefined);
+  succeed(concurrency, 48, 50);
+  assertEquals(concurrency.limit, 64);
+  for (let nowMs = 1_000; nowMs < 9_000; nowMs += 1_000) concurrency.overloaded(1, nowMs);
+  assertEquals(concurrency.limit, 32);
+  succeed(concurrency, 32, 50, 10_000);
+  assertEquals(concurrency.limit, 64);
+});
+
+Deno.test("where fewer at once don't help it grows to what it was, and overloads cut it no more", () => {
+  const concurrency = new Concurrency(64, undefined);
+  succeed(concurrency, 48, 50);
+  let [nowMs, least] = [1_000, 64];
+  for (let n = 0; n < 500; n++, nowMs += 51) {
+    if (n % 3 === 0) concurrency.overloaded(50, nowMs);
+    else succeed(concurrency, 1, 50, nowMs);
+    least = Math.min(least, concurrency.limit);
+  }
+  assertEquals([least < 4, concurrency.limit], [true, 64]);
 });
 
 Deno.test("a fixed concurrency neither grows nor shrinks, and knows its best time", () => {

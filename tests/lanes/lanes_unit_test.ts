@@ -130,7 +130,7 @@ Deno.test("a lane that is down, then forgotten and made again, sends nothing but
   for (let n = 0; n < 5; n++) {
     yard.put("down");
     yard.send();
-    yard.end("failure");
+    yard.end("unreachable");
   }
   const before = yard.lanes.get("down");
   assert(before!.lane.isDown);

@@ -20,7 +20,7 @@ function registry(most?: RegistryLimits) {
 function fail({ lane }: LaneEntry<never>, nowMs: number): void {
   for (let n = 0; n < 5; n++) {
     lane.start(nowMs);
-    lane.end("failure", 1, nowMs, 0, `event ${n}`);
+    lane.end("unreachable", 1, nowMs, 0, `event ${n}`);
   }
 }
 
@@ -72,20 +72,20 @@ Deno.test("10,000 held, 10,000 down and 10,000 throttled destinations stay close
     down.lastError = "connection refused";
     lanes.of(`throttled ${name}`, 0).lane.holdUntil(60_000);
   }
-  for (let n = 0; n < 20_000; n++) lanes.of(`other ${n}`, 500);
+  for (let n = 0; n < 20_000; n++) lanes.of(`other ${n}`, 100);
   assert(size(lanes) <= 2_000, `${size(lanes)} lanes`);
   assertEquals(new Set(lanes.held()), new Set(names.map((name) => `held ${name}`)));
   for (const name of names) {
-    assertEquals(lanes.of(`held ${name}`, 999).lane.readyMs(999), Infinity);
-    assertEquals(lanes.of(`throttled ${name}`, 999).lane.readyMs(999), 60_000);
-    const { lane, lastError } = lanes.of(`down ${name}`, 999);
-    assertEquals([lane.isDown, lane.readyMs(999), lastError], [true, 1_000, "connection refused"]);
-    assertEquals(lane.start(1_000), "probing");
-    assertEquals(lane.readyMs(1_000), Infinity, "one probe at a time");
-    lane.end("failure", 1, 1_000, 0, "event");
+    assertEquals(lanes.of(`held ${name}`, 200).lane.readyMs(200), Infinity);
+    assertEquals(lanes.of(`throttled ${name}`, 200).lane.readyMs(200), 60_000);
+    const { lane, lastError } = lanes.of(`down ${name}`, 200);
+    assertEquals([lane.isDown, lane.readyMs(200), lastError], [true, 250, "connection refused"]);
+    assertEquals(lane.start(6_000), "probing");
+    assertEquals(lane.readyMs(6_000), Infinity, "one probe at a time");
+    lane.end("failure", 1, 6_000, 0, "event");
   }
-  for (let n = 0; n < 2_000; n++) lanes.of(`more ${n}`, 1_500);
-  assertEquals(lanes.of("down 7", 1_500).lane.readyMs(1_500), 3_000, "the pauses grow on");
+  for (let n = 0; n < 2_000; n++) lanes.of(`more ${n}`, 6_500);
+  assertEquals(lanes.of("down 7", 6_500).lane.readyMs(6_500), 7_000, "the pauses grow on");
 });
 
 Deno.test("what was closed off and is so no more is made anew", () => {
@@ -114,7 +114,7 @@ Deno.test("a destination can be held before it has a lane, or while it is rememb
   }
   assertEquals([lanes.of("down", 0).lane.isDown, lanes.of("down", 0).lane.readyMs(0)], [
     true,
-    1_000,
+    250,
   ]);
 });
 

@@ -5,10 +5,10 @@ Deno.test("an attempt says about its destination what the table says", () => {
   const rows: [Attempted | undefined, Verdict][] = [
     [{ outcome: "delivered", status: 204 }, "success"],
     [{ outcome: "delivered", status: 409 }, "success"],
-    [{ outcome: "deferred", isTimeout: true }, "overload"],
+    [{ outcome: "deferred", isTimeout: true }, "silence"],
     [{ outcome: "deferred", status: 429 }, "overload"],
     [{ outcome: "deferred", status: 503 }, "overload"],
-    [{ outcome: "deferred" }, "failure"],
+    [{ outcome: "deferred" }, "unreachable"],
     ...[101, 103, 302, 401, 403, 407, 408, 425, 500, 502, 599].map((
       status,
     ): [Attempted, Verdict] => [{ outcome: "deferred", status }, "failure"]),
