@@ -69,7 +69,7 @@ function details(destination: DestinationStatus, nowMs: number): readonly string
   const lines: string[] = [];
   if (downSinceMs !== undefined) lines.push(`down since ${since(downSinceMs)}: ${lastError}`);
   if (strugglingShare !== undefined) {
-    const share = `${Math.round(strugglingShare * 100)} % of the requests succeed`;
+    const share = `${Math.round(strugglingShare * 100)} % succeed`;
     lines.push(`struggling since ${since(strugglingSinceMs ?? nowMs)}, ${share}: ${lastError}`);
   }
   if (throttledUntilMs !== undefined) {

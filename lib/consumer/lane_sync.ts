@@ -97,9 +97,9 @@ export class LaneSync {
     } else if (isMarkedStruggling && isUp) await this.#store.unmarkStruggling(destination);
     const { awaySinceMs } = deferred;
     const sinceMs = lane.awaySinceMs(nowMs);
+    const isNews = awaySinceMs === 0 && nowMs - (sinceMs ?? nowMs) >= AWAY_MS;
     if (sinceMs !== undefined) {
-      const isLong = nowMs - sinceMs >= AWAY_MS;
-      if (awaySinceMs === 0 && isLong) await this.#store.markAway(destination, sinceMs + aheadMs);
+      if (isNews) await this.#store.markAway(destination, sinceMs + aheadMs);
     } else if (awaySinceMs > 0 && !lane.wasAway(awaySinceMs - aheadMs)) {
       await this.#store.unmarkAway(destination);
     }

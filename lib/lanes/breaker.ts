@@ -16,8 +16,9 @@
  * When a run is too long {@linkcode FailureRun} says. An overload, no answer and no connection are
  * failures here.
  *
- * A pause is a sixth of the time since the breaker opened, 250 ms at least and 60 s at most, and
- * chance lengthens it by up to a quarter: what was away for seconds is found well within one.
+ * A pause is a sixth of the time since the breaker opened, 60 s at most, and chance lengthens it
+ * by up to a quarter. At least it is 400 ms, so that what was away for seconds is found well within
+ * one, and 1 s where nothing ever got through.
  * A breaker that opens again soon goes on where it was: each second closed makes good for 20 open.
  *
  * Pure: time and chance are arguments, all times in ms of the monotonic clock.
@@ -30,7 +31,8 @@ import type { Verdict } from "./verdict.ts";
 
 /** A pause is this part of the time since the breaker opened. */
 const PAUSE_SHARE = 1 / 6;
-const SHORTEST_PAUSE_MS = 250;
+const SHORTEST_PAUSE_MS = 400;
+const SHORTEST_UNKNOWN_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 
 /**
@@ -62,6 +64,7 @@ export class Breaker {
   #openedAtMs = 0;
   #sinceMs = 0;
   #probeAtMs = 0;
+  #hasSucceeded = false;
   /** How long it was open last, as far as pauses go, and until when. */
   #wasOpenMs = 0;
   #closedAtMs = 0;
@@ -145,6 +148,7 @@ export class Breaker {
 
   #close(nowMs: number): BreakerChange | undefined {
     this.#run.succeeded();
+    this.#hasSucceeded = true;
     if (this.isClosed) return undefined;
     this.#state = "closed";
     this.#closedAtMs = nowMs;
@@ -166,7 +170,8 @@ export class Breaker {
       this.#openedAtMs = nowMs - Math.max(0, owedMs);
       this.#sinceMs = this.#run.sinceMs;
     } else if (this.#state !== "probing") return undefined;
-    const pauseMs = Math.max(SHORTEST_PAUSE_MS, PAUSE_SHARE * (nowMs - this.#openedAtMs));
+    const shortestMs = this.#hasSucceeded ? SHORTEST_PAUSE_MS : SHORTEST_UNKNOWN_MS;
+    const pauseMs = Math.max(shortestMs, PAUSE_SHARE * (nowMs - this.#openedAtMs));
     this.#state = "open";
     this.#probeAtMs = nowMs + Math.min(LONGEST_PAUSE_MS, pauseMs) * (1 + PAUSE_JITTER * random);
     return wasClosed ? "opened" : undefined;

@@ -2,16 +2,16 @@
  * How many requests may be in flight to one destination: grows while answers come as fast as
  * before, shrinks when there are too many.
  *
- * | state           | outcome of a request                          | next state                         |
- * | --------------- | --------------------------------------------- | ---------------------------------- |
- * | starting, at 16 | success, as fast as before                    | starting, one more                 |
- * | steady          | success, as fast as before                    | steady, one more for a round       |
- * | either          | success, slower                               | the same                           |
- * | either          | overload, first of its round                  | steady, half as many               |
- * | either          | another of its round; nothing succeeded since | the same                           |
- * | steady          | success, after 5 of these or more             | starting, up to what it was before |
- * | steady          | fewer at once don't help                      | starting, up to what it was before |
- * | either          | overload, where fewer at once don't help      | the same                           |
+ * | state           | outcome of a request                           | next state              |
+ * | --------------- | ---------------------------------------------- | ----------------------- |
+ * | starting, at 16 | success, as fast as before                     | starting, one more      |
+ * | steady          | success, as fast as before                     | one more for a round    |
+ * | either          | success, slower                                | the same                |
+ * | either          | overload, first of its round                   | steady, half as many    |
+ * | either          | another of its round; none succeeded since     | the same                |
+ * | steady          | success, after 5 of these or more              | starting, to the uncut  |
+ * | steady          | fewer at once have turned out not to help      | starting, to the most   |
+ * | either          | overload, and fewer at once don't help         | the same                |
  *
  * So an outage cuts it once, and what it was before is back as soon as it is over. Whether fewer at
  * once help {@linkcode Tolerance} says.

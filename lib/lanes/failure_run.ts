@@ -1,14 +1,14 @@
 /**
  * A run of failures in a row: whether it is longer than chance makes it.
  *
- * | run                               | is too long                                                 |
- * | --------------------------------- | ----------------------------------------------------------- |
- * | all of one event                  | never: that event may be to blame                           |
- * | at its end nobody even answers    | from 5 of these, or as many as chance makes hardly ever     |
- * | with answers, for less than 5 s   | never: a blip, or too little to tell                        |
- * | with answers, for 5 s and more    | from 5, or as many as chance makes hardly ever              |
+ * | run                               | is too long                                          |
+ * | --------------------------------- | ---------------------------------------------------- |
+ * | all of one event                  | never: that event may be to blame                    |
+ * | at its end nobody even answers    | from 5 of these on, or as many as chance hardly makes |
+ * | with answers, for less than 5 s   | never: a blip, or too little to tell                 |
+ * | with answers, for 5 s and more    | from 5 on, or as many as chance hardly makes         |
  *
- * "Hardly ever" is one run in 10,000, at the share of failures that the runs before tell: after
+ * "Hardly" is one run in 10,000, at the share of failures that the runs before tell: after
  * successes alone it takes 5 failures, where half fail 14, where nine of ten do 88. Of a
  * destination that nobody knows the worst is thought, nine of ten; less with each success, and
  * the longer the run lasts.

@@ -364,6 +364,8 @@ const QUIET: DestinationStatus = {
   isHeld: false,
   throttledUntilMs: undefined,
   downSinceMs: undefined,
+  strugglingShare: undefined,
+  strugglingSinceMs: undefined,
   lastError: undefined,
   nextAttemptMs: undefined,
 };
@@ -395,6 +397,15 @@ Deno.test("the table of destinations says who is in trouble, since when and why"
       },
       {
         ...QUIET,
+        destination: "https_half.example_443",
+        waiting: 31,
+        strugglingShare: 0.666,
+        strugglingSinceMs: NOW_MS - 63_000,
+        lastError: "the endpoint answered 502",
+        nextAttemptMs: NOW_MS - 1,
+      },
+      {
+        ...QUIET,
         destination: "https_busy.example_443",
         waiting: 1,
         throttledUntilMs: NOW_MS + 100_000,
@@ -407,6 +418,8 @@ Deno.test("the table of destinations says who is in trouble, since when and why"
     "http_a_80                     0          3     1  -             -",
     "https_down.example_443    1,204          0     0  -             held, down",
     "  down since 2026-11-21T21:43:21Z (5m 03s): the endpoint answered 503\\u001b[2J",
+    "https_half.example_443       31          0     0  now           struggling",
+    "  struggling since 2026-11-21T21:47:21Z (1m 03s), 67 % succeed: the endpoint answered 502",
     "https_busy.example_443        1          0     0  in 1m 40s     throttled",
     "  throttled by its Retry-After until 2026-11-21T21:50:04Z (1m 40s more)",
     "",
@@ -427,6 +440,8 @@ Deno.test("status stays within 100 columns but for the names of destinations", (
       dead: 1_000_000,
       isHeld: true,
       downSinceMs: NOW_MS,
+      strugglingShare: 0.01,
+      strugglingSinceMs: NOW_MS,
       throttledUntilMs: NOW_MS + 1,
       lastError: "x".repeat(1_000),
       nextAttemptMs: NOW_MS - 1,
@@ -434,7 +449,7 @@ Deno.test("status stays within 100 columns but for the names of destinations", (
   }, NOW_MS);
   for (const line of text.split("\n")) assert(line === name || line.length <= 100, line);
   assertStringIncludes(text, `\n${name}\n `);
-  assertMatch(text, / next probe {4}held, down, throttled\n/);
+  assertMatch(text, / next probe {4}held, down, struggling, throttled\n/);
 });
 
 Deno.test("the help names every option of its command and no other, in at most 80 columns", () => {

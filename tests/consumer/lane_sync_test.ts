@@ -6,6 +6,7 @@ import { LIMITS } from "../store/bench.ts";
 import type { MemoryStorage } from "../store/memory_store.ts";
 
 const REFUSED = attempt("deferred", { reason: "connection refused" });
+const FAILED = attempt("deferred", { status: 502, reason: "the endpoint answered 502" });
 const ANSWERED = attempt("delivered", { status: 200 });
 
 /** Keep so many events in memory for a lane. */
@@ -81,7 +82,7 @@ Deno.test("a destination that has failed again and again is told down, to all, a
     assert(opened?.type === "lane");
     const { change, reason, untilMs = 0 } = opened;
     assertEquals([change, reason], ["opened", "connection refused"]);
-    assert(untilMs >= storage.nowMs + 1_000 && untilMs <= storage.nowMs + 1_250);
+    assert(untilMs >= storage.nowMs + 1_000 && untilMs <= storage.nowMs + 1_251);
     assertEquals(more.map(({ type }) => type), ["parked", "parked"]);
     assert(marks(parts).isMarkedOpen);
   }));
@@ -114,6 +115,100 @@ Deno.test("what others say of a destination stands while this consumer knows no 
     await parts.sync.apply(marks(parts));
     assert(marks(parts).isMarkedOpen);
     assert(parts.lanes.admits(parts.entry(), parts.nowMs), "and it finds out itself");
+  }));
+
+/** As many good answers and failures, each of another event. */
+async function alternate(parts: Parts, times: number): Promise<void> {
+  for (let n = 0; n < times; n++) {
+    await parts.conclude(parts.entry(), `failed ${n}`, FAILED);
+    await parts.conclude(parts.entry(), `good ${n}`, ANSWERED);
+  }
+}
+
+Deno.test("a destination that fails half of the requests is told struggling, to all, with the part that succeeds", () =>
+  withMemory({}, async (parts, storage) => {
+    await fill(parts, storage, 1);
+    await alternate(parts, 10);
+    assertEquals(parts.trace, [{
+      type: "lane",
+      destination: A,
+      change: "struggling",
+      reason: "the endpoint answered 502",
+      share: 0.5,
+    }]);
+    assertEquals([...storage.marksOf(A).strugglingBy.values()], [0.5]);
+    assertEquals(parts.lanes.queued, 1, "and it is sent to");
+    await conclude(parts, ANSWERED, 15);
+    await parts.sync.apply(marks(parts));
+    const [share] = storage.marksOf(A).strugglingBy.values();
+    assert(Math.abs(share! - 25 / 35) < 0.01, `${share} is told anew`);
+    await conclude(parts, ANSWERED, 100);
+    assertEquals(parts.told, ["struggling", "healthy"]);
+    assertEquals(storage.marksOf(A).strugglingBy.size, 0);
+  }));
+
+Deno.test("what was struggling and is down is told down alone", () =>
+  withMemory({}, async (parts, storage) => {
+    await alternate(parts, 10);
+    await conclude(parts, REFUSED, 20);
+    assertEquals(parts.told, ["struggling", "opened"]);
+    const { strugglingBy, openBy } = storage.marksOf(A);
+    assertEquals([strugglingBy.size, openBy.size], [0, 1]);
+  }));
+
+Deno.test("that another finds a destination struggling is taken back by one that is answered well", () =>
+  withMemory({}, async (parts, storage) => {
+    const other = storage.connect({ limits: { current: LIMITS }, trace: () => {}, once: false });
+    await other.markStruggling(A, 0.5);
+    await parts.sync.apply(marks(parts));
+    assertEquals(storage.marksOf(A).strugglingBy.size, 1, "this consumer knows no better");
+    await conclude(parts, ANSWERED, 1);
+    await parts.sync.apply(marks(parts));
+    assertEquals(storage.marksOf(A).strugglingBy.size, 0);
+  }));
+
+Deno.test("an outage of five seconds and more is told to all, until the slow start after it is over", () =>
+  withMemory({}, async (parts, storage) => {
+    await fill(parts, storage, 1);
+    const sinceMs = storage.nowMs;
+    await conclude(parts, REFUSED, 5);
+    await parts.pass(4_999);
+    await parts.sync.apply(marks(parts));
+    assertEquals(storage.marksOf(A).awaySinceMs, 0);
+    await parts.pass(1);
+    await parts.sync.apply(marks(parts));
+    assertEquals(storage.marksOf(A).awaySinceMs, sinceMs);
+    await parts.pass(595_000);
+    await conclude(parts, ANSWERED, 1);
+    await parts.sync.apply(marks(parts));
+    assertEquals(storage.marksOf(A).awaySinceMs, sinceMs);
+    await parts.pass(70_000);
+    await parts.sync.apply(marks(parts));
+    assertEquals(storage.marksOf(A).awaySinceMs, 0);
+  }));
+
+Deno.test("a destination that others say was away begins slowly here too", () =>
+  withMemory({}, async (parts, storage) => {
+    await fill(parts, storage, 3);
+    storage.marksOf(A).awaySinceMs = storage.nowMs - 3_600_000;
+    await parts.sync.apply(marks(parts));
+    await conclude(parts, ANSWERED, 1);
+    const entry = parts.entry();
+    await conclude(parts, ANSWERED, 1);
+    assert(parts.lanes.readyMs(entry, parts.nowMs) > parts.nowMs, "ten a second at first");
+    await parts.sync.apply(marks(parts));
+    assert(storage.marksOf(A).awaySinceMs > 0, "and the next one will as well");
+  }));
+
+Deno.test("what is known to be up since is not believed to have been away", () =>
+  withMemory({}, async (parts, storage) => {
+    await fill(parts, storage, 1);
+    await parts.pass(10_000);
+    await conclude(parts, ANSWERED, 1);
+    storage.marksOf(A).awaySinceMs = storage.nowMs - 5_000;
+    await parts.sync.apply(marks(parts));
+    assertEquals(storage.marksOf(A).awaySinceMs, 0);
+    assert(parts.lanes.admits(parts.entry(), parts.nowMs));
   }));
 
 Deno.test("an endpoint that asks to be left alone is, by all, and that is told once", () =>

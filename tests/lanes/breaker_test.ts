@@ -17,6 +17,13 @@ function opened(nowMs = 0, breaker = new Breaker()): Breaker {
   return breaker;
 }
 
+/** One through which something has got. */
+function known(): Breaker {
+  const breaker = new Breaker();
+  for (let n = 0; n < 30; n++) end(breaker, "success", 0);
+  return breaker;
+}
+
 function probing(nowMs = 0): Breaker {
   const breaker = opened(nowMs);
   assertEquals(breaker.start(), "probing");
@@ -52,8 +59,7 @@ Deno.test("closed: it opens when so many of two events fail as chance doesn't ma
 });
 
 Deno.test("closed: failures that are answered open it once they have lasted", () => {
-  const breaker = new Breaker();
-  for (let n = 0; n < 30; n++) end(breaker, "success", 0);
+  const breaker = known();
   for (let nowMs = 1_000; nowMs < 6_000; nowMs += 10) {
     assertEquals(end(breaker, nowMs % 20 === 0 ? "overload" : "failure", nowMs), undefined);
   }
@@ -66,7 +72,7 @@ Deno.test("open: failures of requests that began before don't lengthen the pause
   const breaker = opened();
   for (let n = 0; n < 9; n++) assertEquals(end(breaker, "failure", 100), undefined);
   assertEquals(end(breaker, "nothing", 100), undefined);
-  assertEquals(breaker.readyMs(100), 250);
+  assertEquals(breaker.readyMs(100), 1_000);
   assertEquals(end(breaker, "success", 100), "recovered");
   assertEquals([breaker.readyMs(100), breaker.downSinceMs], [100, undefined]);
 });
@@ -74,28 +80,33 @@ Deno.test("open: failures of requests that began before don't lengthen the pause
 Deno.test("probing: a failure opens it again, a success closes it", () => {
   const failed = probing();
   assertEquals(end(failed, "failure", 3_000), undefined);
-  assertEquals([failed.isClosed, failed.readyMs(3_000)], [false, 3_500]);
+  assertEquals([failed.isClosed, failed.readyMs(3_000)], [false, 4_000]);
   const good = probing();
   assertEquals(end(good, "success", 3_000), "recovered");
   assertEquals([good.isClosed, good.isFailing], [true, false]);
 });
 
-Deno.test("a pause is a sixth of the time since it opened, from 250 ms to a minute, and a quarter more by chance", () => {
-  const breaker = opened();
+Deno.test("a pause is a sixth of the time since it opened, from 400 ms to a minute, and a quarter more by chance", () => {
+  const breaker = opened(0, known());
   const pauses: number[] = [];
   for (const nowMs of [300, 1_000, 6_000, 60_000, 360_000, 720_000]) {
     breaker.start();
     end(breaker, "failure", nowMs);
     pauses.push(breaker.readyMs(nowMs) - nowMs);
   }
-  assertEquals(pauses, [250, 250, 1_000, 10_000, 60_000, 60_000]);
+  assertEquals(pauses, [400, 400, 1_000, 10_000, 60_000, 60_000]);
   breaker.start();
   end(breaker, "failure", 720_000, true, 0.999);
   assert(breaker.readyMs(0) > 720_000 + 74_900 && breaker.readyMs(0) <= 720_000 + 75_000);
 });
 
+Deno.test("where nothing ever got through a pause is a second at least", () => {
+  assertEquals(opened(5_000).readyMs(0), 6_000);
+  assertEquals(opened(5_000, known()).readyMs(0), 5_400);
+});
+
 Deno.test("one that opens again soon goes on where it was; each second closed makes good for twenty", () => {
-  for (const [closedMs, pauseMs] of [[1_000, 56_667], [17_000, 3_333], [18_000, 250]] as const) {
+  for (const [closedMs, pauseMs] of [[1_000, 56_667], [17_000, 3_333], [18_000, 400]] as const) {
     const breaker = probing();
     for (let n = 0; n < 30; n++) end(breaker, "success", 360_000);
     opened(360_000 + closedMs, breaker);

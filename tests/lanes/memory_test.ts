@@ -27,6 +27,7 @@ class Yard {
       flights: new Set(),
       lastEndMs: 0,
       lastError: "",
+      toldShare: 1,
       fromMemory: true,
     };
   }

@@ -24,6 +24,7 @@ class Yard {
       flights: new Set(),
       lastEndMs: this.nowMs,
       lastError: "",
+      toldShare: 1,
       fromMemory: true,
     };
   }

@@ -239,11 +239,26 @@ Deno.test("status() reads what is in a destination's folder, whoever put it ther
   put("http_c_80", { ".open~one-1-x": "not JSON" });
   put("http_d_80", { ".hold": "", ".open~one-1-x": "[]", ".keep": "" });
   put("http_e_80", { ".keep": "" });
-  const [a, b, c, d, ...others] = (await status(queue)).destinations;
+  const struggling = JSON.stringify({
+    since: new Date(nowMs - 5_000).toISOString(),
+    share: 0.25,
+    error: "502",
+  });
+  put("http_f_80", {
+    ".struggling~one-1-x": struggling,
+    ".struggling~two-1-x": JSON.stringify({ share: 7 }),
+    [`.away@${nowMs}`]: "",
+  });
+  const [a, b, c, d, f, ...others] = (await status(queue)).destinations;
   assertEquals(others, []);
   assertEquals([a!.throttledUntilMs, a!.nextAttemptMs], [nowMs + 60_000, nowMs + 60_000]);
   assertEquals([b!.downSinceMs, b!.lastError], [nowMs - 50_000, "the latest"]);
   assert(Math.abs(c!.downSinceMs! - nowMs) < 60_000);
   assertEquals([c!.lastError, c!.isHeld], ["unknown", false]);
   assertEquals([d!.lastError, d!.isHeld], ["unknown", true]);
+  assertEquals([f!.downSinceMs, f!.strugglingShare, f!.strugglingSinceMs], [
+    undefined,
+    0.25,
+    nowMs - 5_000,
+  ]);
 });

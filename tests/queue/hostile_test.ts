@@ -163,6 +163,8 @@ Deno.test("status counts more destinations than a call has room for arguments", 
     isHeld: false,
     throttledUntilMs: undefined,
     downSinceMs: undefined,
+    strugglingShare: undefined,
+    strugglingSinceMs: undefined,
     lastError: undefined,
     nextAttemptMs: 0,
   }));

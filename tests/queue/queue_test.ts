@@ -447,6 +447,8 @@ Deno.test("status() counts events by state and by destination", async () => {
     isHeld: false,
     throttledUntilMs: undefined,
     downSinceMs: undefined,
+    strugglingShare: undefined,
+    strugglingSinceMs: undefined,
     lastError: undefined,
   };
   assertEquals(destinations[1], {

@@ -470,6 +470,41 @@ const parking: Scenario = {
   },
 };
 
+const returning: Scenario = {
+  name: "a destination that comes back after an outage, and a consumer that begins then",
+  drains: true,
+  consumer: { threads: 16, pollMs: 3_000, graceMs: 1_000 },
+  prepare(stage) {
+    stage.plantQueue();
+    for (let n = 0; n < 10; n++) stage.plant(`new/s${n}.json`, eventText(`s-${n}`, "sleeps"));
+  },
+  async run(stage) {
+    await consumeFor(stage, this, 11 * SECOND_MS);
+    await pause(stage, 2 * SECOND_MS);
+    await consume(stage, this, "until-empty");
+  },
+};
+
+const believing: Scenario = {
+  name: "a destination that another found struggling, long away and down, and which is well",
+  drains: true,
+  prepare(stage) {
+    stage.plantQueue();
+    stage.plant("new/a.json", eventText("a", "flaky"));
+    const folder = `${BASE}/defer/http_flaky.test_80`;
+    stage.world.disk.plant(folder, { kind: "directory" });
+    for (const mark of [".struggling~far-1-abcdefgh", ".open~far-1-abcdefgh"]) {
+      stage.world.disk.plant(`${folder}/${mark}`, { text: '{"share":0.5}' });
+    }
+    for (const days of [1, 8]) {
+      stage.world.disk.plant(`${folder}/.away@${START_MS - days * DAY_MS}`, { text: "" });
+    }
+  },
+  async run(stage) {
+    await consume(stage, this, "until-empty");
+  },
+};
+
 const throttling: Scenario = {
   name:
     "a destination that asks to be left alone, its events in two minutes' buckets, and a restart meanwhile",
@@ -641,6 +676,8 @@ export const SCENARIOS: readonly Scenario[] = [
   mending,
   vanishing,
   parking,
+  returning,
+  believing,
   throttling,
   holding,
   expiring,

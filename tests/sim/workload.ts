@@ -65,8 +65,10 @@ export type Manner =
    * `long`.
    */
   | "keeps"
-  /** 503 for the first 5 s of a world, then 200. */
+  /** No connection for the first 7 s of a world, then 200. */
   | "naps"
+  /** No connection for the first 12 s of a world, then 200. */
+  | "sleeps"
   /** 429 with `Retry-After: 90` in the first second of a world, then 200. */
   | "busy"
   /**
@@ -94,7 +96,9 @@ export function replyOf(request: Pick<SimRequest, "url" | "nth" | "body" | "atMs
     case "hangs":
       return nth === 0 ? { fails: "hang" } : {};
     case "naps":
-      return { status: atMs < 5_000 ? 503 : 200 };
+      return atMs < 7_000 ? { fails: "refused" } : {};
+    case "sleeps":
+      return atMs < 12_000 ? { fails: "refused" } : {};
     case "busy":
       return atMs < 1_000 ? { status: 429, headers: { "Retry-After": "90" } } : {};
     case "keeps":
@@ -239,6 +243,11 @@ function sum(a: Readonly<Record<string, number>>, b: Readonly<Record<string, num
   return both;
 }
 
+/** After such an outage no more than so many requests begin at once. */
+const LONG_OUTAGE_MS = 7_500;
+const MOST_AT_ONCE = 8;
+const AT_ONCE_MS = 200;
+
 /**
  * Watches every verb of the product's processes for what must never be done, whatever becomes of
  * it:
@@ -254,7 +263,8 @@ function sum(a: Readonly<Record<string, number>>, b: Readonly<Record<string, num
  * - count an attempt in any other way than one up at the claim, one down when it was parked unsent,
  *   and down to 0 by requeueing;
  * - let the age of an event count from another time than when it was requeued last;
- * - send to a destination that is held, or asked to be left alone, as its folder says.
+ * - send to a destination that is held, or asked to be left alone, as its folder says;
+ * - send all at once to one that nobody could connect to for long, whoever begins.
  */
 export class Referee {
   readonly violations: string[] = [];
@@ -276,6 +286,11 @@ export class Referee {
   >();
   /** Until when an answer has asked to leave a host alone, and since when. */
   readonly #asked = new Map<string, { readonly sinceMs: number; readonly untilMs: number }>();
+  /** Since when nobody could connect to a host, how long that was, and requests since. */
+  readonly #outages = new Map<
+    string,
+    { readonly sinceMs: number; lastedMs: number; readonly sentMs: number[] }
+  >();
   #fails = false;
   /**
    * Whether a disk that refuses may have hidden from the product what a destination's folder says.
@@ -381,10 +396,11 @@ export class Referee {
   }
 
   /** A request arrives: what does the folder of its destination say, and what did the endpoint? */
-  sent(url: string, markers: readonly string[], { headers }: Reply): void {
+  sent(url: string, markers: readonly string[], { headers, fails }: Reply): void {
     if (this.isDiskFaulty) return;
     const { protocol, hostname } = new URL(url);
     const { nowMs } = this.#world;
+    this.#sentAfterOutage(hostname, fails === "refused");
     const { sinceMs = 0, untilMs = 0 } = this.#asked.get(hostname) ?? {};
     if (nowMs > sinceMs && nowMs < untilMs) {
       this.violations.push(`sends to ${hostname}, which asked to be left alone`);
@@ -404,6 +420,23 @@ export class Referee {
       if (path.endsWith("/.hold") || Number(untilMs) > this.#world.nowMs) {
         this.violations.push(`sends although there is ${path}`);
       }
+    }
+  }
+
+  #sentAfterOutage(hostname: string, isRefused: boolean): void {
+    const { nowMs } = this.#world;
+    const outage = this.#outages.get(hostname);
+    if (isRefused) {
+      if (!outage || outage.sentMs.length > 0) {
+        this.#outages.set(hostname, { sinceMs: nowMs, lastedMs: 0, sentMs: [] });
+      } else outage.lastedMs = nowMs - outage.sinceMs;
+      return;
+    }
+    if (!outage || outage.lastedMs < LONG_OUTAGE_MS) return;
+    const lately = outage.sentMs.filter((atMs) => nowMs - atMs < AT_ONCE_MS).length;
+    outage.sentMs.push(nowMs);
+    if (lately >= MOST_AT_ONCE && nowMs - outage.sentMs[0]! < AT_ONCE_MS) {
+      this.violations.push(`sends all at once to ${hostname}, which has just come back`);
     }
   }
 

@@ -745,6 +745,42 @@ holds("that a destination is down is known to all until somebody is answered", a
   assertEquals(known(peer, A).isMarkedOpen, false);
 });
 
+holds(
+  "that a destination is struggling is known to all until it is or nobody says so any more",
+  async (bench) => {
+    const [peer, other] = await withWaiting(bench);
+    await peer.store.markStruggling(A, 0.5, "it answered 502");
+    await peer.store.markStruggling(A, 0.3, "it answered 502");
+    assert(known(peer, A).isMarkedStruggling);
+    assert((await other.store.look(A))?.isMarkedStruggling);
+    await other.store.unmarkStruggling(A);
+    assertEquals((await other.store.look(A))?.isMarkedStruggling, false);
+    await peer.store.markStruggling(A, 0.5, "it answered 502");
+    await peer.store.close();
+    peer.die();
+    await bench.pass(LIMITS.pollMs);
+    await other.store.refresh();
+    assertEquals(known(other, A).isMarkedStruggling, false);
+  },
+);
+
+holds(
+  "since when a destination was away is known to all, the earlier of two times, also when who said so has gone",
+  async (bench) => {
+    const [peer, other] = await withWaiting(bench);
+    const sinceMs = bench.nowMs - MINUTE_MS;
+    await peer.store.markAway(A, sinceMs);
+    await peer.store.markAway(A, sinceMs + 1);
+    assertEquals(known(peer, A).awaySinceMs, sinceMs);
+    await peer.store.close();
+    peer.die();
+    assertEquals((await other.store.look(A))?.awaySinceMs, sinceMs);
+    await other.store.unmarkAway(A);
+    assertEquals(known(other, A).awaySinceMs, 0);
+    assertEquals((await other.store.look(A))?.awaySinceMs, 0);
+  },
+);
+
 holds("who leaves takes back that it found a destination down", async (bench) => {
   const [peer, other] = await withWaiting(bench);
   await peer.store.markOpen(A, "timed out");
@@ -993,7 +1029,9 @@ holdsRefused("marks that are refused are told of, and hinder nobody", async (ben
   bench.refuse("changes");
   await peer.store.markAfter(A, bench.nowMs + MINUTE_MS);
   await peer.store.markOpen(A, "down");
-  assertEquals(troubles(peer), ["mark", "mark"]);
+  await peer.store.markStruggling(A, 0.5, "it answered 502");
+  await peer.store.markAway(A, bench.nowMs);
+  assertEquals(troubles(peer), ["mark", "mark", "mark", "mark"]);
   bench.refuse("looks");
   await peer.store.refresh();
   assert(troubles(peer).length > 2);

@@ -201,8 +201,18 @@ Deno.test("marks are read, those that are over are removed", () =>
       ground.put(`defer/${A}/.after@${ms}`);
     }
     ground.put(`defer/${A}/.open~far-1-abc`);
+    ground.put(`defer/${A}/.struggling~far-1-abc`);
+    const awayMs = ground.nowMs - MINUTE_MS;
+    for (const ms of [awayMs, awayMs + 1, awayMs - 8 * 24 * HOUR_MS]) {
+      ground.put(`defer/${A}/.away@${ms}`);
+    }
     const folder = folderOf(await looked(ground));
     assertEquals([folder.afterMs, folder.isMarkedOpen, folder.isHeld], [untilMs, true, false]);
+    assertEquals([folder.isMarkedStruggling, folder.awaySinceMs], [true, awayMs]);
+    assertEquals(ground.files(`defer/${A}`).filter((name) => name.startsWith(".away")), [
+      `.away@${awayMs}`,
+      `.away@${awayMs + 1}`,
+    ]);
     assertEquals(ground.files(`defer/${A}`).filter((name) => name.startsWith(".after")), [
       `.after@${untilMs - SECOND_MS}`,
       `.after@${untilMs}`,
@@ -212,6 +222,8 @@ Deno.test("marks are read, those that are over are removed", () =>
 Deno.test("that a destination is down is of no use when nothing waits for it: its folder goes", () =>
   grounded(async (ground) => {
     ground.put(`defer/${A}/.open~far-1-abc`);
+    ground.put(`defer/${A}/.struggling~far-1-abc`);
+    ground.put(`defer/${A}/.away@${ground.nowMs}`);
     ground.put(`defer/${B}/.hold`);
     await looked(ground);
     assertEquals(ground.files("defer"), [`${B}/`, `${B}/.hold`]);
@@ -284,6 +296,10 @@ Deno.test("beyond the most folders destinations share one, and have no marks the
     await deferred.markAfter(A, ground.nowMs + MINUTE_MS);
     await deferred.markOpen(A, "down");
     await deferred.unmarkOpen(A);
+    await deferred.markStruggling(A, 0.5, "it said 502");
+    await deferred.unmarkStruggling(A);
+    await deferred.markAway(A, ground.nowMs);
+    await deferred.unmarkAway(A);
     assertEquals(ground.files("defer").length, MOST_DESTINATION_FOLDERS);
     assertEquals(deferred.get(A), undefined);
     await ground.defer(ground.nowMs);
@@ -315,7 +331,8 @@ Deno.test("this consumer's word goes with it, and the folder if that was all", (
     const other = await ground.another();
     await ground.defer(ground.nowMs + HOUR_MS, B);
     const deferred = ground.deferred();
-    for (const destination of [A, B]) await deferred.markOpen(destination, "down");
+    await deferred.markOpen(A, "down");
+    await deferred.markStruggling(B, 0.5, "it said 502");
     ground.put(`defer/${B}/.open~${other.queue.owner}`);
     await deferred.withdrawMarks();
     const marks = ground.files("defer").filter((name) => name.includes("/."));

@@ -1,5 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
-import { believedAfterMs, Marks } from "../../../lib/queue/store/marks.ts";
+import {
+  AWAY_FILE,
+  believedAfterMs,
+  believedAwayMs,
+  Marks,
+  OPEN_FILE,
+  STRUGGLING_FILE,
+} from "../../../lib/queue/store/marks.ts";
 import { A, grounded } from "./ground.ts";
 
 const HOUR_MS = 3_600_000;
@@ -38,15 +45,45 @@ Deno.test("an answer removes everybody's word, a withdrawal only one's own", () 
     await ours.open(A, "down");
     ground.put(`defer/${A}/.hold`);
     ground.put(`defer/${A}/.opener`);
-    await ours.unopen(A);
+    await ours.takeBack(A, OPEN_FILE);
     assertEquals(ground.files(`defer/${A}`), [".hold", ".opener"]);
+  }));
+
+Deno.test("which part of the requests succeeds is said anew, in one file of each consumer", () =>
+  grounded(async (ground) => {
+    const marks = new Marks(ground.queue);
+    const name = `.struggling~${ground.queue.owner}`;
+    for (const share of [0.5, 1 / 3]) await marks.struggling(A, share, "it said 502");
+    assertEquals(ground.files(`defer/${A}`), [name]);
+    const text = ground.world.disk.image().files()[`/q/defer/${A}/${name}`]!;
+    assertEquals(JSON.parse(text), {
+      since: new Date(ground.nowMs).toISOString(),
+      share: 0.33,
+      error: "it said 502",
+    });
+    await marks.open(A, "down");
+    await marks.takeBack(A, STRUGGLING_FILE);
+    assertEquals(ground.files(`defer/${A}`), [`.open~${ground.queue.owner}`]);
+    await marks.struggling(A, 0.5, "it said 502");
+    await marks.withdraw(A);
+    assertEquals(ground.files(`defer/${A}`), []);
+  }));
+
+Deno.test("since when a destination was away stays when its consumer goes, until anybody takes it back", () =>
+  grounded(async (ground) => {
+    const other = await ground.another();
+    await new Marks(ground.queue).away(A, ground.nowMs - 1_500.5);
+    await new Marks(ground.queue).withdraw(A);
+    assertEquals(ground.files(`defer/${A}`), [`.away@${ground.nowMs - 1_501}`]);
+    await new Marks(other.queue).takeBack(A, AWAY_FILE);
+    assertEquals(ground.files(`defer/${A}`), []);
   }));
 
 Deno.test("what isn't there needs not be removed", () =>
   grounded(async ({ queue }) => {
     const marks = new Marks(queue);
     await marks.withdraw(A);
-    await marks.unopen(A);
+    await marks.takeBack(A, OPEN_FILE);
     await marks.drop(`defer/${A}`, ".after@1");
   }));
 
@@ -70,4 +107,16 @@ Deno.test("of a time to be left alone until only what a clock can have set is be
     assertEquals(believedAfterMs(name, 0), 0, name);
   }
   assert(believedAfterMs(".after@5", 0) === 5);
+});
+
+Deno.test("of a time since when it was away only what a clock can have set is believed, for a week", () => {
+  const nowMs = 1_800_000_000_000;
+  const believed = (ms: number) => believedAwayMs(`.away@${ms}`, nowMs) === ms;
+  for (const ms of [nowMs - 7 * 24 * HOUR_MS, nowMs - 1, nowMs + HOUR_MS / 4]) assert(believed(ms));
+  for (const ms of [nowMs - 7 * 24 * HOUR_MS - 1, 0, nowMs + HOUR_MS / 4 + 1]) {
+    assertEquals(believedAwayMs(`.away@${ms}`, nowMs), 0);
+  }
+  for (const name of [".away@", ".away@x", "away@1800000000000", ".after@1800000000000"]) {
+    assertEquals(believedAwayMs(name, nowMs), 0, name);
+  }
 });
