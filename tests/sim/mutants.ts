@@ -363,19 +363,11 @@ export const MUTATIONS: readonly Mutation[] = [
     by: "run",
   },
   {
-    name: "`.away` not written",
-    file: "consumer/lane_sync.ts",
-    from: "if (isNews) await this.#store.markAway(destination, sinceMs + aheadMs);",
-    to: "",
-    scenarios: ["a destination that comes back"],
-    by: "run",
-  },
-  {
     name: "`.away` not heeded",
     file: "consumer/lane_sync.ts",
     from: "awaySinceMs > 0 && !lane.wasAway(awaySinceMs - aheadMs)",
     to: "awaySinceMs < 0",
-    scenarios: ["a destination that comes back"],
+    scenarios: ["a destination that was away"],
     by: "run",
   },
   {
@@ -383,7 +375,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "lanes/slow_start.ts",
     from: "if (outageMs < SHORTEST_OUTAGE_MS) return undefined;",
     to: "if (outageMs < Infinity) return undefined;",
-    scenarios: ["a destination that comes back"],
+    scenarios: ["a destination that was away"],
     by: "run",
   },
   {
@@ -391,7 +383,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "queue/store/deferred.ts",
     from: "if (folder.awaySinceMs > 0) await this.#marks.takeBack(destination, AWAY_FILE);",
     to: "",
-    scenarios: ["a destination that comes back"],
+    scenarios: ["a destination that was away"],
     by: "run",
   },
   {

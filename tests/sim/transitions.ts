@@ -471,16 +471,21 @@ const parking: Scenario = {
 };
 
 const returning: Scenario = {
-  name: "a destination that comes back after an outage, and a consumer that begins then",
+  name: "a destination that was away, as somebody has left word, and a consumer that begins",
   drains: true,
-  consumer: { threads: 16, pollMs: 3_000, graceMs: 1_000 },
   prepare(stage) {
     stage.plantQueue();
-    for (let n = 0; n < 10; n++) stage.plant(`new/s${n}.json`, eventText(`s-${n}`, "sleeps"));
+    const folder = "defer/http_ok.test_80";
+    stage.world.disk.plant(`${BASE}/${folder}`, { kind: "directory" });
+    stage.world.disk.plant(`${BASE}/${folder}/.away@${START_MS - HOUR_MS}`, { text: "" });
+    const bucket = `${folder}/${(START_MS - HOUR_MS).toString(36).padStart(9, "0")}-edge-0`;
+    stage.world.disk.plant(`${BASE}/${bucket}`, { kind: "directory" });
+    for (let n = 0; n < 10; n++) {
+      const name = `s${n}+0@${START_MS - HOUR_MS}~edge-1-abcdefgh-${n}.json`;
+      stage.plant(`${bucket}/${name}`, eventText(`s-${n}`, "ok"));
+    }
   },
   async run(stage) {
-    await consumeFor(stage, this, 11 * SECOND_MS);
-    await pause(stage, 2 * SECOND_MS);
     await consume(stage, this, "until-empty");
   },
 };

@@ -65,10 +65,8 @@ export type Manner =
    * `long`.
    */
   | "keeps"
-  /** No connection for the first 7 s of a world, then 200. */
+  /** No connection for the first 2.5 s of a world, then 200. */
   | "naps"
-  /** No connection for the first 12 s of a world, then 200. */
-  | "sleeps"
   /** 429 with `Retry-After: 90` in the first second of a world, then 200. */
   | "busy"
   /**
@@ -96,9 +94,7 @@ export function replyOf(request: Pick<SimRequest, "url" | "nth" | "body" | "atMs
     case "hangs":
       return nth === 0 ? { fails: "hang" } : {};
     case "naps":
-      return atMs < 7_000 ? { fails: "refused" } : {};
-    case "sleeps":
-      return atMs < 12_000 ? { fails: "refused" } : {};
+      return atMs < 2_500 ? { fails: "refused" } : {};
     case "busy":
       return atMs < 1_000 ? { status: 429, headers: { "Retry-After": "90" } } : {};
     case "keeps":
@@ -243,8 +239,7 @@ function sum(a: Readonly<Record<string, number>>, b: Readonly<Record<string, num
   return both;
 }
 
-/** After such an outage no more than so many requests begin at once. */
-const LONG_OUTAGE_MS = 7_500;
+/** To a destination that was away no more than so many requests begin at once. */
 const MOST_AT_ONCE = 8;
 const AT_ONCE_MS = 200;
 
@@ -264,7 +259,7 @@ const AT_ONCE_MS = 200;
  *   and down to 0 by requeueing;
  * - let the age of an event count from another time than when it was requeued last;
  * - send to a destination that is held, or asked to be left alone, as its folder says;
- * - send all at once to one that nobody could connect to for long, whoever begins.
+ * - send all at once to one that was away, as its folder says.
  */
 export class Referee {
   readonly violations: string[] = [];
@@ -286,11 +281,8 @@ export class Referee {
   >();
   /** Until when an answer has asked to leave a host alone, and since when. */
   readonly #asked = new Map<string, { readonly sinceMs: number; readonly untilMs: number }>();
-  /** Since when nobody could connect to a host, how long that was, and requests since. */
-  readonly #outages = new Map<
-    string,
-    { readonly sinceMs: number; lastedMs: number; readonly sentMs: number[] }
-  >();
+  /** When requests were sent to a host that was away, as its folder says. */
+  readonly #sentSlowly = new Map<string, number[]>();
   #fails = false;
   /**
    * Whether a disk that refuses may have hidden from the product what a destination's folder says.
@@ -396,11 +388,10 @@ export class Referee {
   }
 
   /** A request arrives: what does the folder of its destination say, and what did the endpoint? */
-  sent(url: string, markers: readonly string[], { headers, fails }: Reply): void {
+  sent(url: string, markers: readonly string[], { headers }: Reply): void {
     if (this.isDiskFaulty) return;
     const { protocol, hostname } = new URL(url);
     const { nowMs } = this.#world;
-    this.#sentAfterOutage(hostname, fails === "refused");
     const { sinceMs = 0, untilMs = 0 } = this.#asked.get(hostname) ?? {};
     if (nowMs > sinceMs && nowMs < untilMs) {
       this.violations.push(`sends to ${hostname}, which asked to be left alone`);
@@ -417,27 +408,23 @@ export class Referee {
       }
       if (!path.startsWith(`${folder}.`)) continue;
       const [, untilMs] = /\/\.after@(\d+)$/.exec(path) ?? [];
+      const isAway = path.startsWith(`${folder}.away@`);
+      if (isAway && this.#isTooFast(hostname)) {
+        this.violations.push(`sends all at once although there is ${path}`);
+      }
       if (path.endsWith("/.hold") || Number(untilMs) > this.#world.nowMs) {
         this.violations.push(`sends although there is ${path}`);
       }
     }
   }
 
-  #sentAfterOutage(hostname: string, isRefused: boolean): void {
+  /** Whether it is too many at once for a host that was away. */
+  #isTooFast(hostname: string): boolean {
     const { nowMs } = this.#world;
-    const outage = this.#outages.get(hostname);
-    if (isRefused) {
-      if (!outage || outage.sentMs.length > 0) {
-        this.#outages.set(hostname, { sinceMs: nowMs, lastedMs: 0, sentMs: [] });
-      } else outage.lastedMs = nowMs - outage.sinceMs;
-      return;
-    }
-    if (!outage || outage.lastedMs < LONG_OUTAGE_MS) return;
-    const lately = outage.sentMs.filter((atMs) => nowMs - atMs < AT_ONCE_MS).length;
-    outage.sentMs.push(nowMs);
-    if (lately >= MOST_AT_ONCE && nowMs - outage.sentMs[0]! < AT_ONCE_MS) {
-      this.violations.push(`sends all at once to ${hostname}, which has just come back`);
-    }
+    const sentMs = this.#sentSlowly.get(hostname) ?? [];
+    const lately = sentMs.filter((atMs) => nowMs - atMs < AT_ONCE_MS);
+    this.#sentSlowly.set(hostname, [...lately, nowMs]);
+    return lately.length >= MOST_AT_ONCE;
   }
 
   #sentOf(text: string): number {
