@@ -611,3 +611,74 @@ Deno.test("the order within a destination outlasts an outage, but for what was t
   assert(backwards.length <= 0.05 * sent.length, `${backwards.length} of ${sent.length} too late`);
   await yard.close(working);
 });
+
+for (const percent of [30, 70]) {
+  Deno.test(`an endpoint that fails ${percent} % of the requests delays nobody more than each event's own schedule`, async () => {
+    const random = seeded(5);
+    const half = () => random() * 100 < percent ? { status: 502, delayMs: 2 } : { delayMs: 2 };
+    const yard = new Yard({ "half.test": half });
+    yard.put("half.test", 500);
+    const well = yard.put("well.test", 500);
+    const working = yard.consume();
+    await yard.world.advance(2 * SECOND_MS);
+    const delivered = () => yard.seen.filter(({ status }) => status === 200).length;
+    assert(yard.waits(well).at(-1)! < SECOND_MS, "those beside it don't wait");
+    assert(delivered() >= 500 + 250, `${delivered() - 500} of 500 within 2 s`);
+    await yard.drain(4 * HOUR_MS);
+    assertSchedule(yard.seen);
+    assertEquals(yard.changes[0], "struggling");
+    assert(!yard.changes.includes("opened"), `${yard.changes}`);
+    await yard.close(working);
+  });
+}
+
+Deno.test("who begins after an outage begins slowly, although the one before was killed in the middle of it", async () => {
+  const yard = new Yard({ "back.test": downFor(10 * MINUTE_MS, REFUSED) });
+  const first = yard.consume();
+  yard.put("back.test", 2_000);
+  await yard.world.advance(9 * MINUTE_MS);
+  first.process.kill();
+  await yard.world.advance(MINUTE_MS);
+  const workers = [yard.consume(), yard.consume()];
+  await yard.world.advance(5 * SECOND_MS);
+  const startMs = yard.seen.find(({ status }) => status === 200)!.atMs;
+  for (let second = 0; second < 4; second++) {
+    const [fromMs, toMs] = [startMs + second * SECOND_MS, startMs + (second + 1) * SECOND_MS];
+    const { length } = yard.between("back.test", fromMs, toMs);
+    const share = workers.length * 10 * 2 ** ((second + 0.5) / 5);
+    assert(length > 0 && length <= 2 * share, `${length} in second ${second}`);
+  }
+  await yard.drain(2 * MINUTE_MS);
+  await yard.close(...workers);
+});
+
+Deno.test("an outage leaves word of itself until it is made good for", async () => {
+  const yard = new Yard({ "back.test": downFor(5 * MINUTE_MS, REFUSED) });
+  const working = yard.consume();
+  yard.put("back.test", 20_000);
+  const marks = () => yard.arena.files().filter((path) => path.includes("/.away@"));
+  await yard.world.advance(4 * SECOND_MS);
+  assertEquals(marks(), []);
+  await yard.world.advance(5 * MINUTE_MS);
+  assertEquals(marks().length, 1);
+  await yard.drain(3 * MINUTE_MS);
+  await yard.world.advance(2 * MINUTE_MS);
+  assertEquals(marks(), []);
+  await yard.close(working);
+});
+
+Deno.test("more destinations than are kept in memory, which never answer, don't delay one that does", async () => {
+  const count = 2_500;
+  const endpoints: Record<string, () => Reply> = {};
+  for (let n = 0; n < count; n++) endpoints[`h${n}.test`] = () => DEAD;
+  const yard = new Yard(endpoints);
+  const working = yard.consume();
+  const stream = yard.stream("well.test", 100, 10 * SECOND_MS);
+  await yard.world.advance(2 * SECOND_MS);
+  for (let n = 0; n < count; n++) yard.put(`h${n}.test`);
+  const well = await yard.world.run(stream);
+  await yard.world.advance(SECOND_MS);
+  assert(p99(yard.waits(well)) < SECOND_MS, `${p99(yard.waits(well))} ms`);
+  assert(yard.mostClaims <= 128, `${yard.mostClaims} claims at once`);
+  await working.stop();
+});
