@@ -96,13 +96,19 @@ export class LaneSync {
       if (!isMarkedStruggling || isOther) await this.#markStruggling(entry);
     } else if (isMarkedStruggling && isUp) await this.#store.unmarkStruggling(destination);
     const { awaySinceMs } = deferred;
-    const sinceMs = lane.awaySinceMs(nowMs);
-    const isNews = awaySinceMs === 0 && nowMs - (sinceMs ?? nowMs) >= AWAY_MS;
-    if (sinceMs !== undefined) {
-      if (isNews) await this.#store.markAway(destination, sinceMs + aheadMs);
+    if (lane.awaySinceMs(nowMs) !== undefined) {
+      if (awaySinceMs === 0) await this.#markAway(entry);
     } else if (awaySinceMs > 0 && !lane.wasAway(awaySinceMs - aheadMs)) {
       await this.#store.unmarkAway(destination);
     }
+  }
+
+  /** Tell since when a destination has been away, if that is long. */
+  async #markAway({ lane, destination }: LaneEntry<Prepared>): Promise<void> {
+    const { clock } = this.#world;
+    const nowMs = clock.monotonic();
+    const forMs = nowMs - (lane.awaySinceMs(nowMs) ?? nowMs);
+    if (forMs >= AWAY_MS) await this.#store.markAway(destination, clock.now() - forMs);
   }
 
   /** A destination that was held has no marks any more, and with them the hold is gone. */
@@ -170,6 +176,7 @@ export class LaneSync {
     switch (change) {
       case "opened":
         await this.#store.markOpen(destination, lastError);
+        await this.#markAway(entry);
         if (isMarkedStruggling) await this.#store.unmarkStruggling(destination);
         await this.parkAll(entry);
         break;

@@ -105,6 +105,11 @@ export class Breaker {
     return { openedAtMs, sinceMs, probeAtMs };
   }
 
+  /** Somebody says that the destination is down: less will do to believe it. */
+  expect(): void {
+    this.#run.expect();
+  }
+
   /** When a request may begin, at `nowMs` or later. */
   readyMs(nowMs: number): number {
     return this.isClosed ? nowMs : Math.max(nowMs, this.#probeAtMs);

@@ -5,6 +5,7 @@
  * | --------------------------------- | ---------------------------------------------------- |
  * | all of one event                  | never: that event may be to blame                    |
  * | at its end nobody even answers    | from 5 of these on, or as many as chance hardly makes |
+ * | somebody says that it is down     | from 5 on                                            |
  * | with answers, for less than 5 s   | never: a blip, or too little to tell                 |
  * | with answers, for 5 s and more    | from 5 on, or as many as chance hardly makes         |
  *
@@ -50,6 +51,7 @@ export class FailureRun {
   /** Failures for each success lately. */
   #mean = 0;
   #doubt = FIRST_DOUBT;
+  #isExpected = false;
 
   /** How many. */
   get length(): number {
@@ -66,6 +68,11 @@ export class FailureRun {
     return this.#length >= tooMany(this.#mean + this.#doubt);
   }
 
+  /** Somebody says that the destination is down. */
+  expect(): void {
+    this.#isExpected = true;
+  }
+
   /** A request has failed; `isAnswered`: the endpoint said something. */
   failed(nowMs: number, event: string, isAnswered: boolean): void {
     if (++this.#length === 1) [this.#sinceMs, this.#event] = [nowMs, event];
@@ -78,12 +85,14 @@ export class FailureRun {
     const counted = Math.min(this.#length, LONGEST_COUNTED);
     this.#mean += LATEST_SHARE * (counted - this.#mean);
     this.#doubt *= DOUBT_LEFT;
+    this.#isExpected = false;
     this.#length = this.#unanswered = 0;
   }
 
   /** Whether chance doesn't make such a run. */
   isTooLong(nowMs: number): boolean {
     if (this.#length === 0 || this.#event !== null) return false;
+    if (this.#isExpected && this.#length >= LEAST_FAILURES) return true;
     if (this.#unanswered >= tooMany(this.#mean)) return true;
     const lastedMs = nowMs - this.#sinceMs;
     const doubt = this.#doubt * 2 ** (-lastedMs / DOUBT_HALVED_MS);

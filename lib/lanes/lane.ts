@@ -162,13 +162,14 @@ export class Lane {
 
   /**
    * Somebody says that it was away from then on, monotonic ms: unless something got through here
-   * since, it begins slowly.
+   * since, it begins slowly, and is found down sooner.
    *
    * @returns Whether that is so; otherwise it is known better.
    */
   wasAway(sinceMs: number): boolean {
     if (this.#succeededAtMs > sinceMs) return false;
     this.#awaySinceMs ??= sinceMs;
+    this.#breaker.expect();
     return true;
   }
 

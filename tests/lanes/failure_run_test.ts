@@ -54,6 +54,15 @@ Deno.test("of a destination that nobody knows the worst is thought, less the lon
   assertEquals(tooLongAfter(new FailureRun(), 10_000), 5, "one now and then");
 });
 
+Deno.test("where somebody says that it is down five are enough, until something succeeds", () => {
+  const run = new FailureRun();
+  run.expect();
+  assertEquals(tooLongAfter(run, 0), 5);
+  run.expect();
+  run.succeeded();
+  assert(tooLongAfter(run, 0) > 5);
+});
+
 Deno.test("one event alone never makes a run too long", () => {
   const run = known(0);
   for (let n = 0; n < 50; n++) run.failed(n * 10_000, "the same", false);

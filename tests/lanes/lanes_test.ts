@@ -682,3 +682,16 @@ Deno.test("more destinations than are kept in memory, which never answer, don't 
   assert(yard.mostClaims <= 128, `${yard.mostClaims} claims at once`);
   await working.stop();
 });
+
+Deno.test("one that is started every minute while a destination answers 500 sends it little but the first time", async () => {
+  const yard = new Yard({ "bad.test": () => ({ status: 500, delayMs: 1 }) });
+  yard.put("bad.test", 500);
+  const counts: number[] = [];
+  for (let run = 0; run < 4; run++) {
+    const { length } = yard.seen;
+    await yard.world.run(yard.consume({}, "once").ended);
+    counts.push(yard.seen.length - length);
+    await yard.world.advance(MINUTE_MS);
+  }
+  assert(counts[0]! < 150 && Math.max(...counts.slice(1)) <= 10, `${counts}`);
+});
