@@ -27,9 +27,9 @@ import {
   Marks,
   OPEN_FILE,
   STRUGGLING_FILE,
-  type TakenBack,
 } from "./marks.ts";
 import { type OnOther, strayReport } from "./strays.ts";
+import { Word } from "./word.ts";
 
 /**
  * An mtime younger than this may stay the same when another name comes: file systems count time in
@@ -136,6 +136,8 @@ export class DeferredFolder implements Deferred {
 
 /** The waiting events of a queue. */
 export class DeferredEvents {
+  /** Leaves word about them. */
+  readonly word: Word;
   readonly #queue: Queue;
   readonly #reporter: Reporter;
   readonly #marks: Marks;
@@ -158,6 +160,11 @@ export class DeferredEvents {
     this.#queue = queue;
     this.#reporter = reporter;
     this.#marks = new Marks(queue);
+    this.word = new Word(queue, this.#marks, {
+      isShared,
+      of: (label) => this.#of(label),
+      known: (label) => this.#folders.get(label),
+    });
     this.#onOther = strayReport(reporter);
     this.#limits = limits;
     this.#startMs = startMs;
@@ -459,117 +466,6 @@ export class DeferredEvents {
     const bucket = folder.buckets.get(name);
     if (bucket) bucket.dueMs = Math.min(bucket.dueMs, dueMs);
     else folder.buckets.set(name, { folder: path, dueMs, mtimeMs: undefined });
-  }
-
-  /**
-   * Leave word in a destination's folder. Where several share one nothing is said of any.
-   *
-   * @param isNews Notes it as well, and tells whether it has to be written down.
-   * @throws The disk's error.
-   */
-  async #mark(
-    destination: string,
-    isNews: (folder: DeferredFolder) => boolean,
-    write: (marks: Marks, label: string) => Promise<void>,
-  ): Promise<void> {
-    const label = await this.#queue.folderOf(destination);
-    if (!isShared(label) && isNews(this.#of(label))) await write(this.#marks, label);
-  }
-
-  /**
-   * Take back everybody's word of one kind.
-   *
-   * @throws The disk's error.
-   */
-  async #unmark(
-    destination: string,
-    marks: TakenBack,
-    note: (folder: DeferredFolder) => void,
-  ): Promise<void> {
-    const label = await this.#queue.folderOf(destination);
-    if (isShared(label)) return;
-    await this.#marks.takeBack(label, marks);
-    const folder = this.#folders.get(label);
-    if (folder) note(folder);
-  }
-
-  /**
-   * Tell all consumers to leave a destination alone until `untilMs`, Unix ms, also after a restart.
-   *
-   * @throws The disk's error.
-   */
-  markAfter(destination: string, untilMs: number): Promise<void> {
-    const isNews = (folder: DeferredFolder) => {
-      const isLater = untilMs > folder.afterMs;
-      if (isLater) folder.afterMs = untilMs;
-      return isLater;
-    };
-    return this.#mark(destination, isNews, (marks, label) => marks.after(label, untilMs));
-  }
-
-  /**
-   * Tell people that this consumer finds a destination down, and why.
-   *
-   * @throws The disk's error.
-   */
-  markOpen(destination: string, error: string): Promise<void> {
-    const isNews = (folder: DeferredFolder) => folder.isMarkedOpen = true;
-    return this.#mark(destination, isNews, (marks, label) => marks.open(label, error));
-  }
-
-  /**
-   * The destination has answered: whoever said that it was down, it no longer is.
-   *
-   * @throws The disk's error.
-   */
-  unmarkOpen(destination: string): Promise<void> {
-    return this.#unmark(destination, OPEN_FILE, (folder) => folder.isMarkedOpen = false);
-  }
-
-  /**
-   * Tell people that this consumer finds a destination struggling: which part of the requests
-   * succeeds, 0 to 1, and why the others don't.
-   *
-   * @throws The disk's error.
-   */
-  markStruggling(destination: string, share: number, error: string): Promise<void> {
-    const isNews = (folder: DeferredFolder) => folder.isMarkedStruggling = true;
-    const write = (marks: Marks, label: string) => marks.struggling(label, share, error);
-    return this.#mark(destination, isNews, write);
-  }
-
-  /**
-   * Nearly all requests to the destination succeed, or none: whoever said so, it struggles no more.
-   *
-   * @throws The disk's error.
-   */
-  unmarkStruggling(destination: string): Promise<void> {
-    const note = (folder: DeferredFolder) => folder.isMarkedStruggling = false;
-    return this.#unmark(destination, STRUGGLING_FILE, note);
-  }
-
-  /**
-   * Tell all consumers, also those that come later, since when a destination has been away, Unix
-   * ms.
-   *
-   * @throws The disk's error.
-   */
-  markAway(destination: string, sinceMs: number): Promise<void> {
-    const isNews = (folder: DeferredFolder) => {
-      const isEarlier = folder.awaySinceMs === 0 || sinceMs < folder.awaySinceMs;
-      if (isEarlier) folder.awaySinceMs = sinceMs;
-      return isEarlier;
-    };
-    return this.#mark(destination, isNews, (marks, label) => marks.away(label, sinceMs));
-  }
-
-  /**
-   * The destination takes all it gets again.
-   *
-   * @throws The disk's error.
-   */
-  unmarkAway(destination: string): Promise<void> {
-    return this.#unmark(destination, AWAY_FILE, (folder) => folder.awaySinceMs = 0);
   }
 
   /**

@@ -223,31 +223,31 @@ export class MaildirStore implements Store {
   }
 
   async markAfter(destination: string, untilMs: number): Promise<void> {
-    await this.#mark(() => this.#deferred.markAfter(destination, untilMs));
+    await this.#mark(() => this.#deferred.word.after(destination, untilMs));
   }
 
   async markOpen(destination: string, error: string): Promise<void> {
-    await this.#mark(() => this.#deferred.markOpen(destination, error));
+    await this.#mark(() => this.#deferred.word.open(destination, error));
   }
 
   async unmarkOpen(destination: string): Promise<void> {
-    await this.#mark(() => this.#deferred.unmarkOpen(destination));
+    await this.#mark(() => this.#deferred.word.takeBackOpen(destination));
   }
 
   async markStruggling(destination: string, share: number, error: string): Promise<void> {
-    await this.#mark(() => this.#deferred.markStruggling(destination, share, error));
+    await this.#mark(() => this.#deferred.word.struggling(destination, share, error));
   }
 
   async unmarkStruggling(destination: string): Promise<void> {
-    await this.#mark(() => this.#deferred.unmarkStruggling(destination));
+    await this.#mark(() => this.#deferred.word.takeBackStruggling(destination));
   }
 
   async markAway(destination: string, sinceMs: number): Promise<void> {
-    await this.#mark(() => this.#deferred.markAway(destination, sinceMs));
+    await this.#mark(() => this.#deferred.word.away(destination, sinceMs));
   }
 
   async unmarkAway(destination: string): Promise<void> {
-    await this.#mark(() => this.#deferred.unmarkAway(destination));
+    await this.#mark(() => this.#deferred.word.takeBackAway(destination));
   }
 
   get hasPeers(): boolean {

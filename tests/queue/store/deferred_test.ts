@@ -293,13 +293,13 @@ Deno.test("beyond the most folders destinations share one, and have no marks the
       ground.plant(`defer/http_${n}_80`, "directory");
     }
     const deferred = ground.deferred();
-    await deferred.markAfter(A, ground.nowMs + MINUTE_MS);
-    await deferred.markOpen(A, "down");
-    await deferred.unmarkOpen(A);
-    await deferred.markStruggling(A, 0.5, "it said 502");
-    await deferred.unmarkStruggling(A);
-    await deferred.markAway(A, ground.nowMs);
-    await deferred.unmarkAway(A);
+    await deferred.word.after(A, ground.nowMs + MINUTE_MS);
+    await deferred.word.open(A, "down");
+    await deferred.word.takeBackOpen(A);
+    await deferred.word.struggling(A, 0.5, "it said 502");
+    await deferred.word.takeBackStruggling(A);
+    await deferred.word.away(A, ground.nowMs);
+    await deferred.word.takeBackAway(A);
     assertEquals(ground.files("defer").length, MOST_DESTINATION_FOLDERS);
     assertEquals(deferred.get(A), undefined);
     await ground.defer(ground.nowMs);
@@ -331,8 +331,8 @@ Deno.test("this consumer's word goes with it, and the folder if that was all", (
     const other = await ground.another();
     await ground.defer(ground.nowMs + HOUR_MS, B);
     const deferred = ground.deferred();
-    await deferred.markOpen(A, "down");
-    await deferred.markStruggling(B, 0.5, "it said 502");
+    await deferred.word.open(A, "down");
+    await deferred.word.struggling(B, 0.5, "it said 502");
     ground.put(`defer/${B}/.open~${other.queue.owner}`);
     await deferred.withdrawMarks();
     const marks = ground.files("defer").filter((name) => name.includes("/."));
