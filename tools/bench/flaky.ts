@@ -1,8 +1,8 @@
 /**
  * `deno task bench:flaky`: how fast events get through to an endpoint that fails a share of
- * requests.
+ * requests, and how soon after it has failed all of them for 2 s.
  *
- * `--events` of them (2,000) for an endpoint that answers at once and fails `--percent` of all
+ * **share:** `--events` of them (2,000) for an endpoint that answers at once and fails `--percent` of all
  * requests (0 stands for 10, 30, 50 and 70 one after the other) with `--status` (500), by lot; with
  * `--in-turn` in turn, as behind a balancer with a broken backend. A real consumer with default
  * options sends them, for `--seconds` at most.
@@ -10,6 +10,9 @@
  * Beside the time to deliver 50, 90, 95 and 99 % of them stands that of an ideal client, which
  * knows nothing but each event's own schedule and sends whatever is due at once: computed, with the
  * same `--seed`, so that the same attempts fail. Both times count from the first request.
+ *
+ * **blip:** 500 events a second come for an endpoint that answers `--status` to all requests for 2
+ * s; how long after these 2 s the backlog is gone.
  *
  * Files are on the disk of the temporary directory; `--tmpfs` takes the tmpfs.
  *
@@ -37,6 +40,18 @@ const ALLOWANCE_MS = 2_000;
 const MOST_ATTEMPTS = 10_000;
 
 const DEFAULTS = settingsOf({}).current;
+
+/** A blip: what comes, from when on all requests fail and for how long, and the time to recover. */
+const BLIP_PER_SECOND = 500;
+const BLIP_FROM_MS = 3_000;
+const BLIP_MS = 2_000;
+const BLIP_TARGET_MS = 5_000;
+
+/** What is produced is written in steps of this long. */
+const STEP_MS = 20;
+
+/** Events that are on their way at any time are no backlog. */
+const ON_THEIR_WAY = 50;
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
@@ -92,7 +107,7 @@ async function serve(flaky: Flaky): Promise<FlakyCount> {
   return count;
 }
 
-function seconds(ms: number): string {
+function secondsText(ms: number): string {
   return ms === Infinity ? "-" : `${(ms / 1_000).toFixed(1)} s`;
 }
 
@@ -112,11 +127,11 @@ async function measure(flaky: Flaky): Promise<void> {
       const most = target * best + ALLOWANCE_MS;
       return [
         `${part * 100} %`,
-        seconds(real),
-        seconds(best),
+        secondsText(real),
+        secondsText(best),
         real === Infinity || best === 0 ? "-" : (real / best).toFixed(2),
-        seconds(real - best),
-        `<= ${seconds(most)}`,
+        secondsText(real - best),
+        `<= ${secondsText(most)}`,
         part > 0.95 ? "" : verdict(real <= most),
       ];
     }),
@@ -124,15 +139,52 @@ async function measure(flaky: Flaky): Promise<void> {
   print();
 }
 
+/** How long after the blip the backlog is gone, ms. */
+async function serveBlip(seed: number, status: number, disk: Disk): Promise<number> {
+  const toMs = BLIP_FROM_MS + BLIP_MS;
+  const untilMs = toMs + 2 * BLIP_TARGET_MS;
+  await using queue = await makeQueue(disk);
+  await using endpoint = await startFlakyEndpoint(0, seed, status, 0, BLIP_FROM_MS, toMs);
+  await using consumer = startConsumer(queue.path, DEFAULTS.concurrency);
+  await pause(1_000);
+  const bytes = eventFile(endpoint.url);
+  const startMs = performance.now();
+  for (let n = 0; performance.now() - startMs < untilMs; await pause(STEP_MS)) {
+    const due = (performance.now() - startMs) / 1_000 * BLIP_PER_SECOND;
+    for (; n < due; n++) {
+      const name = `${idOf(n)}.json`;
+      Deno.writeFileSync(join(queue.path, "tmp", name), bytes, { createNew: true });
+      Deno.renameSync(join(queue.path, "tmp", name), join(queue.path, "new", name));
+    }
+    progress(`a blip under ${BLIP_PER_SECOND} events a second: ${n} events`);
+  }
+  const { deliveredMs } = await endpoint.count();
+  await consumer.stop();
+  for (let ms = toMs, delivered = 0; ms < untilMs; ms += STEP_MS) {
+    while (deliveredMs[delivered]! <= ms) delivered++;
+    if (delivered >= ms / 1_000 * BLIP_PER_SECOND - ON_THEIR_WAY) return ms - toMs;
+  }
+  return Infinity;
+}
+
 async function bench(args: readonly string[]): Promise<void> {
-  const { numbers, has } = readSettings(
+  const { numbers, has, wants } = readSettings(
     args,
     { events: 2_000, percent: 0, seed: 1, status: 500, seconds: 90 },
-    { flags: ["in-turn", "tmpfs"] },
+    { flags: ["in-turn", "tmpfs"], parts: ["share", "blip"] },
   );
   const { events, percent, seed, status, seconds } = numbers;
   const isInTurn = has("in-turn");
   const disk: Disk = has("tmpfs") ? "tmpfs" : "disk";
+  if (wants("blip")) {
+    const ms = await serveBlip(seed, status, disk);
+    const result = `backlog gone ${secondsText(ms)} after 2 s of ${status}`;
+    print(
+      `${BLIP_PER_SECOND} events a second, ${disk}: ${result}, target <= ` +
+        `${secondsText(BLIP_TARGET_MS)}: ${verdict(ms <= BLIP_TARGET_MS)}`,
+    );
+  }
+  if (!wants("share")) return;
   const how = isInTurn ? "in turn" : `by lot, seed ${seed}`;
   print(`${events} events, ${status} for some ${how}, ${disk}, ${seconds} s at most`);
   for (const share of percent > 0 ? [percent] : [10, 30, 50, 70]) {

@@ -1,7 +1,7 @@
 /**
- * An endpoint that fails a share of requests, in a process of its own: answers at once, and whether
- * well depends only on the seed, the event and how often that has come before, so that the same
- * events have the same luck with every client.
+ * An endpoint that fails a share of requests, or all for a while, in a process of its own: answers
+ * at once, and whether well depends only on the seed, the event and how often that has come before,
+ * so that the same events have the same luck with every client.
  *
  * Its port is the first line of its output. `GET /count` tells {@linkcode FlakyCount}.
  *
@@ -31,15 +31,24 @@ export function fails(seed: number, id: string, attempt: number, percent: number
   return lot(`${seed} ${id} ${attempt}`) * 100 < percent;
 }
 
-/**
- * @param isInTurn Whether requests fail in turn, as behind a balancer with a broken backend, and
- * not by lot.
- */
-function serve(percent: number, seed: number, status: number, isInTurn: boolean): void {
+/** How it fails. */
+interface Failing {
+  readonly percent: number;
+  readonly seed: number;
+  readonly status: number;
+  /** Whether requests fail in turn, as behind a balancer with a broken backend, and not by lot. */
+  readonly isInTurn: boolean;
+  /** When all of them fail, ms after the first request. */
+  readonly blip: { readonly fromMs: number; readonly toMs: number };
+}
+
+function serve({ percent, seed, status, isInTurn, blip }: Failing): void {
   let [requests, firstMs, debt] = [0, 0, 0];
   const attempts = new Map<string, number>();
   const deliveredMs: number[] = [];
   const failsNow = (id: string, attempt: number) => {
+    const ms = performance.now() - firstMs;
+    if (ms >= blip.fromMs && ms < blip.toMs) return true;
     if (!isInTurn) return fails(seed, id, attempt, percent);
     debt += percent;
     if (debt < 100) return false;
@@ -61,6 +70,7 @@ function serve(percent: number, seed: number, status: number, isInTurn: boolean)
 }
 
 if (import.meta.main) {
-  const [percent = 0, seed = 1, status = 500, isInTurn = 0] = Deno.args.map(Number);
-  serve(percent, seed, status, isInTurn === 1);
+  const [percent = 0, seed = 1, status = 500, inTurn = 0, fromMs = 0, toMs = 0] = Deno.args
+    .map(Number);
+  serve({ percent, seed, status, isInTurn: inTurn === 1, blip: { fromMs, toMs } });
 }
