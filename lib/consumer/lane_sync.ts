@@ -171,7 +171,7 @@ export class LaneSync {
 
   /** Leave a change as a mark. */
   async #mark(entry: LaneEntry<Prepared>, change: LaneChange): Promise<void> {
-    const { destination, lane, lastError } = entry;
+    const { destination, lastError } = entry;
     const isMarkedStruggling = this.#store.deferredOf(destination)?.isMarkedStruggling ?? false;
     switch (change) {
       case "opened":

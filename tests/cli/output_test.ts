@@ -31,6 +31,7 @@ function oneOfEach(text: string): readonly TraceEvent[] {
     { type: "id-replaced", id: text, name: text },
     { type: "skipped", path: text, reason: text },
     { type: "disk-trouble", verb: text, code: text, reason: text, id: text },
+    { type: "lane", destination: text, change: "struggling", reason: text, share: 0.37 },
     { type: "lane", destination: text, change: "opened", reason: text, untilMs: DUE_MS },
   ];
 }
@@ -110,6 +111,7 @@ Deno.test("formatTrace() writes each variant as one text line", () => {
     '2026-11-21T21:48:24.123Z id-replaced x name="x"',
     '2026-11-21T21:48:24.123Z skipped x reason="x"',
     '2026-11-21T21:48:24.123Z disk-trouble x verb="x" code=x reason="x"',
+    '2026-11-21T21:48:24.123Z lane x struggling share=37% reason="x"',
     '2026-11-21T21:48:24.123Z lane x opened until=2026-11-21T21:48:25.123Z reason="x"',
   ]);
 });
@@ -132,7 +134,16 @@ Deno.test("formatTrace() writes - for what is missing in text and leaves it out 
 });
 
 Deno.test("formatTrace() writes each change of a lane with what is known of it", () => {
-  const changes = ["opened", "probing", "recovered", "throttled", "held", "resumed"] as const;
+  const changes = [
+    "opened",
+    "probing",
+    "recovered",
+    "struggling",
+    "healthy",
+    "throttled",
+    "held",
+    "resumed",
+  ] as const;
   for (const change of changes) {
     const event: TraceEvent = { type: "lane", destination: "http_h_80", change };
     assertEquals(
@@ -146,6 +157,13 @@ Deno.test("formatTrace() writes each change of a lane with what is known of it",
       change,
     });
   }
+  const event: TraceEvent = {
+    type: "lane",
+    destination: "http_h_80",
+    change: "healthy",
+    share: 0.9142,
+  };
+  assertEquals(JSON.parse(formatTrace(event, NOW_MS, "json")).share, 0.91);
 });
 
 Deno.test("formatEnd() says when only events of held destinations are left", () => {
