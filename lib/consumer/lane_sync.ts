@@ -98,9 +98,8 @@ export class LaneSync {
     const { awaySinceMs } = deferred;
     if (lane.awaySinceMs(nowMs) !== undefined) {
       if (awaySinceMs === 0) await this.#markAway(entry);
-    } else if (awaySinceMs > 0 && !lane.wasAway(awaySinceMs - aheadMs)) {
-      await this.#store.unmarkAway(destination);
-    }
+    } else if (awaySinceMs === 0) lane.isBack();
+    else if (!lane.wasAway(awaySinceMs - aheadMs)) await this.#store.unmarkAway(destination);
   }
 
   /** Tell since when a destination has been away, if that is long. */

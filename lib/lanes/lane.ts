@@ -81,8 +81,10 @@ export class Lane {
   readonly #health = new Health();
   readonly #rate: TokenBucket | undefined;
   #slowStart: SlowStart | undefined;
-  /** Since when it was away, until it has come back with all it takes, monotonic ms. */
-  #awaySinceMs: number | undefined;
+  /** Since when it was away that the slow start is after, monotonic ms. */
+  #slowSinceMs = 0;
+  /** Since when somebody says that it was away, while nothing has got through since. */
+  #toldSinceMs: number | undefined;
   #untilMs: number;
   #inFlight = 0;
   #succeededAtMs = -Infinity;
@@ -100,7 +102,7 @@ export class Lane {
     this.#concurrency = new Concurrency(most, fixed);
     this.#throttle = new Throttle(nowMs, this.#concurrency.limit);
     this.#throughput = new Throughput(nowMs);
-    this.#awaySinceMs = closedOff?.awaySinceMs;
+    this.#toldSinceMs = closedOff?.awaySinceMs;
     if (ratePerSecond !== Infinity) this.#rate = new TokenBucket(nowMs, () => ratePerSecond);
     this.#untilMs = closedOff?.untilMs ?? 0;
     this.isHeld = closedOff?.isHeld ?? false;
@@ -145,19 +147,19 @@ export class Lane {
    * takes its place. Nothing may be in flight.
    */
   closedOff(nowMs: number): ClosedOff | undefined {
-    const awaySinceMs = this.awaySinceMs(nowMs);
+    const awaySinceMs = this.awaySinceMs(nowMs) ?? this.#toldSinceMs;
     if (!this.isClosedOff(nowMs) && awaySinceMs === undefined) return undefined;
     const { open } = this.#breaker;
     return { isHeld: this.isHeld, untilMs: this.#untilMs, open, awaySinceMs };
   }
 
   /**
-   * Since when it was away, while it is down, begins slowly, or is thought to, monotonic ms. Others
-   * who begin to send there are to know.
+   * Since when it was away, while it is down or begins slowly, monotonic ms. Others who begin to
+   * send there are to know.
    */
   awaySinceMs(nowMs: number): number | undefined {
-    if (this.#slowStart?.isOver(nowMs)) this.#slowStart = this.#awaySinceMs = undefined;
-    return this.#breaker.downSinceMs ?? this.#awaySinceMs;
+    if (this.#slowStart?.isOver(nowMs)) this.#slowStart = undefined;
+    return this.#breaker.downSinceMs ?? (this.#slowStart && this.#slowSinceMs);
   }
 
   /**
@@ -168,9 +170,14 @@ export class Lane {
    */
   wasAway(sinceMs: number): boolean {
     if (this.#succeededAtMs > sinceMs) return false;
-    this.#awaySinceMs ??= sinceMs;
+    this.#toldSinceMs = sinceMs;
     this.#breaker.expect();
     return true;
+  }
+
+  /** Nobody says any more that it was away. */
+  isBack(): void {
+    this.#toldSinceMs = undefined;
   }
 
   /** Whether a part of the requests gets through, and many don't. */
@@ -217,7 +224,7 @@ export class Lane {
     this.#inFlight++;
     this.#rate?.spend(nowMs);
     this.#throttle.start(nowMs, this.#concurrency.limit);
-    if (this.#slowStart?.isOver(nowMs)) this.#slowStart = this.#awaySinceMs = undefined;
+    if (this.#slowStart?.isOver(nowMs)) this.#slowStart = undefined;
     this.#slowStart?.start(nowMs);
     return this.#breaker.start();
   }
@@ -240,8 +247,7 @@ export class Lane {
     const { downSinceMs } = this.#breaker;
     const change = this.#breaker.end(verdict, nowMs, random, event, this.#inFlight === 0);
     if (change) this.#health.reset();
-    if (change === "recovered") this.#awaySinceMs = downSinceMs;
-    if (verdict === "success") this.#succeeded(ms, nowMs, change === "recovered");
+    if (verdict === "success") this.#succeeded(ms, nowMs, downSinceMs);
     if (verdict === "overload" || verdict === "silence") {
       this.#concurrency.overloaded(ms, nowMs);
       this.#slowStart?.stop(nowMs);
@@ -250,14 +256,16 @@ export class Lane {
     return change ?? (this.isDown ? undefined : this.#health.end(verdict, nowMs));
   }
 
-  #succeeded(ms: number, nowMs: number, isRecovered: boolean): void {
-    const awaySinceMs = this.#awaySinceMs;
-    if (awaySinceMs !== undefined && this.#succeededAtMs <= awaySinceMs) {
+  /** @param downSinceMs Since when nothing got through, if it was down. */
+  #succeeded(ms: number, nowMs: number, downSinceMs: number | undefined): void {
+    const awaySinceMs = downSinceMs ?? this.#toldSinceMs;
+    this.#toldSinceMs = undefined;
+    if (awaySinceMs === undefined) this.#throughput.succeeded(nowMs);
+    else {
       this.#slowStart = SlowStart.after(nowMs, nowMs - awaySinceMs, this.#throughput.perSecond);
-      if (!this.#slowStart) this.#awaySinceMs = undefined;
+      this.#slowSinceMs = awaySinceMs;
+      this.#throughput.restart(nowMs);
     }
-    if (isRecovered) this.#throughput.restart(nowMs);
-    else this.#throughput.succeeded(nowMs);
     this.#succeededAtMs = nowMs;
     if (this.#concurrency.succeeded(ms, nowMs)) this.#slowStart?.resume(nowMs);
     else this.#slowStart?.stop(nowMs);

@@ -200,6 +200,20 @@ Deno.test("a destination that others say was away begins slowly here too", () =>
     assert(storage.marksOf(A).awaySinceMs > 0, "and the next one will as well");
   }));
 
+Deno.test("one that was only told of an outage doesn't tell others of it once it is over", () =>
+  withMemory({}, async (parts, storage) => {
+    await fill(parts, storage, 1);
+    await parts.sync.parkAll(parts.entry());
+    storage.marksOf(A).awaySinceMs = storage.nowMs - 3_600_000;
+    await parts.sync.apply(marks(parts));
+    storage.marksOf(A).awaySinceMs = 0; // somebody has made good for it
+    await parts.pass(10_000);
+    await parts.sync.apply(marks(parts));
+    assertEquals(storage.marksOf(A).awaySinceMs, 0);
+    for (let n = 0; n < 3; n++) await conclude(parts, ANSWERED, 1);
+    assert(parts.lanes.admits(parts.entry(), parts.nowMs), "and begins at full rate");
+  }));
+
 Deno.test("what is known to be up since is not believed to have been away", () =>
   withMemory({}, async (parts, storage) => {
     await fill(parts, storage, 1);

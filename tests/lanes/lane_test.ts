@@ -117,7 +117,7 @@ Deno.test("a slow start stops at signs of too much to do, and goes on with succe
 Deno.test("what others say of an outage is believed unless something got through since", () => {
   const lane = new Lane(LIMITS, 3_600_000);
   assertEquals(lane.wasAway(0), true);
-  assertEquals(lane.awaySinceMs(3_600_000), 0);
+  assertEquals(lane.awaySinceMs(3_600_000), undefined, "it isn't known here");
   lane.start(3_600_000);
   assertEquals(end(lane, "success", 1, 3_600_000), undefined);
   assert(sentPerSecond(lane, 3_600_000, 1)[0]! <= 13, "it begins slowly");
@@ -126,6 +126,10 @@ Deno.test("what others say of an outage is believed unless something got through
   end(other, "success", 1, 1_000);
   assertEquals([other.wasAway(999), other.awaySinceMs(2_000)], [false, undefined]);
   assertEquals(other.wasAway(1_000), true);
+  other.isBack();
+  other.start(2_000);
+  end(other, "success", 1, 2_000);
+  assert(sentPerSecond(other, 2_000, 1)[0]! > 5_000, "nobody says so any more");
 });
 
 Deno.test("how long a lane has been away is known until its slow start is over", () => {
@@ -140,7 +144,7 @@ Deno.test("how long a lane has been away is known until its slow start is over",
 Deno.test("a lane that goes on in another's place begins as slowly", () => {
   const lane = recovered(3_600_000);
   const next = new Lane(LIMITS, 3_601_000, lane.closedOff(3_601_000));
-  assertEquals([next.isDown, next.awaySinceMs(3_601_000)], [false, 0]);
+  assertEquals([next.isDown, next.closedOff(3_601_000)?.awaySinceMs], [false, 0]);
   next.start(3_601_000);
   end(next, "success", 1, 3_601_000);
   assert(sentPerSecond(next, 3_601_000, 1)[0]! <= 13);

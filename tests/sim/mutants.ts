@@ -365,8 +365,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "`.away` not heeded",
     file: "consumer/lane_sync.ts",
-    from: "awaySinceMs > 0 && !lane.wasAway(awaySinceMs - aheadMs)",
-    to: "awaySinceMs < 0",
+    from: "else if (!lane.wasAway(awaySinceMs - aheadMs))",
+    to: "else if (awaySinceMs < 0)",
     scenarios: ["a destination that was away"],
     by: "run",
   },
