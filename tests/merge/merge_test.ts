@@ -431,7 +431,7 @@ Deno.test("a destination that is down is probed with single events, and gets mer
     const queue = await stage.open();
     world.network.script = (request) => {
       sizes.push({ atMs: request.atMs, size: markersOf(request).length });
-      return { status: request.atMs < 20_000 ? 503 : 200 };
+      return request.atMs < 20_000 ? { fails: "refused" } : {};
     };
     const options = { merge: optimizelyMerger(), mergeCount: 10, backoffCapMs: 2_000 };
     await stage.consumer(queue, options).run("until-empty");

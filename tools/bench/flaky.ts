@@ -2,10 +2,10 @@
  * `deno task bench:flaky`: how fast events get through to an endpoint that fails a share of
  * requests, and how soon after it has failed all of them for 2 s.
  *
- * **share:** `--events` of them (2,000) for an endpoint that answers at once and fails `--percent` of all
- * requests (0 stands for 10, 30, 50 and 70 one after the other) with `--status` (500), by lot; with
- * `--in-turn` in turn, as behind a balancer with a broken backend. A real consumer with default
- * options sends them, for `--seconds` at most.
+ * **share:** `--events` of them (2,000) for an endpoint that answers at once and fails `--percent`
+ * of the requests (0 stands for 10, 30, 50 and 70 one after the other) with `--status` (500), by
+ * lot; with `--in-turn` in turn, as behind a balancer with a broken backend. A real consumer with
+ * default options sends them, for `--seconds` at most.
  *
  * Beside the time to deliver 50, 90, 95 and 99 % of them stands that of an ideal client, which
  * knows nothing but each event's own schedule and sends whatever is due at once: computed, with the
