@@ -81,8 +81,9 @@ export class Lane {
   readonly #health = new Health();
   readonly #rate: TokenBucket | undefined;
   #slowStart: SlowStart | undefined;
-  /** Since when it was away that the slow start is after, monotonic ms. */
+  /** Since when it was away that the slow start is after, monotonic ms, and for how long. */
   #slowSinceMs = 0;
+  #slowAfterMs = 0;
   /** Since when somebody says that it was away, while nothing has got through since. */
   #toldSinceMs: number | undefined;
   #untilMs: number;
@@ -247,6 +248,7 @@ export class Lane {
     const { downSinceMs } = this.#breaker;
     const change = this.#breaker.end(verdict, nowMs, random, event, this.#inFlight === 0);
     if (change) this.#health.reset();
+    if (change === "opened") this.#slowStart?.stop(nowMs);
     if (verdict === "success") this.#succeeded(ms, nowMs, downSinceMs);
     if (verdict === "overload" || verdict === "silence") {
       this.#concurrency.overloaded(ms, nowMs);
@@ -261,13 +263,18 @@ export class Lane {
     const awaySinceMs = downSinceMs ?? this.#toldSinceMs;
     this.#toldSinceMs = undefined;
     if (awaySinceMs === undefined) this.#throughput.succeeded(nowMs);
-    else {
-      this.#slowStart = SlowStart.after(nowMs, nowMs - awaySinceMs, this.#throughput.perSecond);
-      this.#slowSinceMs = awaySinceMs;
-      this.#throughput.restart(nowMs);
-    }
+    else this.#comesBack(nowMs, awaySinceMs);
     this.#succeededAtMs = nowMs;
     if (this.#concurrency.succeeded(ms, nowMs)) this.#slowStart?.resume(nowMs);
     else this.#slowStart?.stop(nowMs);
+  }
+
+  /** An outage is over; one within the slow start after a longer one changes nothing of that. */
+  #comesBack(nowMs: number, awaySinceMs: number): void {
+    const outageMs = nowMs - awaySinceMs;
+    this.#throughput.restart(nowMs);
+    if (this.#slowStart?.isOver(nowMs) === false && outageMs < this.#slowAfterMs) return;
+    this.#slowStart = SlowStart.after(nowMs, outageMs, this.#throughput.perSecond);
+    [this.#slowSinceMs, this.#slowAfterMs] = [awaySinceMs, outageMs];
   }
 }

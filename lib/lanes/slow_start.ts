@@ -17,7 +17,8 @@
  * | growing | a time-out, 429 or 503, or a slower answer     | stopped, the rate stays     |
  * | stopped | a success as fast as before                    | growing, where it stopped   |
  * | growing | it has grown for 14 doublings                  | over: that is no limit      |
- * | any     | the next outage ends                           | another one                 |
+ * | growing | the next outage begins                         | stopped, the rate stays     |
+ * | any     | the next outage ends, which was longer         | another one                 |
  *
  * Pure: all times in ms of the monotonic clock.
  *

@@ -114,6 +114,20 @@ Deno.test("a slow start stops at signs of too much to do, and goes on with succe
   assert(counts[0]! <= 13 && counts[5]! >= 16, `${counts}`);
 });
 
+Deno.test("a blip within a slow start doesn't end it", () => {
+  const lane = recovered(3_600_000);
+  for (let n = 0; n < 20; n++) {
+    lane.start(3_600_000 + n);
+    end(lane, "success", 1, 3_600_000 + n);
+  }
+  for (let n = 0; n < 20 && !lane.isDown; n++) fail(lane, 3_605_000);
+  assert(lane.isDown);
+  lane.start(3_606_000);
+  assertEquals(end(lane, "success", 1, 3_606_000), "recovered");
+  const counts = sentPerSecond(lane, 3_606_000, 6);
+  assert(counts[1]! <= 30 && counts[5]! >= 30 && counts[5]! <= 60, `${counts}`);
+});
+
 Deno.test("what others say of an outage is believed unless something got through since", () => {
   const lane = new Lane(LIMITS, 3_600_000);
   assertEquals(lane.wasAway(0), true);
