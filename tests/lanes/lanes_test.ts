@@ -655,7 +655,7 @@ Deno.test("who begins after an outage begins slowly, although the one before was
 Deno.test("an outage leaves word of itself until it is made good for", async () => {
   const yard = new Yard({ "back.test": downFor(5 * MINUTE_MS, REFUSED) });
   const working = yard.consume();
-  yard.put("back.test", 20_000);
+  yard.put("back.test", 3_000);
   const marks = () => yard.arena.files().filter((path) => path.includes("/.away@"));
   await yard.world.advance(4 * SECOND_MS);
   assertEquals(marks(), []);
