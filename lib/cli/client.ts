@@ -11,7 +11,9 @@
 import { checkEvent, encodeEventText } from "../event/encode.ts";
 import { EnqueueError } from "../queue/enqueue.ts";
 import { Queue } from "../queue/queue.ts";
+import { LONGEST_WAIT_MS } from "../store/limits.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { UsageError } from "./args.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { help } from "./help.ts";
 import type { Io } from "./io.ts";
@@ -109,11 +111,12 @@ class Call {
   readonly #invocation: ClientInvocation;
   readonly #spool: Spool;
   readonly #progress: Progress | undefined;
+  readonly #notBefore: Date | undefined;
   #enqueued = 0;
   #waiting = 0;
   #bad = 0;
 
-  constructor(queue: Queue, io: Io, invocation: ClientInvocation) {
+  constructor(queue: Queue, io: Io, invocation: ClientInvocation, notBefore: Date | undefined) {
     const { input } = invocation;
     const showsProgress = io.stderr.isTerminal &&
       !(input.from === "stdin" && io.stdin.isTerminal) &&
@@ -122,6 +125,7 @@ class Call {
     this.#io = io;
     this.#invocation = invocation;
     this.#spool = new Spool(queue);
+    this.#notBefore = notBefore;
     this.#progress = showsProgress ? new Progress(io.stderr, queue.place.runtime.clock) : undefined;
   }
 
@@ -166,7 +170,8 @@ class Call {
   async #enqueue(batch: readonly Uint8Array[]): Promise<void> {
     if (batch.length === 0) return;
     try {
-      await this.#acknowledge(await this.#queue.enqueueMany(batch));
+      const options = this.#notBefore && { notBefore: this.#notBefore };
+      await this.#acknowledge(await this.#queue.enqueueMany(batch, options));
     } catch (error) {
       if (error instanceof EnqueueError) await this.#acknowledge(error.enqueued);
       throw error;
@@ -213,6 +218,14 @@ class Call {
   }
 }
 
+/** @throws {UsageError} If it is too far ahead. */
+function notBeforeOf({ wait }: ClientInvocation, nowMs: number): Date | undefined {
+  if ("inMs" in wait) return wait.inMs === 0 ? undefined : new Date(nowMs + wait.inMs);
+  if (wait.atMs <= nowMs + LONGEST_WAIT_MS) return new Date(wait.atMs);
+  const current = new Date(wait.atMs).toISOString();
+  throw new UsageError(`--at must be at most 7d from now, current value is ${current}`);
+}
+
 /**
  * Put events on the queue.
  *
@@ -229,6 +242,7 @@ export async function client(
     await io.stderr.write(help("client", io.permissions));
     return EXIT.usage;
   }
+  const notBefore = notBeforeOf(invocation, runtime.clock.now());
   const queue = await Queue.open(baseDir, runtime, { create: true });
   const stop = new AbortController();
   const ignoreSignals = io.onSignal(() => stop.abort());
@@ -238,7 +252,7 @@ export async function client(
       : input.from === "files"
       ? arrivalsFromFiles(input.paths, io, maxBytes, stop.signal)
       : arrivalsFromLines(io, maxBytes, stop.signal);
-    return await new Call(queue, io, invocation).run(arrivals, stop.signal);
+    return await new Call(queue, io, invocation, notBefore).run(arrivals, stop.signal);
   } finally {
     ignoreSignals();
   }

@@ -84,6 +84,8 @@ export interface ClientInvocation {
   readonly keepGoing: boolean;
   /** Largest event. @default 4 MiB */
   readonly maxBytes: number;
+  /** How long nobody is to send them, in ms; or until when, Unix ms. @default at once */
+  readonly wait: { readonly inMs: number } | { readonly atMs: number };
 }
 
 /** Say what is in the queue. */
@@ -280,6 +282,7 @@ export function parseCommandLine(args: readonly string[]): Invocation {
         input: readClientInput(options, words),
         keepGoing: options.keepGoing,
         maxBytes: readMaxBytes(texts),
+        wait: options.atMs === undefined ? { inMs: options.inMs } : { atMs: options.atMs },
       };
     case "status":
       return { command, baseDir, json: options.json };

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { flag, text, texts } from "./kinds.ts";
+import { LONGEST_WAIT_MS } from "../store/limits.ts";
+import { duration, flag, text, texts, time } from "./kinds.ts";
 import { COMMANDS, type OptionsOf } from "./option.ts";
 
 /** What the commands can be told. */
@@ -25,6 +26,10 @@ export interface CommandOptions {
   readonly method: string | undefined;
   /** Headers, each as `Name: value`, unchecked. */
   readonly headers: readonly string[];
+  /** How long nobody is to send an event, in ms. */
+  readonly inMs: number;
+  /** Before when nobody is to send an event, Unix ms. */
+  readonly atMs: number | undefined;
   /** Whether good events are put on the queue although others are bad. */
   readonly keepGoing: boolean;
   /** Whether to answer as JSON. */
@@ -101,6 +106,22 @@ export const COMMAND_OPTIONS: OptionsOf<CommandOptions> = {
     help: "a header to send with it; may be repeated",
     needs: "url",
     secret: true,
+  },
+  inMs: {
+    name: "in",
+    commands: ["client"],
+    kind: duration(0, LONGEST_WAIT_MS),
+    default: 0,
+    help: "let the events wait so long before they are sent, 7d at most",
+    excludes: ["at"],
+  },
+  atMs: {
+    name: "at",
+    commands: ["client"],
+    kind: time(),
+    default: undefined,
+    defaultText: "at once",
+    help: "let the events wait until then, 7d from now at most",
   },
   keepGoing: {
     name: "keep-going",

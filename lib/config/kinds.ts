@@ -113,6 +113,24 @@ export function rate(most: number): Kind<number> {
   };
 }
 
+/** With a zone, for what it means must not depend on where the program runs. */
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)$/;
+
+/** A time, in Unix ms. */
+export function time(): Kind<number | undefined> {
+  const must = "a time with its zone, such as 2026-12-01T08:00Z or 2026-12-01T08:00:30+01:00";
+  return {
+    takes: "value",
+    valueName: "TIME",
+    textMust: must,
+    valueMust: must,
+    read: (text) =>
+      TIME.test(text) && !Number.isNaN(Date.parse(text)) ? Date.parse(text) : undefined,
+    accepts: (value) => value !== undefined && Number.isInteger(value),
+    print: (value) => value === undefined ? "" : new Date(value).toISOString(),
+  };
+}
+
 /** A text that isn't empty. */
 export function text(valueName: string): Kind<string> {
   return {

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { LONGEST_WAIT_MS } from "../store/limits.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import { createEvent, FOLDERS, makeFolder } from "./layout.ts";
 import { isChoosableId } from "./name.ts";
@@ -31,6 +32,8 @@ export interface EnqueueOptions {
    * @default {"disk"}
    */
   readonly durability?: "disk" | "os";
+  /** Nobody sends it before; at most 7 days ahead. @default {at once} */
+  readonly notBefore?: Date;
 }
 
 /** An event with the chosen id is in `new/` already. */
@@ -64,7 +67,20 @@ interface Draft {
   readonly target: string;
 }
 
-function draft(place: Place, id: string | undefined): Draft {
+/** What follows the id in the name of an event that is to wait. */
+function dueSuffix(notBefore: Date | undefined, nowMs: number): string {
+  if (notBefore === undefined) return "";
+  const dueMs = notBefore.getTime();
+  if (!(dueMs <= nowMs + LONGEST_WAIT_MS)) {
+    const current = Number.isNaN(dueMs) ? "no date" : notBefore.toISOString();
+    throw new RangeError(
+      `Cannot enqueue: notBefore must be at most 7 days ahead, current value is ${current}`,
+    );
+  }
+  return dueMs > nowMs ? `+0@${dueMs}` : "";
+}
+
+function draft(place: Place, id: string | undefined, notBefore?: Date): Draft {
   const { clock, random } = place.runtime;
   if (id !== undefined && !isChoosableId(id)) {
     throw new RangeError(
@@ -72,12 +88,14 @@ function draft(place: Place, id: string | undefined): Draft {
         `current value is ${JSON.stringify(id)}`,
     );
   }
-  const own = uuidv7(clock.now(), random);
+  const nowMs = clock.now();
+  const due = dueSuffix(notBefore, nowMs);
+  const own = uuidv7(nowMs, random);
   return {
     id: id ?? own,
     chosen: id !== undefined,
     tmp: `${place.base}/tmp/${own}`,
-    target: `${place.base}/new/${id ?? own}.json`,
+    target: `${place.base}/new/${id ?? own}${due}.json`,
   };
 }
 
@@ -181,7 +199,7 @@ function* discard(place: Place, { tmp }: Draft): Steps<void> {
 /**
  * Put one event on the queue.
  *
- * @throws {RangeError} If the chosen id can't be one.
+ * @throws {RangeError} If the chosen id can't be one, or it is to wait for longer than 7 days.
  * @throws {EventExistsError} If the chosen id is in `new/` already.
  */
 export function* enqueue(
@@ -190,7 +208,7 @@ export function* enqueue(
   options: EnqueueOptions = {},
 ): Steps<string> {
   const durable = options.durability !== "os";
-  const event = draft(place, options.id);
+  const event = draft(place, options.id, options.notBefore);
   try {
     yield* write(place, event, bytes, durable);
     yield* publish(place, event);
@@ -207,16 +225,21 @@ export function* enqueue(
  * published, so that a disk that fills up refuses all of them.
  *
  * @returns The ids, in the order given.
+ * @throws {RangeError} If they are to wait for longer than 7 days.
  * @throws {EnqueueError} If the disk gives out while publishing; it names those that are on the
  * queue.
  */
-export function* enqueueMany(place: Place, events: readonly Uint8Array[]): Steps<string[]> {
+export function* enqueueMany(
+  place: Place,
+  events: readonly Uint8Array[],
+  options: Pick<EnqueueOptions, "notBefore"> = {},
+): Steps<string[]> {
   const drafts: Draft[] = [];
   const published: string[] = [];
   let unfinished = 0;
   try {
     for (const bytes of events) {
-      const event = draft(place, undefined);
+      const event = draft(place, undefined, options.notBefore);
       drafts.push(event);
       yield* write(place, event, bytes, true);
     }

@@ -188,7 +188,10 @@ export interface Fate {
   readonly takeovers: number;
   /** Whether one that was taken over is in flight. */
   readonly isBegun: boolean;
-  /** When it was brought back from the dead, Unix ms, if it was. */
+  /**
+   * When it was brought back from the dead, or until when its producer let it wait, Unix ms: its
+   * age counts from then.
+   */
   readonly requeuedMs?: number | undefined;
 }
 

@@ -32,11 +32,15 @@
  *                                         again: the lease's end is the retry
  *     park       the same, unsent         gives the attempt back: its destination is down, held or
  *                                         busy
+ *     postpone   new/ → defer/dest/bucket/
+ *                                         unclaimed, as it is due much later; its time stays in its
+ *                                         name, so whoever finds it where it is waits for it
  *     bury       cur/ → doa/              the reason is written first: a crash leaves a reason
  *                                         without a letter, which is swept
  *     release    cur/ → new/              gives the attempt back when nothing was sent
  *     requeue    doa/ → new/              the reason goes last; its age counts from when it was,
- *                                         which the end of the tag keeps until it is dead again
+ *                                         which the end of the tag keeps until it is dead again, as
+ *                                         it keeps until when a producer let it wait
  *
  * A consumer may die of an event, so take-overs are counted, but what only waited in the memory of
  * the dead is not to blame. The name of a fresh claim doesn't tell which of them were in flight (a
@@ -276,7 +280,7 @@ export class Queue {
    *
    * @returns Its id, once it is durable.
    * @throws {TypeError} If what to send can't be.
-   * @throws {RangeError} If the chosen id can't be one.
+   * @throws {RangeError} If the chosen id can't be one, or it is to wait for longer than 7 days.
    * @throws {EventExistsError} If the chosen id is in `new/` already.
    * @throws The disk's error; the event is not acknowledged then.
    */
@@ -300,11 +304,15 @@ export class Queue {
    *
    * @returns Their ids, in the order given, once all are durable.
    * @throws {TypeError} If one of them can't be sent; none is on the queue then.
+   * @throws {RangeError} If they are to wait for longer than 7 days; none is on the queue then.
    * @throws {EnqueueError} If the disk gives out in the middle; it names those that are on the
    * queue.
    */
-  async enqueueMany(events: readonly (EventInput | Uint8Array)[]): Promise<string[]> {
-    return await run(enqueueMany(this.place, events.map(bytesOf)));
+  async enqueueMany(
+    events: readonly (EventInput | Uint8Array)[],
+    options?: Pick<EnqueueOptions, "notBefore">,
+  ): Promise<string[]> {
+    return await run(enqueueMany(this.place, events.map(bytesOf), options));
   }
 
   /** Path of a name in a folder of this queue. */
@@ -560,6 +568,28 @@ export class Queue {
   }
 
   /**
+   * Let an event that nobody has claimed, and that is due later, wait below `defer/` until then.
+   *
+   * @returns Where it waits there, and until when, Unix ms; `undefined` when somebody else has it.
+   * @throws The disk's error; it is where it was, or where it should be.
+   */
+  async postpone(
+    folder: "new",
+    name: string,
+    destination: string,
+  ): Promise<{ readonly folder: string; readonly dueMs: number } | undefined> {
+    const { tag, ...event } = parseName(name);
+    const dueMs = event.timeMs ?? 0;
+    // Its producer let it wait: its age counts from the end of that.
+    const fate = tag === undefined ? { ...UNSUSPECTED, requeuedMs: dueMs } : parseTag(tag);
+    const later = formatName(event, event.attempt, dueMs, this.nextTag(fate));
+    const shared = await this.folderOf(destination);
+    const bucket = `defer/${shared}/${this.#buckets.next(shared, dueMs)}`;
+    const moved = await this.#moveName(folder, name, bucket, later);
+    return moved ? { folder: bucket, dueMs } : undefined;
+  }
+
+  /**
    * Give an event up: its reason to `doa/<name>.why`, then itself to `doa/<name>`. Never throws for
    * what the disk refuses: a reason that can't be written is reported and left out; an event that
    * can't be moved is due again at `dueMs` (Unix ms).
@@ -705,9 +735,13 @@ export class Queue {
   }
 
   /** Rename exactly the claimed name; `false` when it is no longer there. */
-  async #move(claim: Claim, folder: string, name: string): Promise<boolean> {
+  #move(claim: Claim, folder: string, name: string): Promise<boolean> {
+    return this.#moveName("cur", claim.name, folder, name);
+  }
+
+  async #moveName(at: string, was: string, folder: string, name: string): Promise<boolean> {
     const { disk } = this.place.runtime;
-    const from = this.path("cur", claim.name);
+    const from = this.path(at, was);
     const to = this.path(folder, name);
     let missing: unknown;
     // Another consumer may remove the empty folder between making it and the rename.
@@ -723,7 +757,7 @@ export class Queue {
     }
     if (await holds(this.place, folder, name)) return true; // the reply was lost
     // The folder was removed each time.
-    if (await holds(this.place, "cur", claim.name)) throw missing;
+    if (await holds(this.place, at, was)) throw missing;
     return false;
   }
 

@@ -487,3 +487,42 @@ Deno.test("on a terminal consume --until-empty says what keeps events from being
   assertMatch(shown, /0 delivered, 0 dead; what is left waits for held destinations *\n\r$/);
   assertEquals(server.arrived.length, 0);
 });
+
+Deno.test("client lets events wait, and consume delivers them when it is time", async () => {
+  await using directory = await temporaryDirectory();
+  await using server = endpoint();
+  const base = ["--base-dir", directory.path];
+  const url = ["--url", server.url, "--body", "1"];
+  const put = await run(["client", ...base, ...url, "--in", "1h"]);
+  assertEquals(put.code, 0);
+  assertMatch(
+    names(directory.path, "new")[0]!,
+    new RegExp(`^${put.stdout.trim()}\\+0@\\d{13}\\.json$`),
+  );
+  const { code } = await run(["consume", ...base, "--once"]);
+  assertEquals([code, names(directory.path, "new")], [75, []]);
+  const at = new Date(Date.now() + 300).toISOString();
+  assertEquals((await run(["client", ...base, ...url, "--at", at])).code, 0);
+  const startMs = Date.parse(at);
+  const child = command(["consume", ...base], { stdout: "null" }).spawn();
+  const log = linesOf(child.stderr);
+  await log.until(/ delivered .*\n/);
+  assert(Date.now() >= startMs);
+  child.kill("SIGTERM");
+  await child.status;
+  await log.toEnd();
+  const [parked] = names(directory.path, "defer");
+  assertMatch(parked!, /^http_127\.0\.0\.1_\d+$/);
+  for (
+    const [option, value, why] of [
+      ["--in", "8d", "--in must be a duration from 0s to 7d"],
+      ["--at", "tomorrow", "--at must be a time with its zone, such as 2026-12-01T08:00Z"],
+      ["--at", "2026-12-01T08:00", "--at must be a time with its zone"],
+      ["--at", "2099-01-01T00:00Z", "--at must be at most 7d from now"],
+    ] as const
+  ) {
+    const refused = await run(["client", ...base, ...url, option, value]);
+    assertEquals(refused.code, 64);
+    assertStringIncludes(refused.stderr, why);
+  }
+});

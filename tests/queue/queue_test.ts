@@ -598,3 +598,36 @@ Deno.test("sweep() removes owner files of the vanished: untouched for long, not 
   alive!.lock.release();
   assertEquals(await later(106), 1);
 });
+
+Deno.test("what a producer lets wait has its time in its name, and its age counts from then", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  const notBefore = new Date(Date.now() + 3_600_000);
+  const id = await queue.enqueue(EVENT, { notBefore });
+  const [many] = await queue.enqueueMany([EVENT], { notBefore });
+  const past = await queue.enqueue(EVENT, { notBefore: new Date(Date.now() - 1) });
+  const dueMs = notBefore.getTime();
+  const names = [`new/${id}+0@${dueMs}.json`, `new/${many}+0@${dueMs}.json`, `new/${past}.json`];
+  assertEquals(files(queue), names.sort());
+  const postponed = await queue.postpone("new", `${id}+0@${dueMs}.json`, "http_a.test_80");
+  assertEquals(postponed?.dueMs, dueMs);
+  const [path] = files(queue).filter((path) => path.startsWith(postponed!.folder));
+  const { attempt, timeMs, tag } = parseName(path!.slice(postponed!.folder.length + 1));
+  assertEquals([attempt, timeMs, parseTag(tag!)?.requeuedMs], [0, dueMs, dueMs]);
+  assertEquals(await queue.postpone("new", `${id}+0@${dueMs}.json`, "http_a.test_80"), undefined);
+});
+
+Deno.test("what is to wait for more than 7 days, or until no time at all, is refused", async () => {
+  await using dir = await tempDir();
+  const queue = await makeQueue(dir);
+  const late = new Date(Date.now() + 7 * 86_400_000 + 60_000);
+  const why = `notBefore must be at most 7 days ahead, current value is ${late.toISOString()}`;
+  await assertRejects(() => queue.enqueue(EVENT, { notBefore: late }), RangeError, why);
+  const none = { notBefore: new Date(NaN) };
+  await assertRejects(
+    () => queue.enqueueMany([EVENT], none),
+    RangeError,
+    "current value is no date",
+  );
+  assertEquals(files(queue), []);
+});

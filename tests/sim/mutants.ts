@@ -419,6 +419,22 @@ export const MUTATIONS: readonly Mutation[] = [
     by: "run",
   },
   {
+    name: "an event that is postponed to another time",
+    file: "queue/queue.ts",
+    from: "const later = formatName(event, event.attempt, dueMs,",
+    to: "const later = formatName(event, event.attempt, dueMs - 60_000,",
+    scenarios: ["events that are due later"],
+    by: "race",
+  },
+  {
+    name: "an event that is postponed and blamed for nothing any more",
+    file: "queue/queue.ts",
+    from: "dueMs, this.nextTag(fate));",
+    to: "dueMs, this.nextTag({ ...UNSUSPECTED, requeuedMs: fate?.requeuedMs }));",
+    scenarios: ["events that are due later"],
+    by: "race",
+  },
+  {
     name: "a claim that forgets when its event was brought back",
     file: "queue/queue.ts",
     from: "requeuedMs,\n    };",

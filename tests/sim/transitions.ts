@@ -166,6 +166,32 @@ const deferring: Scenario = {
   },
 };
 
+const postponing: Scenario = {
+  name: "events that are due later: soon, much later, and after two consumers looked at once",
+  races: true,
+  drains: true,
+  consumer: { pollMs: 40 * SECOND_MS },
+  prepare(stage) {
+    stage.plantQueue();
+    const inMs = (ms: number) => START_MS + ms;
+    stage.plant(`new/soon+0@${inMs(30 * SECOND_MS)}.json`, eventText("soon", "ok"));
+    stage.plant(`new/later+0@${inMs(70 * SECOND_MS)}.json`, eventText("later", "ok"));
+    stage.plant(`new/blamed+2@${inMs(70 * SECOND_MS)}~a-1-b-1x3`, eventText("blamed", "ok"));
+  },
+  async run(stage) {
+    const queue = await stage.open();
+    const notBefore = new Date(START_MS + 75 * SECOND_MS);
+    await queue.enqueue(stage.offer("chosen", "ok"), { id: "chosen", notBefore });
+    stage.ledger.acknowledge("chosen");
+    await queue.enqueueMany([stage.offer("many", "ok")], { notBefore });
+    stage.ledger.acknowledge("many");
+    await Promise.all([
+      consume(stage, this, "until-empty"),
+      consumeFor(stage, this, 5 * SECOND_MS),
+    ]);
+  },
+};
+
 const burying: Scenario = {
   name: "events that die: refused, broken, too large, after too many attempts",
   drains: true,
@@ -663,6 +689,7 @@ export const SCENARIOS: readonly Scenario[] = [
   dropping,
   delivering,
   deferring,
+  postponing,
   burying,
   ageing,
   stopping,

@@ -360,7 +360,8 @@ export class Referee {
     }
     const move = `${from.folder} → ${target.folder}`;
     const [since, sinceNow] = [was, is].map(({ tag }) => parseTag(tag ?? "")?.requeuedMs);
-    if (sinceNow !== (move === "doa → new" ? is.timeMs : since)) {
+    const countsAnew = move === "doa → new" || move === "new → defer" && was.tag === undefined;
+    if (sinceNow !== (countsAnew ? is.timeMs : since)) {
       return "lets the age count from another time";
     }
     const change = is.attempt - was.attempt;
@@ -382,6 +383,11 @@ export class Referee {
     if (target.folder === "cur" && from.folder !== "cur") {
       const aheadMs = (was.timeMs ?? 0) - call.process.host.now();
       if (aheadMs > 0 && aheadMs <= LONGEST_WAIT_MS) return "claims before its time";
+    }
+    if (move === "new → defer") {
+      const [wasBlamed, isBlamed] = [was, is].map(({ tag }) => parseTag(tag ?? "")?.takeovers ?? 0);
+      const stays = change === 0 && is.timeMs === was.timeMs && isBlamed === wasBlamed;
+      if (!stays) return "postpones to another time, or with other counts";
     }
     if (from.folder !== "cur") return undefined;
     return this.#touchesClaim(call, from.name, target.folder === "cur");

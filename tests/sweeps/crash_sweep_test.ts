@@ -32,6 +32,8 @@ const MOVES = [
   // what a destination's folder says: open, after
   "create defer owner",
   "remove defer owner",
+  // postpone
+  "new → defer",
   // bury, requeue
   "create doa .why",
   "cur → doa",

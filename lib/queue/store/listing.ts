@@ -12,10 +12,13 @@
 import { type DirEntry, errorCode } from "../../runtime/runtime.ts";
 import type { Candidate } from "../../store/store.ts";
 import { LONGEST_WAIT_MS } from "../../store/limits.ts";
-import { type EventName, parseName } from "../name.ts";
+import { type EventName, isUsableId, parseName } from "../name.ts";
 import { confirmPlace, isMissing, type Place } from "../place.ts";
 import { run } from "../steps.ts";
 import { uuidTimeMs } from "../uuid.ts";
+
+/** What is due sooner stays in `new/`: to move it costs more than a few more looks. */
+export const SOON_MS = 60_000;
 
 /** Names looked at before the first is claimed. */
 export const SLICE = 1_024;
@@ -93,10 +96,22 @@ export class Listing {
   #due = 0;
   #nextDueMs = Infinity;
   #folders: string[] = [];
+  #later: string[] = [];
+  #keepsLater: boolean;
   #ended = false;
 
-  /** @param onOther Told of every name that isn't an event, dot files and folders included. */
-  constructor(place: Place, folder: string, onOther: (path: string, why: NotAnEvent) => void) {
+  /**
+   * @param onOther Told of every name that isn't an event, dot files and folders included.
+   * @param keepsLater Whether those that are due much later are kept for
+   * {@linkcode Listing.takeLater}, which has to be called after each slice then.
+   */
+  constructor(
+    place: Place,
+    folder: string,
+    onOther: (path: string, why: NotAnEvent) => void,
+    keepsLater = false,
+  ) {
+    this.#keepsLater = keepsLater;
     this.folder = folder;
     this.#place = place;
     this.#onOther = onOther;
@@ -106,6 +121,14 @@ export class Listing {
   /** Whether the last slice was the last one. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /**
+   * Names of those that are due more than {@linkcode SOON_MS} later, as many as a slice has. They
+   * are forgotten by this.
+   */
+  takeLater(): readonly string[] {
+    return this.#later.splice(0);
   }
 
   /** What has been seen so far. */
@@ -131,7 +154,7 @@ export class Listing {
     nowMs: number = this.#place.runtime.clock.now(),
   ): Promise<Candidate[]> {
     const due: { candidate: Candidate; ageMs: number }[] = [];
-    while (due.length < most) {
+    while (due.length < most && this.#later.length < SLICE) {
       let entry: DirEntry | undefined;
       try {
         const { value, done } = await this.#entries.next();
@@ -157,6 +180,8 @@ export class Listing {
       const at = dueMs(name, nowMs);
       if (at > nowMs) {
         this.#nextDueMs = Math.min(this.#nextDueMs, at);
+        const isLater = at > nowMs + SOON_MS && isUsableId(name.id);
+        if (isLater && this.#keepsLater) this.#later.push(entry.name);
         continue;
       }
       this.#due++;

@@ -33,6 +33,7 @@ import { DeferredEvents, DeferredFolder, HIDDEN } from "./deferred.ts";
 import { fateOf, ListingBackoff } from "./listing_backoff.ts";
 import { acquireOwner, type OwnerFile, releaseOwner } from "./owner.ts";
 import { Poller } from "./poller.ts";
+import { Postponed } from "./postponed.ts";
 import { ReadyEvents } from "./ready.ts";
 import { AbandonedClaims } from "./recovery.ts";
 import { strayReport } from "./strays.ts";
@@ -88,7 +89,8 @@ function partsOf(queue: Queue, { limits, trace, once }: StoreOptions): MaildirSt
   const claims = new Claims(ofClaims, new ClaimBackoff(clock), trace);
   const abandoned = new AbandonedClaims(queue, leaseMs, (name) => held.has(name), onOther);
   abandoned.looksOnce = once;
-  const ready = new ReadyEvents(queue.place, onOther);
+  const later = new Postponed(queue, reporter, added);
+  const ready = new ReadyEvents(queue.place, onOther, later);
   const poller = new Poller({ clock, ready, abandoned, deferred, backoff }, limits, once);
   return { queue, reporter, backoff, deferred, abandoned, poller, claims };
 }

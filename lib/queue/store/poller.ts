@@ -193,7 +193,8 @@ export class Poller {
     this.#isPassOver = false;
     this.#fruitlessPasses = this.#claims > 0 ? 0 : this.#fruitlessPasses + 1;
     const isContended = this.#gone > 0 && this.#fruitlessPasses <= 1;
-    if (this.#claims === 0 && !this.#isWoken && !isContended) {
+    const isMoving = this.#ready.mayPostponeMore;
+    if (this.#claims === 0 && !this.#isWoken && !isContended && !isMoving) {
       const restMs = Math.min(LONGEST_REST_MS, this.#listingMs * REST_PER_LISTING);
       const dueMs = this.#ready.nextDueMs - this.#clock.now();
       const pauseMs = Math.max(restMs, Math.min(this.#limits.current.pollMs, Math.max(0, dueMs)));

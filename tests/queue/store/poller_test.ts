@@ -3,6 +3,7 @@ import { parseName } from "../../../lib/queue/name.ts";
 import { SLICE } from "../../../lib/queue/store/listing.ts";
 import { acquireOwner } from "../../../lib/queue/store/owner.ts";
 import { Poller } from "../../../lib/queue/store/poller.ts";
+import { Postponed } from "../../../lib/queue/store/postponed.ts";
 import { ReadyEvents } from "../../../lib/queue/store/ready.ts";
 import { AbandonedClaims } from "../../../lib/queue/store/recovery.ts";
 import { strayReport } from "../../../lib/queue/store/strays.ts";
@@ -19,7 +20,8 @@ async function pollerOf(ground: Ground, once = false): Promise<Poller> {
   await deferred.refresh();
   const abandoned = new AbandonedClaims(queue, limits.current.leaseMs, () => false, onOther);
   abandoned.looksOnce = once;
-  const ready = new ReadyEvents(queue.place, onOther);
+  const later = new Postponed(queue, reporter, () => {});
+  const ready = new ReadyEvents(queue.place, onOther, later);
   const parts = { clock, ready, abandoned, deferred, backoff: ground.backoff() };
   return new Poller(parts, limits, once);
 }

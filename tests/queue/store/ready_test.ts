@@ -1,12 +1,17 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { parseName, parseTag } from "../../../lib/queue/name.ts";
 import { SLICE } from "../../../lib/queue/store/listing.ts";
+import { Postponed } from "../../../lib/queue/store/postponed.ts";
 import { ReadyEvents } from "../../../lib/queue/store/ready.ts";
 import { strayReport } from "../../../lib/queue/store/strays.ts";
 import { type Ground, grounded } from "./ground.ts";
 
 function readyOf({ queue, reporter }: Ground): ReadyEvents {
-  return new ReadyEvents(queue.place, strayReport(reporter));
+  const later = new Postponed(queue, reporter, () => {});
+  return new ReadyEvents(queue.place, strayReport(reporter), later);
 }
+
+const nameOf = (path: string) => path.slice(path.lastIndexOf("/") + 1);
 
 /** The names of the next slice. */
 async function next(ready: ReadyEvents): Promise<string[]> {
@@ -84,4 +89,40 @@ Deno.test("a listing that breaks off ends the pass, and the next begins at the s
     await assertRejects(() => ready.next(), Error, "EIO");
     assert(ready.passEnded);
     assertEquals((await next(ready)).length, 200);
+  }));
+
+Deno.test("what is due much later is moved to its destination's folder, with its time and its count", () =>
+  grounded(async (ground) => {
+    const { nowMs } = ground;
+    const [soon, later] = [nowMs + 60_000, nowMs + 60_001];
+    const event = '{"url":"http://a.test/","requestBody":1}';
+    ground.put(`new/soon+0@${soon}.json`, event);
+    ground.put(`new/later+0@${later}.json`, event);
+    ground.put(`new/again+3@${later}~host-1-own-7x2`, event);
+    ground.put("new/due", event);
+    const ready = readyOf(ground);
+    assertEquals(await next(ready), ["new/due"]);
+    assertEquals(ground.files("new").map(nameOf), ["due", `soon+0@${soon}.json`]);
+    const waiting = ground.files("defer/http_a.test_80").filter((path) => !path.endsWith("/"));
+    const moved = waiting.map((path) => {
+      const { id, attempt, timeMs, tag } = parseName(nameOf(path));
+      return [id, attempt, timeMs, parseTag(tag!)?.takeovers];
+    });
+    assertEquals(moved.sort(), [["again", 3, later, 2], ["later", 0, later, 0]]);
+  }));
+
+Deno.test("what can't be read as an event, and what the disk won't move, stays until it is due", () =>
+  grounded(async (ground) => {
+    const dueMs = ground.nowMs + 3_600_000;
+    const event = '{"url":"http://a.test/","requestBody":1}';
+    ground.put(`new/broken+0@${dueMs}`, "{");
+    ground.put(`new/large+0@${dueMs}`, event + " ".repeat(2 ** 16));
+    ground.put(`new/stuck+0@${dueMs}`, event);
+    ground.refuse("rename new/stuck", "EIO");
+    const ready = readyOf(ground);
+    assertEquals(await next(ready), []);
+    assertEquals(ground.files("new").length, 3);
+    assertEquals(ready.nextDueMs, dueMs);
+    const told = ground.trace.map((event) => event.type === "disk-trouble" && event.verb);
+    assertEquals(told, ["postpone"]);
   }));
