@@ -13,6 +13,7 @@ import { destinationFolder } from "../../event/destination.ts";
 import { parseEvent } from "../../event/request.ts";
 import { errorCode } from "../../runtime/runtime.ts";
 import type { Reporter } from "../../telemetry/reporter.ts";
+import { isMissing } from "../place.ts";
 import type { Queue } from "../queue.ts";
 
 /** How many are moved side by side. */
@@ -63,21 +64,16 @@ export class Postponed {
       return true;
     } catch (error) {
       if (errorCode(error) === undefined) throw error;
+      if (isMissing(error)) return false; // somebody else has it
       this.#reporter.trouble("postpone", error, "it waits in new/ until it is due");
       return false;
     }
   }
 
-  /** The label of an event's destination; `undefined` when it can't be read, or is none. */
+  /** The label of an event's destination; `undefined` when the file is too large, or is none. */
   async #destinationOf(name: string): Promise<string | undefined> {
     const { disk, sha256 } = this.#queue.place.runtime;
-    let bytes: Uint8Array | undefined;
-    try {
-      ({ bytes } = await disk.read(this.#queue.path("new", name), MOST_BYTES));
-    } catch (error) {
-      if (errorCode(error) === undefined) throw error;
-      return undefined; // gone, or it resists: whoever claims it will say
-    }
+    const { bytes } = await disk.read(this.#queue.path("new", name), MOST_BYTES);
     const parsed = bytes && parseEvent(bytes);
     return parsed?.kind === "request"
       ? await destinationFolder(parsed.request.url, sha256)
