@@ -170,7 +170,7 @@ const postponing: Scenario = {
   name: "events that are due later: soon, much later, and after two consumers looked at once",
   races: true,
   drains: true,
-  consumer: { pollMs: 40 * SECOND_MS },
+  consumer: { pollMs: 20 * SECOND_MS },
   prepare(stage) {
     stage.plantQueue();
     const inMs = (ms: number) => START_MS + ms;
