@@ -38,10 +38,17 @@ const BEST_MS = 60_000;
 /** Overloads without a success in between that are an outage, and not too many requests. */
 const OUTAGE = 5;
 
+/** How it is limited. */
+export interface ConcurrencyLimits {
+  /** Where growing ends. */
+  readonly most: number;
+  /** So many, whatever comes; `undefined` to adapt. */
+  readonly fixed: number | undefined;
+}
+
 /** The concurrency of one destination. */
 export class Concurrency {
-  readonly #most: number;
-  readonly #isFixed: boolean;
+  readonly #limits: ConcurrencyLimits;
   #limit: number;
   /** Up to this it is starting. */
   #startsUpTo = Infinity;
@@ -56,18 +63,17 @@ export class Concurrency {
   #bestAtMs = -Infinity;
 
   /**
-   * @param most Where growing ends.
-   * @param fixed Never changes from that; `undefined` to adapt.
+   * @param limits As they are at each moment.
    */
-  constructor(most: number, fixed: number | undefined) {
-    this.#most = most;
-    this.#isFixed = fixed !== undefined;
-    this.#limit = fixed ?? Math.min(FIRST_LIMIT, most);
+  constructor(limits: ConcurrencyLimits) {
+    this.#limits = limits;
+    this.#limit = Math.min(FIRST_LIMIT, limits.most);
   }
 
   /** Requests in flight at most, for now. */
   get limit(): number {
-    return Math.max(1, Math.floor(this.#limit));
+    const { fixed, most } = this.#limits;
+    return fixed ?? Math.max(1, Math.floor(Math.min(this.#limit, most)));
   }
 
   /** The best time of an answer lately, ms; `Infinity` when there is none. */
@@ -89,9 +95,9 @@ export class Concurrency {
     this.#overloads = 0;
     this.#watch(false, nowMs);
     if (ms > 2 * this.#bestMs + SLACK_MS) return false;
-    if (this.#isFixed) return true;
+    if (this.#limits.fixed !== undefined) return true;
     const step = this.#limit < this.#startsUpTo ? 1 : 1 / this.#limit;
-    this.#limit = Math.min(this.#most, this.#limit + step);
+    this.#limit = Math.min(this.#limits.most, this.#limit + step);
     return true;
   }
 
@@ -99,7 +105,7 @@ export class Concurrency {
   overloaded(ms: number, nowMs: number): void {
     this.#watch(true, nowMs);
     const beganBeforeCut = nowMs - this.#cutAtMs < ms;
-    if (this.#isFixed || beganBeforeCut || this.#overloads++ > 0) return;
+    if (this.#limits.fixed !== undefined || beganBeforeCut || this.#overloads++ > 0) return;
     if (this.#tolerance.isTolerating) return;
     this.#cutAtMs = nowMs;
     this.#uncut = this.#limit;

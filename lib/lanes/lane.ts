@@ -79,7 +79,8 @@ export class Lane {
   readonly #throttle: Throttle;
   readonly #throughput: Throughput;
   readonly #health = new Health();
-  readonly #rate: TokenBucket | undefined;
+  readonly #limits: LaneLimits;
+  readonly #rate: TokenBucket;
   #slowStart: SlowStart | undefined;
   /** Since when it was away that the slow start is after, monotonic ms, and for how long. */
   #slowSinceMs = 0;
@@ -98,15 +99,19 @@ export class Lane {
    * @param nowMs Monotonic ms.
    */
   constructor(limits: LaneLimits, nowMs: number, closedOff?: ClosedOff) {
-    const { most, fixed, ratePerSecond } = limits;
+    this.#limits = limits;
     this.#breaker = new Breaker(closedOff?.open);
-    this.#concurrency = new Concurrency(most, fixed);
+    this.#concurrency = new Concurrency(limits);
     this.#throttle = new Throttle(nowMs, this.#concurrency.limit);
     this.#throughput = new Throughput(nowMs);
     this.#toldSinceMs = closedOff?.awaySinceMs;
-    if (ratePerSecond !== Infinity) this.#rate = new TokenBucket(nowMs, () => ratePerSecond);
+    this.#rate = new TokenBucket(nowMs, () => limits.ratePerSecond);
     this.#untilMs = closedOff?.untilMs ?? 0;
     this.isHeld = closedOff?.isHeld ?? false;
+  }
+
+  get #hasRate(): boolean {
+    return this.#limits.ratePerSecond !== Infinity;
   }
 
   /** Requests in flight. */
@@ -207,7 +212,7 @@ export class Lane {
       this.#breaker.readyMs(nowMs),
       this.#throttle.readyMs(nowMs),
     );
-    if (this.#rate) readyMs = Math.max(readyMs, this.#rate.readyMs(nowMs));
+    if (this.#hasRate) readyMs = Math.max(readyMs, this.#rate.readyMs(nowMs));
     if (this.#slowStart) readyMs = Math.max(readyMs, this.#slowStart.readyMs(nowMs));
     return readyMs;
   }
@@ -223,7 +228,7 @@ export class Lane {
   /** A request begins; `readyMs` must have allowed it. */
   start(nowMs: number): LaneChange | undefined {
     this.#inFlight++;
-    this.#rate?.spend(nowMs);
+    if (this.#hasRate) this.#rate.spend(nowMs);
     this.#throttle.start(nowMs, this.#concurrency.limit);
     if (this.#slowStart?.isOver(nowMs)) this.#slowStart = undefined;
     this.#slowStart?.start(nowMs);

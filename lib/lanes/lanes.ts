@@ -35,8 +35,8 @@ export class Lanes<T extends { readonly bytes: number }> {
    * @param longestQueue Events in memory of one lane at most.
    */
   constructor(limits: LaneLimits, longestQueue?: number, remembered?: RegistryLimits) {
-    this.#memory = new Memory(limits.most, this.#busy, longestQueue);
-    this.#shares = new Shares(limits.most, this.#busy);
+    this.#memory = new Memory(limits, this.#busy, longestQueue);
+    this.#shares = new Shares(limits, this.#busy);
     this.#registry = new Registry(
       limits,
       (entry) => this.#busy.has(entry),

@@ -28,7 +28,7 @@ const SILENT_MS = 1_000;
 /** Counts the events in memory of all lanes. */
 export class Memory<T extends { readonly bytes: number }> {
   readonly #longestQueue: number;
-  readonly #mostUnproven: number;
+  readonly #limits: { readonly most: number };
   /** Lanes with events in memory or requests in flight. */
   readonly #busy: ReadonlySet<LaneEntry<T>>;
   #events = 0;
@@ -41,17 +41,17 @@ export class Memory<T extends { readonly bytes: number }> {
   /**
    * Nothing in memory.
    *
-   * @param most Requests in flight at most.
+   * @param limits Requests in flight at most, at each moment.
    * @param busy Lanes with events in memory or requests in flight, kept by the caller.
    * @param longestQueue Events in memory of one lane at most.
    */
   constructor(
-    most: number,
+    limits: { readonly most: number },
     busy: ReadonlySet<LaneEntry<T>>,
-    longestQueue: number = Math.min(LONGEST_QUEUE, Math.ceil(most / 2)),
+    longestQueue: number = Math.min(LONGEST_QUEUE, Math.ceil(limits.most / 2)),
   ) {
     this.#longestQueue = longestQueue;
-    this.#mostUnproven = most / 4;
+    this.#limits = limits;
     this.#busy = busy;
   }
 
@@ -106,7 +106,7 @@ export class Memory<T extends { readonly bytes: number }> {
   }
 
   get #isFullOfUnproven(): boolean {
-    return this.#unproven >= this.#mostUnproven;
+    return this.#unproven >= this.#limits.most / 4;
   }
 
   /**

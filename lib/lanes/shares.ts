@@ -40,9 +40,7 @@ const FIRST_REQUESTS = 4;
 
 /** The shares of all lanes. */
 export class Shares<T> {
-  readonly #most: number;
-  readonly #half: number;
-  readonly #quarter: number;
+  readonly #limits: { readonly most: number };
   /** Lanes with events in memory or requests in flight. */
   readonly #busy: ReadonlySet<LaneEntry<T>>;
   readonly #inFlight: Record<Standing, number> = { trusted: 0, hanging: 0, untried: 0, failing: 0 };
@@ -53,14 +51,20 @@ export class Shares<T> {
   /**
    * Nothing in flight.
    *
-   * @param most Requests in flight at most.
+   * @param limits Requests in flight at most, at each moment.
    * @param busy Lanes with events in memory or requests in flight, kept by the caller.
    */
-  constructor(most: number, busy: ReadonlySet<LaneEntry<T>>) {
-    this.#most = most;
-    this.#half = Math.ceil(most / 2);
-    this.#quarter = Math.ceil(this.#half / 2);
+  constructor(limits: { readonly most: number }, busy: ReadonlySet<LaneEntry<T>>) {
+    this.#limits = limits;
     this.#busy = busy;
+  }
+
+  get #half(): number {
+    return Math.ceil(this.#limits.most / 2);
+  }
+
+  get #quarter(): number {
+    return Math.ceil(this.#half / 2);
   }
 
   /** What is thought of a lane, as of the last look at the clock. */
@@ -84,7 +88,7 @@ export class Shares<T> {
       if (standing === "trusted") return inFlight < this.#half;
       return (standing === "hanging" || inFlight === 0) && this.room(standing, nowMs) > 0;
     }
-    if (standing === "trusted") return inFlight < this.#most;
+    if (standing === "trusted") return inFlight < this.#limits.most;
     return inFlight < (standing === "hanging" ? this.#half : FIRST_REQUESTS);
   }
 

@@ -258,3 +258,22 @@ Deno.test("a lane is left alone until the endpoint's wish is over, and while an 
   lane.isHeld = true;
   assertEquals(lane.readyMs(130_000), Infinity);
 });
+
+Deno.test("limits that change count at once", () => {
+  const limits = { most: 64, fixed: 2 as number | undefined, ratePerSecond: Infinity };
+  const lane = new Lane(limits, 0);
+  for (let n = 0; n < 2; n++) lane.start(0);
+  assertEquals(lane.readyMs(0), Infinity);
+  limits.fixed = 3;
+  assertEquals(lane.readyMs(0), 0);
+  limits.fixed = undefined;
+  limits.most = 2;
+  assertEquals(lane.readyMs(0), Infinity);
+  limits.most = 64;
+  limits.ratePerSecond = 2;
+  assertEquals(lane.readyMs(0), 0);
+  lane.start(0);
+  assertEquals(lane.readyMs(0), 500);
+  limits.ratePerSecond = Infinity;
+  assertEquals(lane.readyMs(0), 0);
+});

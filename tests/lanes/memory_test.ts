@@ -12,7 +12,7 @@ const EVENT: Event = { bytes: 100 };
 /** The memory of a consumer with a concurrency of 64. */
 class Yard {
   readonly busy = new Set<LaneEntry<Event>>();
-  readonly memory = new Memory<Event>(64, this.busy);
+  readonly memory = new Memory<Event>({ most: 64 }, this.busy);
 
   lane(isProven = false): LaneEntry<Event> {
     const lane = new Lane({ most: 64, fixed: undefined, ratePerSecond: Infinity }, 0);
@@ -63,7 +63,7 @@ Deno.test("events in memory are counted, and their size", () => {
 
 Deno.test("a lane has half of the concurrency in memory, and 32 at most", () => {
   assertEquals(new Yard().fill(new Yard().lane()), 32);
-  const few = new Memory<Event>(8, new Set());
+  const few = new Memory<Event>({ most: 8 }, new Set());
   const entry = new Yard().lane();
   entry.queue.push(...new Array(3).fill(EVENT));
   assertEquals(few.isFull(entry), false);

@@ -13,7 +13,7 @@ class Yard {
   #events = 0;
 
   constructor(most = 64) {
-    this.shares = new Shares(most, this.busy);
+    this.shares = new Shares({ most }, this.busy);
   }
 
   lane(): LaneEntry<never> {
