@@ -173,7 +173,7 @@ export class Dispatcher {
     const routing: Promise<void>[] = [];
     for (const event of claimed.events) {
       const routed = this.#stop.aborted ? this.#outgoing.release(event) : this.#route(event);
-      if (this.#sync.hasPeers) await routed; // they are asked before each
+      if (routed && this.#sync.hasPeers) await routed; // others may be asked before each
       else if (routed) routing.push(routed);
     }
     await Promise.all(routing);
@@ -285,7 +285,7 @@ export class Dispatcher {
     events: readonly Prepared[],
     isAlone = false,
   ): Promise<void> | undefined {
-    if (this.#sync.hasPeers) return this.#startAmongPeers(entry, events, isAlone);
+    if (this.#sync.mustLook(entry)) return this.#startAmongPeers(entry, events, isAlone);
     const sent = this.#send(entry, events);
     return isAlone ? sent : undefined;
   }

@@ -27,6 +27,9 @@ const AWAY_MS = 5_000;
 /** The part of requests that gets through is told again when it has changed by so much. */
 const SHARE_TOLD_AGAIN = 0.1;
 
+/** How long what others have said of a destination is taken to be all they have said. */
+const LOOK_EVERY_MS = 250;
+
 /** What lanes are kept in step with. */
 export interface LaneSyncParts {
   /** The marks. */
@@ -48,6 +51,8 @@ export class LaneSync {
   readonly #settler: Settler;
   readonly #world: World;
   readonly #trace: Trace;
+  /** When it was looked at what others say of a destination, monotonic ms. */
+  readonly #lookedMs = new WeakMap<LaneEntry<Prepared>, number>();
   #parkedAtOnce = 0;
 
   /** For one consumer. */
@@ -59,9 +64,19 @@ export class LaneSync {
     this.#trace = parts.trace;
   }
 
-  /** Whether other consumers are at work, who may leave word just before something is sent. */
+  /** Whether other consumers are at work, who may leave word about destinations. */
   get hasPeers(): boolean {
     return this.#store.hasPeers;
+  }
+
+  /**
+   * Whether others may have left word about a destination that this consumer has had time to see:
+   * {@linkcode LaneSync.isCalledOff} has to be asked before something is sent.
+   */
+  mustLook(entry: LaneEntry<Prepared>): boolean {
+    if (!this.hasPeers) return false;
+    const lookedMs = this.#lookedMs.get(entry) ?? -Infinity;
+    return this.#world.clock.monotonic() - lookedMs >= LOOK_EVERY_MS;
   }
 
   /** Do what a destination's marks say. */
@@ -121,9 +136,10 @@ export class LaneSync {
 
   /**
    * Whether something may be sent to a destination as far as others are concerned: where there are
-   * peers, they and operators are listened to just before.
+   * peers, they and operators are listened to before.
    */
   async isCalledOff(entry: LaneEntry<Prepared>): Promise<boolean> {
+    this.#lookedMs.set(entry, this.#world.clock.monotonic());
     const deferred = await this.#store.look(entry.destination);
     if (deferred) await this.apply(deferred);
     const nowMs = this.#world.clock.monotonic();

@@ -9,6 +9,7 @@ import { EventExistsError } from "../../lib/queue/enqueue.ts";
 import { formatName } from "../../lib/queue/name.ts";
 import { acquireOwner, lockDeadOwner, releaseOwner } from "../../lib/queue/store/owner.ts";
 import type { Claim, Queue } from "../../lib/queue/queue.ts";
+import { Parts } from "../../lib/queue/store/parts.ts";
 import { requeue } from "../../lib/queue/requeue.ts";
 import { sweep } from "../../lib/queue/sweep.ts";
 import { randomChoices } from "../sim/choices.ts";
@@ -62,6 +63,11 @@ async function clone(arena: Arena, host: string): Promise<Actor> {
   const process = arena.world.process({ host });
   Object.assign(process, { runtime: { ...process.runtime, bootId: "cloned" } });
   return { process, queue: await arena.open(process) };
+}
+
+/** What an actor may take over. */
+function abandonedFor({ queue }: Actor): AbandonedClaims {
+  return new AbandonedClaims(queue, LEASE_MS, () => false, () => {}, new Parts(queue.owner));
 }
 
 async function namesIn({ process }: Actor, folder: string): Promise<string[]> {
@@ -384,7 +390,7 @@ Deno.test("two heirs of one dead owner take over each of its claims once, and it
     plantDead(arena, heirs[0]!);
     let taken = 0;
     const inherit = async (by: Actor) => {
-      const claims = new AbandonedClaims(by.queue, LEASE_MS, () => false, () => {});
+      const claims = abandonedFor(by);
       for (const { name } of await claims.next()) {
         const claim = await by.queue.takeOver(name, LEASE_MS);
         if (!claim) continue;
@@ -410,7 +416,7 @@ Deno.test("an owner lock obtained too early costs a second delivery at most, whi
     assert(held);
     const claim = (await owner.queue.claim("new", "a.json", LEASE_MS))!;
     const inherit = async () => {
-      const claims = new AbandonedClaims(found.queue, LEASE_MS, () => false, () => {});
+      const claims = abandonedFor(found);
       for (const { name } of await claims.next()) {
         const taken = await found.queue.takeOver(name, LEASE_MS);
         if (taken) await deliver(arena, found, taken);
@@ -437,7 +443,7 @@ Deno.test("nobody takes anything from a living owner with its host name and numb
       await releaseOwner(owner.queue, held!);
     };
     const look = async () => {
-      const claims = new AbandonedClaims(twin.queue, LEASE_MS, () => false, () => {});
+      const claims = abandonedFor(twin);
       claims.looksOnce = true; // as `--once`, which doesn't watch first
       for (let times = 0; times < 2; times++) assertEquals(await claims.next(), []);
       await claims.close();

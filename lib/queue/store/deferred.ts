@@ -14,6 +14,7 @@ import type { Candidate, Deferred, StoreLimits } from "../../store/store.ts";
 import type { Reporter } from "../../telemetry/reporter.ts";
 import { bucketTimeMs } from "../buckets.ts";
 import { LONGEST_WAIT_MS } from "../../store/limits.ts";
+import { parseName } from "../name.ts";
 import { confirmPlace, isMissing } from "../place.ts";
 import { type Queue, SHARED_FOLDER } from "../queue.ts";
 import { run } from "../steps.ts";
@@ -28,6 +29,7 @@ import {
   OPEN_FILE,
   STRUGGLING_FILE,
 } from "./marks.ts";
+import { type Parts, PATIENCE_MS } from "./parts.ts";
 import { type OnOther, strayReport } from "./strays.ts";
 import { Word } from "./word.ts";
 
@@ -70,6 +72,8 @@ interface Bucket {
    * never was.
    */
   mtimeMs: number | undefined;
+  /** Since when nothing but others' events is due in it, monotonic ms. */
+  othersSinceMs?: number | undefined;
 }
 
 /** Due names kept in memory, all destinations together, and the least and most of one. */
@@ -143,18 +147,21 @@ export class DeferredEvents {
   readonly #marks: Marks;
   readonly #onOther: OnOther;
   readonly #limits: { readonly current: StoreLimits };
+  readonly #parts: Parts;
   readonly #startMs: number;
   readonly #folders = new Map<string, DeferredFolder>();
   #seen: Seen | undefined;
 
   /**
    * @param limits How long what the disk refuses is left alone: a poll.
+   * @param parts Which events are whose.
    * @param startMs Only what was due then is ever due, Unix ms; `Infinity` for no such limit.
    */
   constructor(
     queue: Queue,
     reporter: Reporter,
     limits: { readonly current: StoreLimits },
+    parts: Parts,
     startMs: number,
   ) {
     this.#queue = queue;
@@ -167,6 +174,7 @@ export class DeferredEvents {
     });
     this.#onOther = strayReport(reporter);
     this.#limits = limits;
+    this.#parts = parts;
     this.#startMs = startMs;
   }
 
@@ -430,13 +438,34 @@ export class DeferredEvents {
     const listing = new Listing(this.#queue.place, bucket.folder, (path, why) => {
       if (isBucket || why !== "directory") this.#onOther(path, why);
     });
-    const due = await listing.next(LONGEST_LISTING, beforeMs);
+    const all = await listing.next(LONGEST_LISTING, beforeMs);
+    const due = this.#shareOf(all, bucket);
+    if (due.length === 0 && all.length > 0) {
+      bucket.dueMs = this.#queue.place.runtime.clock.now() + PATIENCE_MS;
+      return;
+    }
     const share = Math.floor(NAMES_KEPT / this.#folders.size);
     const most = Math.min(MOST_NAMES, Math.max(LEAST_NAMES, share));
-    const isCut = due.length > most || !listing.ended;
+    const isCut = due.length > most || due.length < all.length || !listing.ended;
     folder.due.push(...due.slice(0, most).reverse());
     bucket.dueMs = isCut ? 0 : listing.found.nextDueMs;
     if (bucket.dueMs === Infinity && (isBucket || due.length > 0)) folder.draining = bucket;
+  }
+
+  /**
+   * This consumer's part of what is due in a bucket; when there is none, others', if they have left
+   * them for long. A run that looks once can't wait for that.
+   */
+  #shareOf(due: readonly Candidate[], bucket: Bucket): readonly Candidate[] {
+    if (this.#startMs !== Infinity) return due;
+    const ours = this.#parts.oursOf(due, ({ name }) => parseName(name).id);
+    if (ours.length > 0 || due.length === 0) {
+      bucket.othersSinceMs = undefined;
+      return ours;
+    }
+    const nowMs = this.#queue.place.runtime.clock.monotonic();
+    bucket.othersSinceMs ??= nowMs;
+    return nowMs - bucket.othersSinceMs >= PATIENCE_MS ? due : [];
   }
 
   /**

@@ -92,6 +92,7 @@ export class Listing {
   #place: Place;
   #entries: AsyncIterator<DirEntry>;
   #onOther: (path: string, why: NotAnEvent) => void;
+  #isWanted: ((name: EventName, text: string) => boolean) | undefined;
   #events = 0;
   #due = 0;
   #nextDueMs = Infinity;
@@ -104,17 +105,20 @@ export class Listing {
    * @param onOther Told of every name that isn't an event, dot files and folders included.
    * @param keepsLater Whether those that are due much later are kept for
    * {@linkcode Listing.takeLater}, which has to be called after each slice then.
+   * @param isWanted Asked for each that is due; those that aren't wanted are left out.
    */
   constructor(
     place: Place,
     folder: string,
     onOther: (path: string, why: NotAnEvent) => void,
     keepsLater = false,
+    isWanted?: (name: EventName, text: string) => boolean,
   ) {
     this.#keepsLater = keepsLater;
     this.folder = folder;
     this.#place = place;
     this.#onOther = onOther;
+    this.#isWanted = isWanted;
     this.#entries = place.runtime.disk.list(`${place.base}/${folder}`)[Symbol.asyncIterator]();
   }
 
@@ -185,6 +189,7 @@ export class Listing {
         continue;
       }
       this.#due++;
+      if (this.#isWanted?.(name, entry.name) === false) continue;
       due.push({
         candidate: { folder: this.folder, name: entry.name },
         ageMs: uuidTimeMs(name.id) ?? await this.#writtenMs(entry.name),

@@ -32,6 +32,7 @@ import { Claims } from "./claims.ts";
 import { DeferredEvents, DeferredFolder, HIDDEN } from "./deferred.ts";
 import { fateOf, ListingBackoff } from "./listing_backoff.ts";
 import { acquireOwner, type OwnerFile, releaseOwner } from "./owner.ts";
+import { Parts } from "./parts.ts";
 import { Poller } from "./poller.ts";
 import { Postponed } from "./postponed.ts";
 import { ReadyEvents } from "./ready.ts";
@@ -80,18 +81,20 @@ function partsOf(queue: Queue, { limits, trace, once }: StoreOptions): MaildirSt
   const onOther = strayReport(reporter);
   const backoff = new ListingBackoff(clock, reporter);
   const startMs = once ? clock.now() : Infinity;
-  const deferred = new DeferredEvents(queue, reporter, limits, startMs);
+  const parts = new Parts(queue.owner);
+  const deferred = new DeferredEvents(queue, reporter, limits, parts, startMs);
   const added = (folder: string, dueMs: number) => deferred.added(folder, dueMs);
   const held = new Set<string>();
   const labelOf = (destination: string) => deferred.labelOf(destination);
   const delivered = new Set<MaildirClaim>();
   const ofClaims = { queue, reporter, limits, held, delivered, labelOf, added };
   const claims = new Claims(ofClaims, new ClaimBackoff(clock), trace);
-  const abandoned = new AbandonedClaims(queue, leaseMs, (name) => held.has(name), onOther);
+  const isHeld = (name: string) => held.has(name);
+  const abandoned = new AbandonedClaims(queue, leaseMs, isHeld, onOther, parts);
   abandoned.looksOnce = once;
   const later = new Postponed(queue, reporter, added);
-  const ready = new ReadyEvents(queue.place, onOther, later);
-  const poller = new Poller({ clock, ready, abandoned, deferred, backoff }, limits, once);
+  const ready = new ReadyEvents(queue.place, onOther, later, parts);
+  const poller = new Poller({ clock, ready, abandoned, deferred, parts, backoff }, limits, once);
   return { queue, reporter, backoff, deferred, abandoned, poller, claims };
 }
 

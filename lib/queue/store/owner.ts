@@ -5,7 +5,8 @@
  * A consumer makes `.<host>-<pid>-<random>` in `tmp/`, locks it and renames it into `cur/`; the
  * kernel lets go of the lock when the process dies. It is an accelerator only: without it, and
  * between kernels, the lease decides. What is in it is for people; its mtime says that its owner
- * lives, where the lock can't be seen.
+ * lives, where the lock can't be seen. Whoever takes over a dead owner's claims holds its lock
+ * meanwhile, and sets that mtime to 0, so that nobody takes the lock for a sign of life.
  *
  * @module
  */
@@ -94,11 +95,32 @@ export async function lockDeadOwner(
   }
 }
 
+/**
+ * Show others that the lock of an owner file is held because its owner is dead. What the disk
+ * refuses makes them wait for a part of the events that nobody has.
+ */
+export async function markInherited(queue: Queue, name: string): Promise<void> {
+  await touch(queue, name, 0);
+}
+
+/** Whether the lock of an owner file is held because its owner is dead. */
+export async function isInherited(queue: Queue, name: string): Promise<boolean> {
+  try {
+    return (await queue.place.runtime.disk.lstat(queue.path("cur", name))).mtimeMs === 0;
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return false;
+  }
+}
+
 /** Show others that this process lives. What the disk refuses is done again later. */
 export async function touchOwner(queue: Queue): Promise<void> {
-  const { disk, clock } = queue.place.runtime;
+  await touch(queue, `.${queue.owner}`, queue.place.runtime.clock.now());
+}
+
+async function touch(queue: Queue, name: string, mtimeMs: number): Promise<void> {
   try {
-    await disk.touch(queue.path("cur", `.${queue.owner}`), clock.now());
+    await queue.place.runtime.disk.touch(queue.path("cur", name), mtimeMs);
   } catch (error) {
     if (errorCode(error) === undefined) throw error;
   }

@@ -12,6 +12,7 @@ import type { Clock } from "../../runtime/runtime.ts";
 import type { Candidate, StoreLimits } from "../../store/store.ts";
 import type { DeferredEvents, DeferredFolder } from "./deferred.ts";
 import type { ListingBackoff, Vital } from "./listing_backoff.ts";
+import type { Parts } from "./parts.ts";
 import type { ReadyEvents } from "./ready.ts";
 import type { AbandonedClaims } from "./recovery.ts";
 
@@ -22,6 +23,9 @@ const REST_PER_LISTING = 9;
 
 /** Which turn is that of the shared folders: retries of the dead must not hold up what is new. */
 const SHARED_EVERY = 4;
+
+/** How often to look, while events are shared, whether others have come or gone. */
+const PEERS_EVERY_MS = 500;
 
 /** Longest such rest. */
 const LONGEST_REST_MS = 60_000;
@@ -36,6 +40,8 @@ export interface PollerParts {
   readonly abandoned: AbandonedClaims;
   /** `defer/`. */
   readonly deferred: DeferredEvents;
+  /** Which events are whose. */
+  readonly parts: Parts;
   /** Told how listing goes. */
   readonly backoff: ListingBackoff;
 }
@@ -47,6 +53,7 @@ export class Poller {
   readonly #abandoned: AbandonedClaims;
   readonly #deferred: DeferredEvents;
   readonly #backoff: ListingBackoff;
+  readonly #parts: Parts;
   readonly #limits: { readonly current: StoreLimits };
   readonly #once: boolean;
   #slice: readonly Candidate[] = [];
@@ -73,6 +80,7 @@ export class Poller {
     this.#abandoned = parts.abandoned;
     this.#deferred = parts.deferred;
     this.#backoff = parts.backoff;
+    this.#parts = parts.parts;
     this.#limits = limits;
     this.#once = once;
   }
@@ -111,7 +119,10 @@ export class Poller {
     const { hasShared } = this.#deferred;
     if (hasShared && mayWait && ++this.#turns % SHARED_EVERY === 0) return this.#nextShared(most);
     const rest = this.#slice.length - this.#at;
-    if (rest > 0) return this.#slice.slice(this.#at, this.#at += Math.min(most, rest));
+    const mustLook = mayWait && this.#clock.monotonic() >= this.#recoverAtMs;
+    if (rest > 0 && !mustLook) {
+      return this.#slice.slice(this.#at, this.#at += Math.min(most, rest));
+    }
     if (!mayWait) return [];
     return hasShared ? this.#nextOfEither(most) : this.#nextReady(most);
   }
@@ -128,24 +139,53 @@ export class Poller {
 
   async #nextReady(most: number): Promise<readonly Candidate[]> {
     for (;;) {
-      const rest = this.#slice.length - this.#at;
-      if (rest > 0) return this.#slice.slice(this.#at, this.#at += Math.min(most, rest));
       const nowMs = this.#clock.monotonic();
       if (nowMs >= this.#recoverAtMs) {
-        await this.#load("cur", () => this.#abandoned.next());
-        // From its end on: were it to take longer than a poll, nothing else would be looked at.
-        this.#recoverAtMs = this.#clock.monotonic() + this.#limits.current.pollMs;
+        await this.#lookAtPeers();
         continue;
       }
+      const rest = this.#slice.length - this.#at;
+      if (rest > 0) return this.#slice.slice(this.#at, this.#at += Math.min(most, rest));
       if (nowMs < this.#restUntilMs || (this.#once && this.hasFinished)) return [];
       if (this.#isPassOver) {
-        this.#endPass(); // now that its last candidates have been tried
+        if (!this.#takeOthers()) this.#endPass(); // now that its last candidates have been tried
         continue;
       }
       if (this.#ready.passEnded) this.#isWoken = false;
       this.#isPassOver = await this.#load("new", () => this.#ready.next()) &&
         this.#ready.passEnded;
     }
+  }
+
+  /** What nobody works on any more comes first; what of a slice is left, after it. */
+  async #lookAtPeers(): Promise<void> {
+    const rest = this.#slice.slice(this.#at);
+    if (!await this.#load("cur", () => this.#abandoned.next())) this.#at = 0;
+    if (this.#abandoned.hasNewPeers) {
+      this.#ready.restart();
+      this.#isPassOver = false;
+    } else if (rest.length > 0) this.#slice = [...this.#slice, ...rest];
+    const { pollMs } = this.#limits.current;
+    const everyMs = this.#parts.areShared ? Math.min(pollMs, PEERS_EVERY_MS) : pollMs;
+    // From its end on: were it to take longer than that, nothing else would be looked at.
+    this.#recoverAtMs = this.#clock.monotonic() + everyMs;
+  }
+
+  /**
+   * Whoever finds nothing of its own takes what others have left, and a run that looks once
+   * whatever they have left by now.
+   */
+  #takeOthers(): boolean {
+    if (this.#once) {
+      if (this.#ready.takesAll || !this.#ready.leftOthers) return false;
+      this.#ready.takesAll = true;
+      this.#isPassOver = false;
+      return true;
+    }
+    if (this.#claims > 0) return false;
+    this.#slice = this.#ready.waiting;
+    this.#at = 0;
+    return this.#slice.length > 0;
   }
 
   /** @returns Whether the folder could be listed. */
@@ -197,7 +237,9 @@ export class Poller {
     if (this.#claims === 0 && !this.#isWoken && !isContended && !isMoving) {
       const restMs = Math.min(LONGEST_REST_MS, this.#listingMs * REST_PER_LISTING);
       const dueMs = this.#ready.nextDueMs - this.#clock.now();
-      const pauseMs = Math.max(restMs, Math.min(this.#limits.current.pollMs, Math.max(0, dueMs)));
+      const othersMs = this.#ready.othersMs - this.#clock.monotonic();
+      const nextMs = Math.max(0, Math.min(dueMs, othersMs));
+      const pauseMs = Math.max(restMs, Math.min(this.#limits.current.pollMs, nextMs));
       this.#restUntilMs = this.#clock.monotonic() + pauseMs;
     }
     this.#claims = this.#gone = this.#listingMs = 0;

@@ -1,5 +1,6 @@
 /**
- * `new/` as a supply of candidates: listed pass after pass, a slice at a time.
+ * `new/` as a supply of candidates: listed pass after pass, a slice at a time. Each consumer takes
+ * its own part of the events; others' only when they have waited.
  *
  * @module
  */
@@ -7,6 +8,8 @@
 import type { Candidate } from "../../store/store.ts";
 import type { Place } from "../place.ts";
 import { Listing } from "./listing.ts";
+import { OthersEvents } from "./others.ts";
+import type { Parts } from "./parts.ts";
 import type { Postponed } from "./postponed.ts";
 import type { OnOther } from "./strays.ts";
 
@@ -20,17 +23,24 @@ export class ReadyEvents {
   readonly #later: Postponed;
   #triedInPass = 0;
   #movedInPass = 0;
+  readonly #parts: Parts;
+  readonly #others = new OthersEvents();
   #listing: Listing | undefined;
   /** When the first event that was not due in the last pass is due, Unix ms. */
   nextDueMs = Infinity;
 
+  /** Whether others' events are offered like its own. */
+  takesAll = false;
+
   /**
    * @param onOther Told of every name that is not an event.
    * @param later Takes those that are due much later.
+   * @param parts Which events are whose.
    */
-  constructor(place: Place, onOther: OnOther, later: Postponed) {
+  constructor(place: Place, onOther: OnOther, later: Postponed, parts: Parts) {
     this.#place = place;
     this.#later = later;
+    this.#parts = parts;
     this.#onOther = onOther;
   }
 
@@ -42,6 +52,26 @@ export class ReadyEvents {
   /** Whether the last pass has moved away as many as it may: the next one will move more. */
   get mayPostponeMore(): boolean {
     return this.#movedInPass >= MOST_POSTPONED;
+  }
+
+  /** Whether the last pass left out events that are others'. */
+  get leftOthers(): boolean {
+    return this.#others.hasAny;
+  }
+
+  /** When others' events may be offered, monotonic ms; `Infinity` when none was seen. */
+  get othersMs(): number {
+    return this.#others.ripeMs;
+  }
+
+  /** Others' events that have waited in vain. To be asked at the end of a pass. */
+  get waiting(): readonly Candidate[] {
+    return this.#others.ripe("new", this.#place.runtime.clock.monotonic());
+  }
+
+  /** Begin another pass: the parts have changed. */
+  restart(): void {
+    this.#listing = undefined;
   }
 
   /**
@@ -57,6 +87,7 @@ export class ReadyEvents {
       if (!listing.ended) return slice;
       this.nextDueMs = listing.found.nextDueMs;
       this.#listing = undefined;
+      this.#others.end();
       return slice;
     } catch (error) {
       this.#listing = undefined;
@@ -65,9 +96,16 @@ export class ReadyEvents {
       throw error;
     }
   }
+
   #begin(): Listing {
     this.#triedInPass = this.#movedInPass = 0;
-    return new Listing(this.#place, "new", this.#onOther, true);
+    this.#others.begin();
+    const nowMs = this.#place.runtime.clock.monotonic();
+    return new Listing(this.#place, "new", this.#onOther, true, ({ id }, text) => {
+      if (this.takesAll || this.#parts.isOurs(id)) return true;
+      this.#others.note(text, nowMs);
+      return false;
+    });
   }
 
   async #postpone(names: readonly string[]): Promise<void> {

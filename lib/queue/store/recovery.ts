@@ -29,7 +29,9 @@ import {
   type Tag,
 } from "../name.ts";
 import {
+  isInherited,
   lockDeadOwner,
+  markInherited,
   type OwnerFile,
   releaseOwner,
   TOUCH_EVERY_MS,
@@ -39,6 +41,7 @@ import { confirmPlace, isMissing } from "../place.ts";
 import type { Queue } from "../queue.ts";
 import { run } from "../steps.ts";
 import { errorCode } from "../../runtime/runtime.ts";
+import type { Parts } from "./parts.ts";
 import type { OnOther } from "./strays.ts";
 
 /** A lease further ahead than this was not set by this clock, or before it went back. */
@@ -54,8 +57,11 @@ export class AbandonedClaims {
   readonly #leaseMs: number;
   readonly #isHeld: (name: string) => boolean;
   readonly #onOther: OnOther;
+  readonly #parts: Parts;
   /** Owner files of dead owners, held until all their claims are taken over. */
   readonly #deadOwners = new Map<string, OwnerFile>();
+  /** Owners whose locks are held because they are dead, by another consumer. */
+  readonly #inherited = new Set<string>();
   /**
    * Until when claims whose owners may be alive are left alone unless they change, monotonic ms.
    */
@@ -65,12 +71,25 @@ export class AbandonedClaims {
   /** Whether there is only one look. */
   looksOnce = false;
 
-  /** @param isHeld Whether a name in `cur/` is in flight here. */
-  constructor(queue: Queue, leaseMs: number, isHeld: (name: string) => boolean, onOther: OnOther) {
+  /** Whether others have come or gone since {@linkcode AbandonedClaims.next} was called before. */
+  hasNewPeers = false;
+
+  /**
+   * @param isHeld Whether a name in `cur/` is in flight here.
+   * @param parts Told with whom events are shared.
+   */
+  constructor(
+    queue: Queue,
+    leaseMs: number,
+    isHeld: (name: string) => boolean,
+    onOther: OnOther,
+    parts: Parts,
+  ) {
     this.#queue = queue;
     this.#leaseMs = leaseMs;
     this.#isHeld = isHeld;
     this.#onOther = onOther;
+    this.#parts = parts;
     this.#touchAtMs = queue.place.runtime.clock.monotonic() + TOUCH_EVERY_MS;
   }
 
@@ -88,12 +107,16 @@ export class AbandonedClaims {
     const abandoned: Candidate[] = [];
     const watched = new Map<string, number>();
     let others = alive.size + this.#unknownOwners;
+    const sharing = new Set(alive.values().filter((owner) => !this.#inherited.has(owner)));
     for await (const name of this.#claims()) {
       const event = parseName(name);
       const tag = event.tag === undefined ? undefined : parseTag(event.tag);
       if (tag) claimless.delete(tag.owner);
       if (this.#isHeld(name)) continue;
-      if (tag && tag.owner !== this.#queue.owner && !this.#deadOwners.has(tag.owner)) others++;
+      if (tag && tag.owner !== this.#queue.owner && !this.#deadOwners.has(tag.owner)) {
+        others++;
+        if (this.#isAtWork(event, tag)) sharing.add(tag.owner);
+      }
       const isWatched = tag !== undefined && tag.owner !== this.#queue.owner &&
         (alive.has(tag.owner) || !this.looksOnce);
       if (isWatched) watched.set(name, this.#watched.get(name) ?? this.#watchUntilMs(event));
@@ -106,6 +129,7 @@ export class AbandonedClaims {
     }
     this.#watched = watched;
     this.hasPeers = others > 0;
+    this.hasNewPeers = this.#parts.shareWith(sharing);
     // Listed after their locks were taken, and none of their claims is left: the owner files have
     // done their duty.
     await this.#forgetAll(claimless);
@@ -165,15 +189,26 @@ export class AbandonedClaims {
   async #findDeadOwners(): Promise<Set<string>> {
     const alive = new Set<string>();
     this.#unknownOwners = 0;
+    this.#inherited.clear();
     for await (const { name, kind } of this.#names()) {
       const file = kind === "file" ? parseOwnerFile(name) : undefined;
       if (!file || file.owner === this.#queue.owner || this.#deadOwners.has(file.owner)) continue;
       const found = await lockDeadOwner(this.#queue, name);
-      if (found === "alive") alive.add(file.owner);
       if (found === "unknown") this.#unknownOwners++;
-      if (typeof found !== "string") this.#deadOwners.set(file.owner, found);
+      else if (found !== "alive") {
+        this.#deadOwners.set(file.owner, found);
+        await markInherited(this.#queue, name);
+      } else {
+        alive.add(file.owner);
+        if (await isInherited(this.#queue, name)) this.#inherited.add(file.owner);
+      }
     }
     return alive;
+  }
+
+  /** Whether the owner of a claim has a part of the events: its lease runs, and it isn't dead. */
+  #isAtWork({ timeMs = 0 }: EventName, { owner }: Tag): boolean {
+    return timeMs > this.#queue.place.runtime.clock.now() && !this.#inherited.has(owner);
   }
 
   async *#claims(): AsyncIterable<string> {

@@ -8,6 +8,7 @@
 import { Queue } from "../../../lib/queue/queue.ts";
 import { DeferredEvents } from "../../../lib/queue/store/deferred.ts";
 import { ListingBackoff } from "../../../lib/queue/store/listing_backoff.ts";
+import { Parts } from "../../../lib/queue/store/parts.ts";
 import type { StoreLimits } from "../../../lib/store/store.ts";
 import { Reporter } from "../../../lib/telemetry/reporter.ts";
 import type { TraceEvent } from "../../../lib/telemetry/trace.ts";
@@ -120,8 +121,8 @@ export class Ground {
   }
 
   /** What waits, as a consumer that has just begun sees it. */
-  deferred(startMs = Infinity): DeferredEvents {
-    return new DeferredEvents(this.queue, this.reporter, this.limits, startMs);
+  deferred(startMs = Infinity, parts = new Parts(this.queue.owner)): DeferredEvents {
+    return new DeferredEvents(this.queue, this.reporter, this.limits, parts, startMs);
   }
 
   /** A consumer's patience with listings. */

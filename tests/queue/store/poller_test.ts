@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { parseName } from "../../../lib/queue/name.ts";
 import { SLICE } from "../../../lib/queue/store/listing.ts";
 import { acquireOwner } from "../../../lib/queue/store/owner.ts";
+import { Parts } from "../../../lib/queue/store/parts.ts";
 import { Poller } from "../../../lib/queue/store/poller.ts";
 import { Postponed } from "../../../lib/queue/store/postponed.ts";
 import { ReadyEvents } from "../../../lib/queue/store/ready.ts";
@@ -16,14 +17,15 @@ const SECOND_MS = 1_000;
 async function pollerOf(ground: Ground, once = false): Promise<Poller> {
   const { clock, queue, limits, reporter } = ground;
   const onOther = strayReport(reporter);
+  const parts = new Parts(queue.owner);
   const deferred = ground.deferred(once ? ground.nowMs : Infinity);
   await deferred.refresh();
-  const abandoned = new AbandonedClaims(queue, limits.current.leaseMs, () => false, onOther);
+  const abandoned = new AbandonedClaims(queue, limits.current.leaseMs, () => false, onOther, parts);
   abandoned.looksOnce = once;
   const later = new Postponed(queue, reporter, () => {});
-  const ready = new ReadyEvents(queue.place, onOther, later);
-  const parts = { clock, ready, abandoned, deferred, backoff: ground.backoff() };
-  return new Poller(parts, limits, once);
+  const ready = new ReadyEvents(queue.place, onOther, later, parts);
+  const backoff = ground.backoff();
+  return new Poller({ clock, ready, abandoned, deferred, parts, backoff }, limits, once);
 }
 
 /** The ids of what comes next. */

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { parseName, parseTag } from "../../../lib/queue/name.ts";
 import { SLICE } from "../../../lib/queue/store/listing.ts";
+import { Parts } from "../../../lib/queue/store/parts.ts";
 import { Postponed } from "../../../lib/queue/store/postponed.ts";
 import { ReadyEvents } from "../../../lib/queue/store/ready.ts";
 import { strayReport } from "../../../lib/queue/store/strays.ts";
@@ -8,7 +9,7 @@ import { type Ground, grounded } from "./ground.ts";
 
 function readyOf({ queue, reporter }: Ground): ReadyEvents {
   const later = new Postponed(queue, reporter, () => {});
-  return new ReadyEvents(queue.place, strayReport(reporter), later);
+  return new ReadyEvents(queue.place, strayReport(reporter), later, new Parts(queue.owner));
 }
 
 const nameOf = (path: string) => path.slice(path.lastIndexOf("/") + 1);

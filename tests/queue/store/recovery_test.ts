@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { parseName } from "../../../lib/queue/name.ts";
 import type { Queue } from "../../../lib/queue/queue.ts";
 import { acquireOwner } from "../../../lib/queue/store/owner.ts";
+import { Parts } from "../../../lib/queue/store/parts.ts";
 import { AbandonedClaims } from "../../../lib/queue/store/recovery.ts";
 import { strayReport } from "../../../lib/queue/store/strays.ts";
 import type { SimProcess } from "../../sim/process.ts";
@@ -15,7 +16,13 @@ const LEASE_MS = 30 * SECOND_MS;
 /** `cur/` as a consumer sees it that holds no claims but those named. */
 function abandonedOf(ground: Ground, held = new Set<string>(), queue = ground.queue) {
   const onOther = strayReport(ground.reporter);
-  return new AbandonedClaims(queue, LEASE_MS, (name) => held.has(name), onOther);
+  return new AbandonedClaims(
+    queue,
+    LEASE_MS,
+    (name) => held.has(name),
+    onOther,
+    new Parts(queue.owner),
+  );
 }
 
 /** The ids of what may be taken over. */
