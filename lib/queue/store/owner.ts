@@ -99,12 +99,12 @@ export async function lockDeadOwner(
  * Show others that the lock of an owner file is held because its owner is dead. What the disk
  * refuses makes them wait for a part of the events that nobody has.
  */
-export async function markInherited(queue: Queue, name: string): Promise<void> {
+export async function markSurvived(queue: Queue, name: string): Promise<void> {
   await touch(queue, name, 0);
 }
 
 /** Whether the lock of an owner file is held because its owner is dead. */
-export async function isInherited(queue: Queue, name: string): Promise<boolean> {
+export async function isSurvived(queue: Queue, name: string): Promise<boolean> {
   try {
     return (await queue.place.runtime.disk.lstat(queue.path("cur", name))).mtimeMs === 0;
   } catch (error) {

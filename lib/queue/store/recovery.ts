@@ -29,9 +29,9 @@ import {
   type Tag,
 } from "../name.ts";
 import {
-  isInherited,
+  isSurvived,
   lockDeadOwner,
-  markInherited,
+  markSurvived,
   type OwnerFile,
   releaseOwner,
   TOUCH_EVERY_MS,
@@ -61,7 +61,7 @@ export class AbandonedClaims {
   /** Owner files of dead owners, held until all their claims are taken over. */
   readonly #deadOwners = new Map<string, OwnerFile>();
   /** Owners whose locks are held because they are dead, by another consumer. */
-  readonly #inherited = new Set<string>();
+  readonly #survived = new Set<string>();
   /**
    * Until when claims whose owners may be alive are left alone unless they change, monotonic ms.
    */
@@ -107,7 +107,7 @@ export class AbandonedClaims {
     const abandoned: Candidate[] = [];
     const watched = new Map<string, number>();
     let others = alive.size + this.#unknownOwners;
-    const sharing = new Set(alive.values().filter((owner) => !this.#inherited.has(owner)));
+    const sharing = new Set(alive.values().filter((owner) => !this.#survived.has(owner)));
     for await (const name of this.#claims()) {
       const event = parseName(name);
       const tag = event.tag === undefined ? undefined : parseTag(event.tag);
@@ -189,7 +189,7 @@ export class AbandonedClaims {
   async #findDeadOwners(): Promise<Set<string>> {
     const alive = new Set<string>();
     this.#unknownOwners = 0;
-    this.#inherited.clear();
+    this.#survived.clear();
     for await (const { name, kind } of this.#names()) {
       const file = kind === "file" ? parseOwnerFile(name) : undefined;
       if (!file || file.owner === this.#queue.owner || this.#deadOwners.has(file.owner)) continue;
@@ -197,10 +197,10 @@ export class AbandonedClaims {
       if (found === "unknown") this.#unknownOwners++;
       else if (found !== "alive") {
         this.#deadOwners.set(file.owner, found);
-        await markInherited(this.#queue, name);
+        await markSurvived(this.#queue, name);
       } else {
         alive.add(file.owner);
-        if (await isInherited(this.#queue, name)) this.#inherited.add(file.owner);
+        if (await isSurvived(this.#queue, name)) this.#survived.add(file.owner);
       }
     }
     return alive;
@@ -208,7 +208,7 @@ export class AbandonedClaims {
 
   /** Whether the owner of a claim has a part of the events: its lease runs, and it isn't dead. */
   #isAtWork({ timeMs = 0 }: EventName, { owner }: Tag): boolean {
-    return timeMs > this.#queue.place.runtime.clock.now() && !this.#inherited.has(owner);
+    return timeMs > this.#queue.place.runtime.clock.now() && !this.#survived.has(owner);
   }
 
   async *#claims(): AsyncIterable<string> {
