@@ -160,8 +160,9 @@ export class Poller {
   /** What nobody works on any more comes first; what of a slice is left, after it. */
   async #lookAtPeers(): Promise<void> {
     const rest = this.#slice.slice(this.#at);
-    if (!await this.#load("cur", () => this.#abandoned.next())) this.#at = 0;
-    if (this.#abandoned.hasNewPeers) {
+    const isListed = await this.#load("cur", () => this.#abandoned.next());
+    this.#at = 0;
+    if (isListed && this.#abandoned.hasNewPeers) {
       this.#ready.restart();
       this.#isPassOver = false;
     } else if (rest.length > 0) this.#slice = [...this.#slice, ...rest];
