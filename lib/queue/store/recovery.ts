@@ -107,7 +107,7 @@ export class AbandonedClaims {
     const abandoned: Candidate[] = [];
     const watched = new Map<string, number>();
     let others = alive.size + this.#unknownOwners;
-    const sharing = new Set(alive.values().filter((owner) => !this.#survived.has(owner)));
+    const sharing = new Set([...alive].filter((owner) => !this.#survived.has(owner)));
     for await (const name of this.#claims()) {
       const event = parseName(name);
       const tag = event.tag === undefined ? undefined : parseTag(event.tag);
