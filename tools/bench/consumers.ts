@@ -2,11 +2,10 @@
  * `deno task bench:consumers`: what more consumers on one queue are worth.
  *
  * A backlog of `--events` is drained by one, two and three consumers (`consume --until-empty`, each
- * a process of its own), and by one process with two and three `--workers`, with `--threads`
- * requests in flight each; once for an endpoint that answers at once, once for one that takes 50
- * ms. All send to one endpoint, a process of its own, whose clock measures: from the arrival of the
- * first event to that of the last. Each round begins with one consumer alone, and the others of the
- * round are compared with that.
+ * a process of its own), with `--threads` requests in flight each; once for an endpoint that
+ * answers at once, once for one that takes 50 ms. All send to one endpoint, a process of its own,
+ * whose clock measures: from the arrival of the first event to that of the last. Each round begins
+ * with one consumer alone, and the others of the round are compared with that.
  *
  * At 0 ms this measures the machine as well: endpoint and consumers share its cores. With `--kill`
  * one of several processes is killed with -9 when a third has arrived; then every event still has
@@ -24,17 +23,14 @@ import { list, median, print, printTable, progress, verdict } from "../report.ts
 interface Crew {
   readonly name: string;
   readonly processes: number;
-  readonly workers: number;
   /** Least ratio to one consumer, by the delay of the endpoint in ms. */
   readonly targets: Readonly<Record<number, number>>;
 }
 
 const CREWS: readonly Crew[] = [
-  { name: "one", processes: 1, workers: 1, targets: {} },
-  { name: "two", processes: 2, workers: 1, targets: { 0: 1.1, 50: 1.9 } },
-  { name: "three", processes: 3, workers: 1, targets: { 50: 2.7 } },
-  { name: "workers-2", processes: 1, workers: 2, targets: { 0: 1.1, 50: 1.9 } },
-  { name: "workers-3", processes: 1, workers: 3, targets: { 50: 2.7 } },
+  { name: "one", processes: 1, targets: {} },
+  { name: "two", processes: 2, targets: { 0: 1.1, 50: 1.9 } },
+  { name: "three", processes: 3, targets: { 50: 2.7 } },
 ];
 
 const DELAYS_MS = [0, 50] as const;
@@ -61,10 +57,9 @@ async function drain(endpoint: Endpoint, crew: Crew, course: Course): Promise<Dr
   fill(queue.path, endpoint.url, events);
   await syncAll();
   await endpoint.reset();
-  const options = ["--until-empty", ...(crew.workers > 1 ? [`--workers=${crew.workers}`] : [])];
   const consumers = Array.from(
     { length: crew.processes },
-    () => startConsumer(queue.path, threads, ...options),
+    () => startConsumer(queue.path, threads, "--until-empty"),
   );
   let silenceMs = 0;
   try {
