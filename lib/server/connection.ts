@@ -17,7 +17,7 @@
 
 import { type Clock, type Connection, errorCode } from "../runtime/runtime.ts";
 import { bodyForm, CONTINUE, encodeChunk, encodeHead, LAST_CHUNK } from "./answer.ts";
-import { type Framing, framingOf } from "./framing.ts";
+import { type Framing, framingOf } from "../wire/framing.ts";
 import { BadRequestError, type Head } from "./head.ts";
 import type { Limits } from "./limits.ts";
 import { PeerReader } from "./peer_reader.ts";

@@ -8,6 +8,15 @@
  * @module
  */
 
+import {
+  type HeaderLine,
+  isToken,
+  listed,
+  MalformedError,
+  readHeaders,
+  textOf,
+} from "../wire/lines.ts";
+
 /** Largest head, in bytes; also the size of a connection's buffer. */
 export const LONGEST_HEAD_BYTES = 16 * 1024;
 
@@ -17,11 +26,8 @@ export const MOST_HEADERS = 100;
 /** Longest body whose length is announced that has a number: what a double can count. */
 const MOST_DIGITS = 15;
 
-const CR = 13;
-const LF = 10;
-
 /** What a peer sent can't be understood, or is not served; the connection can't be used again. */
-export class BadRequestError extends Error {
+export class BadRequestError extends MalformedError {
   /** The name of the class. */
   override readonly name = "BadRequestError";
   /** The status to answer with. */
@@ -43,7 +49,7 @@ export interface Head {
   /** Host and port the peer believes to talk to, lower case. */
   readonly host: string;
   /** Names in lower case, in the order they came. */
-  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly headers: readonly HeaderLine[];
   /** How long the body is: a number of bytes, or until its last chunk. */
   readonly length: number | "chunked";
   /** Whether the peer can read a chunked answer: it speaks HTTP/1.1. */
@@ -54,30 +60,20 @@ export interface Head {
   readonly expectsContinue: boolean;
 }
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const REQUEST_LINE = /^(\S+) (\S+) HTTP\/(\d)\.(\d)$/;
 /** Path and query: visible characters, but no fragment. */
 const ORIGIN_FORM = /^\/[\x21\x22\x24-\x7e]*$/;
 const ABSOLUTE_FORM = /^http:\/\/([^/?#]+)(\/[\x21\x22\x24-\x7e]*)?$/i;
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** Host and port; what a name may be is whoever compares it to decide. */
 const AUTHORITY = /^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/;
 
 /** Methods that the Fetch standard has no `Request` for. */
 const WITHOUT_REQUEST = new Set(["CONNECT", "TRACE", "TRACK"]);
 
-/**
- * Where the head ends: the index after its empty line, -1 when that hasn't come yet.
- *
- * @param from How many bytes were looked at before.
- * @throws {BadRequestError} On a line feed alone.
- */
-export function endOfHead(bytes: Uint8Array, from: number): number {
-  for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, at + 1)) {
-    if (bytes[at - 1] !== CR) throw new BadRequestError(400, "a line must end with CR LF");
-    if (at > 2 && bytes[at - 2] === LF) return at + 1;
-  }
-  return -1;
+/** What can't be understood, as the answer to it. */
+export function badRequest(error: unknown): unknown {
+  const isPlain = error instanceof MalformedError && !(error instanceof BadRequestError);
+  return isPlain ? new BadRequestError(400, error.message) : error;
 }
 
 /**
@@ -86,14 +82,14 @@ export function endOfHead(bytes: Uint8Array, from: number): number {
  * @throws {BadRequestError} If it is malformed, or asks for what isn't served.
  */
 export function parseHead(bytes: Uint8Array): Head {
-  const text = String.fromCharCode(...bytes); // one character a byte
+  const text = textOf(bytes);
   const lines = text.slice(text.startsWith("\r\n") ? 2 : 0, -4).split("\r\n");
   const [, method, rawTarget, major, minor] = REQUEST_LINE.exec(lines[0]!) ?? [];
-  if (method === undefined || !TOKEN.test(method)) {
+  if (method === undefined || !isToken(method)) {
     throw new BadRequestError(400, "the request line must be a method, a path and HTTP/1.1");
   }
   if (major !== "1") throw new BadRequestError(505, "the version must be HTTP/1.1");
-  const headers = readHeaders(lines.slice(1));
+  const headers = readLines(lines.slice(1));
   const isModern = minor !== "0";
   const { target, host } = readTarget(rawTarget!, only(headers, "host"));
   if (WITHOUT_REQUEST.has(method.toUpperCase())) {
@@ -115,26 +111,15 @@ export function parseHead(bytes: Uint8Array): Head {
   };
 }
 
-function readHeaders(lines: readonly string[]): [string, string][] {
+function readLines(lines: readonly string[]): HeaderLine[] {
   if (lines.length > MOST_HEADERS) {
     throw new BadRequestError(431, `there must be at most ${MOST_HEADERS} headers`);
   }
-  return lines.map((line) => {
-    const colon = line.indexOf(":");
-    const name = line.slice(0, Math.max(colon, 0));
-    const value = trim(line.slice(colon + 1));
-    if (TOKEN.test(name) && VALUE.test(value)) return [name.toLowerCase(), value];
-    throw new BadRequestError(400, "a header must be a name, a colon and a value on one line");
-  });
-}
-
-/** Without blanks and tabs around it, and nothing else. */
-function trim(text: string): string {
-  const isBlank = (at: number) => text[at] === " " || text[at] === "\t";
-  let [start, end] = [0, text.length];
-  while (start < end && isBlank(start)) start++;
-  while (end > start && isBlank(end - 1)) end--;
-  return text.slice(start, end);
+  try {
+    return readHeaders(lines);
+  } catch (error) {
+    throw badRequest(error);
+  }
 }
 
 /** The value of a header that may be there once; `undefined` when it isn't there. */
@@ -142,12 +127,6 @@ function only(headers: Head["headers"], name: string): string | undefined {
   const values = headers.filter(([header]) => header === name);
   if (values.length > 1) throw new BadRequestError(400, `there must be one header ${name}`);
   return values[0]?.[1];
-}
-
-/** The members of all headers of a name that holds a list, lower case. */
-function listed(headers: Head["headers"], name: string): string[] {
-  return headers.filter(([header]) => header === name)
-    .flatMap(([, value]) => value.toLowerCase().split(",").map(trim));
 }
 
 function readTarget(target: string, host: string | undefined): { target: string; host: string } {

@@ -8,8 +8,9 @@
  */
 
 import type { Clock, Connection } from "../runtime/runtime.ts";
-import type { Framing } from "./framing.ts";
-import { BadRequestError, endOfHead, type Head, LONGEST_HEAD_BYTES, parseHead } from "./head.ts";
+import type { Framing, Step } from "../wire/framing.ts";
+import { endOfHead } from "../wire/lines.ts";
+import { badRequest, BadRequestError, type Head, LONGEST_HEAD_BYTES, parseHead } from "./head.ts";
 
 /** Longest piece of a body. */
 const PIECE_BYTES = 16 * 1024;
@@ -23,7 +24,7 @@ export class PeerReader {
   #end = 0;
   #heardMs: number;
   /** The system's read that is on its way, also after it has been given up. */
-  #reading: Promise<number | undefined> | undefined;
+  #reading: Promise<number | null> | undefined;
   #reject: ((error: unknown) => void) | undefined;
   #isBroken = false;
 
@@ -73,16 +74,25 @@ export class PeerReader {
     [this.#start, this.#end] = [0, this.buffered];
     let looked = 0;
     for (;;) {
-      const end = endOfHead(this.#buffer.subarray(0, this.#end), looked);
-      if (end >= 0) {
-        this.#start = end;
-        return parseHead(this.#buffer.subarray(0, end));
-      }
+      const head = this.#wholeHead(looked);
+      if (head !== undefined) return head;
       looked = this.#end;
       if (looked === this.#buffer.length) {
         throw new BadRequestError(431, `the head must be at most ${LONGEST_HEAD_BYTES} bytes long`);
       }
       if (!await this.#fill()) throw new BadRequestError(400, "the head must be whole");
+    }
+  }
+
+  /** The head in the buffer, when it is whole. */
+  #wholeHead(looked: number): Head | undefined {
+    try {
+      const end = endOfHead(this.#buffer.subarray(0, this.#end), looked);
+      if (end < 0) return undefined;
+      this.#start = end;
+      return parseHead(this.#buffer.subarray(0, end));
+    } catch (error) {
+      throw badRequest(error);
     }
   }
 
@@ -100,7 +110,7 @@ export class PeerReader {
         throw new BadRequestError(400, "the body must be whole");
       }
       const from = this.#buffer.subarray(this.#start, this.#end);
-      const { used, filled } = framing.take(from, into.subarray(length));
+      const { used, filled } = taken(framing, from, into.subarray(length));
       this.#start += used;
       length += filled;
       if (length === into.length) break;
@@ -120,10 +130,10 @@ export class PeerReader {
     const count = await this.#read(this.#buffer.subarray(this.#end));
     this.#heardMs = this.#clock.monotonic();
     this.#end += count ?? 0;
-    return count !== undefined;
+    return count !== null;
   }
 
-  #read(into: Uint8Array): Promise<number | undefined> {
+  #read(into: Uint8Array): Promise<number | null> {
     return new Promise((resolve, reject) => {
       const end = () => this.#reading = this.#reject = undefined;
       this.#reject = (error) => {
@@ -133,5 +143,13 @@ export class PeerReader {
       this.#reading ??= this.#connection.read(into);
       this.#reading.then((count) => (end(), resolve(count)), (error) => (end(), reject(error)));
     });
+  }
+}
+
+function taken(framing: Framing, from: Uint8Array, into: Uint8Array): Step {
+  try {
+    return framing.take(from, into);
+  } catch (error) {
+    throw badRequest(error);
   }
 }

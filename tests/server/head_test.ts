@@ -3,11 +3,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   BadRequestError,
-  endOfHead,
   type Head,
   LONGEST_HEAD_BYTES,
   parseHead,
 } from "../../lib/server/head.ts";
+import { endOfHead, MalformedError } from "../../lib/wire/lines.ts";
 
 const bytesOf = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
@@ -130,7 +130,7 @@ Deno.test("what could be read in two ways is refused", () => {
 
 Deno.test("a line feed alone is refused as soon as it comes", () => {
   for (const text of ["GET / HTTP/1.1\n", "\n", "GET / HTTP/1.1\r\nHost: a\n\r\n"]) {
-    assertThrows(() => endOfHead(bytesOf(text), 0), BadRequestError, "CR LF", text);
+    assertThrows(() => endOfHead(bytesOf(text), 0), MalformedError, "CR LF", text);
   }
 });
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BadRequestError, type Head } from "./head.ts";
+import { MalformedError } from "./lines.ts";
 
 /** Longest line that gives the size of a chunk, extensions included. */
 const LONGEST_SIZE_LINE = 256;
@@ -25,20 +25,20 @@ export interface Step {
 
 /** Tells a body from what is around it. */
 export interface Framing {
-  /** Whether all of it has been taken; what follows is the next request. */
+  /** Whether all of it has been taken; what follows is the next message. */
   readonly isDone: boolean;
   /** How many bytes of the body may still come; `Infinity` where nobody knows. */
   readonly most: number;
   /**
    * Take what is in `from`, as far as the body in it fits into `into`, which has room.
    *
-   * @throws {BadRequestError} If the framing is wrong.
+   * @throws {MalformedError} If the framing is wrong.
    */
   take(from: Uint8Array, into: Uint8Array): Step;
 }
 
 /** The framing that a head announces. */
-export function framingOf({ length }: Pick<Head, "length">): Framing {
+export function framingOf({ length }: { readonly length: number | "chunked" }): Framing {
   return length === "chunked" ? new Chunked() : new Counted(length);
 }
 
@@ -145,6 +145,6 @@ class Chunked implements Framing {
   }
 }
 
-function wrong(): BadRequestError {
-  return new BadRequestError(400, "the body must be chunked as HTTP/1.1 says");
+function wrong(): MalformedError {
+  return new MalformedError("the body must be chunked as HTTP/1.1 says");
 }

@@ -2,8 +2,8 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { framingOf } from "../../lib/server/framing.ts";
-import { BadRequestError } from "../../lib/server/head.ts";
+import { framingOf } from "../../lib/wire/framing.ts";
+import { MalformedError } from "../../lib/wire/lines.ts";
 
 const bytesOf = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
@@ -80,7 +80,7 @@ Deno.test("wrong chunks are refused", () => {
   ];
   for (const text of wrong) {
     for (const cut of [1, Infinity]) {
-      assertThrows(() => unframe("chunked", text, cut), BadRequestError, "chunked", text);
+      assertThrows(() => unframe("chunked", text, cut), MalformedError, "chunked", text);
     }
   }
 });
