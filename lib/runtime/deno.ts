@@ -15,13 +15,14 @@
  * @module
  */
 
+import { connect, connectionOf, lookup } from "./deno_sockets.ts";
 import { hostIds } from "./host.ts";
 import {
-  type Connection,
   type CreateOptions,
   type DirEntry,
   type Disk,
   errorCode,
+  type FetchTerms,
   type FileContent,
   type Kind,
   type Lock,
@@ -579,15 +580,55 @@ const IDLE_MS = 15_000;
 /** The connections kept by `fetch`; made when they are needed. */
 let connections: Deno.HttpClient | undefined;
 
-function fetchDeno(url: string, init: RequestInit): Promise<Response> {
+/** Those with endpoints that have terms of their own. */
+const special = new Map<FetchTerms, Deno.HttpClient>();
+
+/** Most of those. */
+const MOST_SPECIAL = 256;
+
+function fetchDeno(url: string, init: RequestInit, terms?: FetchTerms): Promise<Response> {
   connections ??= Deno.createHttpClient({ poolIdleTimeout: IDLE_MS });
-  return fetch(url, { ...init, client: connections });
+  const client = terms === undefined ? connections : clientOf(terms);
+  return fetch(url, { ...init, client });
+}
+
+function clientOf(terms: FetchTerms): Deno.HttpClient {
+  let client = special.get(terms);
+  if (client === undefined) {
+    if (special.size >= MOST_SPECIAL) closeSpecial();
+    const { ca, cert, key, proxy } = terms;
+    client = Deno.createHttpClient({
+      poolIdleTimeout: IDLE_MS,
+      ...(ca === undefined ? {} : { caCerts: [...ca] }),
+      ...(cert === undefined || key === undefined ? {} : { cert, key }),
+      ...(proxy === undefined ? {} : { proxy: proxyOf(proxy) }),
+    });
+    special.set(terms, client);
+  }
+  return client;
+}
+
+/** A proxy's URL with its user info apart from it. */
+function proxyOf(text: string): Deno.Proxy {
+  const url = new URL(text);
+  const [username, password] = [url.username, url.password].map(decodeURIComponent) as [
+    string,
+    string,
+  ];
+  url.username = url.password = "";
+  return username === "" ? { url: url.href } : { url: url.href, basicAuth: { username, password } };
+}
+
+function closeSpecial(): void {
+  for (const client of special.values()) client.close();
+  special.clear();
 }
 
 /** What is in flight goes on. */
 function closeIdle(): void {
   connections?.close();
   connections = undefined;
+  closeSpecial();
 }
 
 /** Deno's `fetch` leaves everything as it came when asked to, and else knows these two. */
@@ -595,23 +636,19 @@ function decodes(contentEncoding: string, acceptEncoding: string): boolean {
   return acceptEncoding !== "identity" && (contentEncoding === "gzip" || contentEncoding === "br");
 }
 
-function connectionOf(conn: Deno.TcpConn): Connection {
-  try {
-    conn.setNoDelay();
-  } catch {
-    // some systems refuse once the peer has gone: reading will tell
+/** What Deno's `fetch` reads of the environment, which needs no permission of ours. */
+const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+
+function proxies(): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const name of PROXIES) {
+    for (const variable of [name, name.toLowerCase()]) {
+      const { state } = Deno.permissions.querySync({ name: "env", variable });
+      const value = state === "granted" ? Deno.env.get(variable) : undefined;
+      if (value) found[name] ??= value;
+    }
   }
-  let isOpen = true;
-  return {
-    localAddress: conn.localAddr.hostname,
-    read: async (into) => await conn.read(into) ?? undefined,
-    write: (bytes) => conn.write(bytes),
-    closeWrite: () => conn.closeWrite(),
-    close() {
-      if (isOpen) conn.close();
-      isOpen = false;
-    },
-  };
+  return found;
 }
 
 const listen: NonNullable<Runtime["listen"]> = (address) => {
@@ -661,6 +698,9 @@ export function denoRuntime(disk: Disk = blockingDisk): Runtime {
   return {
     disk,
     clock,
+    lookup,
+    connect,
+    proxies,
     fetch: fetchDeno,
     closeIdle,
     decodes,

@@ -35,6 +35,7 @@ import { opendir } from "node:fs/promises";
 import { hostname, totalmem } from "node:os";
 import process from "node:process";
 import { hostIds } from "./host.ts";
+import { connect, lookup } from "./node_sockets.ts";
 import type { DirEntry, Disk, FileContent, Kind, Runtime, Stat } from "./runtime.ts";
 import { clock, hmacSha256, random, sha256 } from "./web.ts";
 
@@ -222,6 +223,18 @@ function readOfSystem(path: string): string | undefined {
   }
 }
 
+/** Node's `fetch` uses proxies only when it is told to, since its version 24. */
+function proxies(): Readonly<Record<string, string>> {
+  const { env } = process;
+  const found: Record<string, string> = {};
+  if (env.NODE_USE_ENV_PROXY !== "1") return found;
+  for (const name of ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"]) {
+    const value = env[name.toLowerCase()] || env[name];
+    if (value) found[name] = value;
+  }
+  return found;
+}
+
 /**
  * The runtime this process runs on. Node asks for no permissions: it may reach whatever the network
  * lets it.
@@ -230,7 +243,14 @@ export function nodeRuntime(): Runtime {
   return {
     disk: nodeDisk,
     clock,
-    fetch: (url, init) => fetch(url, init),
+    // modules are loaded by name since 20.16
+    ...(typeof process.getBuiltinModule === "function" ? { lookup, connect } : {}),
+    proxies,
+    fetch(url, init, terms) {
+      if (terms === undefined) return fetch(url, init);
+      const error = new TypeError("fetch on Node has no certificates and proxies of its own");
+      return Promise.reject(error);
+    },
     decodes: (contentEncoding) => DECODED.has(contentEncoding),
     mayReach: () => true,
     random,

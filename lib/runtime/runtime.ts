@@ -208,10 +208,10 @@ export interface Connection {
   /** The address of this end, without brackets: the one the peer chose to connect to. */
   readonly localAddress: string;
   /**
-   * Read what is there, at least one byte, into the front of `into`; `undefined` when the peer will
-   * send no more. One read at a time; it may go on beside a write.
+   * Read what is there, at least one byte, into the front of `into`; `null` when the peer will send
+   * no more. One read at a time; it may go on beside a write.
    */
-  read(into: Uint8Array): Promise<number | undefined>;
+  read(into: Uint8Array): Promise<number | null>;
   /** Write some of `bytes`, at least one; says how many. One write at a time. */
   write(bytes: Uint8Array): Promise<number>;
   /** Tell the peer that no more will come; it may still send. */
@@ -235,14 +235,79 @@ export interface Listener {
   close(): void;
 }
 
+/** Whom to trust, what to show and which way to take, where the defaults don't fit. */
+export interface FetchTerms {
+  /** Certificates of authorities to be trusted beside the system's, as PEM. */
+  readonly ca?: readonly string[];
+  /** Our own certificate, with its chain, as PEM. */
+  readonly cert?: string;
+  /** Its key, as PEM. */
+  readonly key?: string;
+  /** The URL of a proxy, with user info where it wants that. */
+  readonly proxy?: string;
+}
+
+/** How a connection is made secure. */
+export interface TlsTerms extends Omit<FetchTerms, "proxy"> {
+  /** The name or address that the peer's certificate must be for. */
+  readonly serverName: string;
+}
+
+/** Where to connect to, and how. */
+export interface ConnectTo {
+  /** One of what {@linkcode Runtime.lookup} found. */
+  readonly host: string;
+  /** The port. */
+  readonly port: number;
+  /** TLS; a plain connection without. The peer's certificate is always verified. */
+  readonly tls?: TlsTerms | undefined;
+  /** Called when there is a connection, before TLS begins. */
+  readonly onConnected?: () => void;
+  /** Calls it off. */
+  readonly signal: AbortSignal;
+}
+
+/** Makes a connection. */
+export type Connector = (to: ConnectTo) => Promise<Connection>;
+
+/** Finds the addresses of a host. */
+export type Lookup = (host: string) => Promise<readonly string[]>;
+
 /** Everything the product needs of the world. */
 export interface Runtime {
   /** Files and folders. */
   readonly disk: Disk;
   /** Time. */
   readonly clock: Clock;
-  /** One HTTP request, as the web platform's `fetch`. */
-  fetch(url: string, init: RequestInit): Promise<Response>;
+  /**
+   * The addresses of a host, without brackets, in the order in which to try them; that of an
+   * address is itself. Where a runtime's permissions are for names, the name alone.
+   *
+   * Missing, as {@linkcode Runtime.connect}, where a runtime has no connections.
+   *
+   * @throws The system's error, when it knows none.
+   */
+  readonly lookup?: Lookup;
+  /**
+   * Connect to an address.
+   *
+   * @throws The network's error (`ECONNREFUSED`, `EMFILE`, ...; `"ENOTCAPABLE"`); after
+   * `onConnected` it is that of TLS.
+   */
+  readonly connect?: Connector;
+  /**
+   * What the environment says of proxies that `fetch` would use: `HTTP_PROXY`, `HTTPS_PROXY`,
+   * `ALL_PROXY`, `NO_PROXY`, by those names; what isn't there, or may not be read, is left out.
+   * Missing where `fetch` uses none.
+   */
+  readonly proxies?: () => Readonly<Record<string, string>>;
+  /**
+   * One HTTP request, as the web platform's `fetch`.
+   *
+   * @param terms What is special about the endpoint; requests to it have the same value.
+   * @throws {TypeError} Also where a runtime can't keep the terms.
+   */
+  fetch(url: string, init: RequestInit, terms?: FetchTerms): Promise<Response>;
   /**
    * Close the connections that `fetch` keeps for later and nobody uses now, and with them their
    * files. Missing where a runtime closes them soon enough itself.

@@ -22,7 +22,7 @@ Deno.test("a connection is a stream of bytes each way, and ends on each side by 
   await connection.closeWrite();
   assertEquals(await client.toEnd(), "bye");
   client.close();
-  assertEquals(await connection.read(into), undefined);
+  assertEquals(await connection.read(into), null);
   connection.close();
   connection.close();
   listener.close();
