@@ -6,6 +6,7 @@
 
 import type { Awaitable } from "../runtime/runtime.ts";
 import type { Outcome } from "./outcome.ts";
+import type { Phases, Reach } from "./transport/transport.ts";
 
 /** What came of an attempt. */
 export interface Attempt {
@@ -20,6 +21,13 @@ export interface Attempt {
   readonly ms: number;
   /** HTTP status, when there was an answer. */
   readonly status?: number;
+  /**
+   * How far a request came that wasn't answered, where the transport knows: `"unsent"` is certainly
+   * not delivered, `"unanswered"` may have been.
+   */
+  readonly reach?: Reach | undefined;
+  /** How long its parts took, where the transport knows. */
+  readonly phases?: Phases | undefined;
   /** Whether it ended because its time was over. */
   readonly isTimeout?: boolean;
   /** The first kilobyte of an answer that isn't a success; shows no secret of the request. */

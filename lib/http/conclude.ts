@@ -13,6 +13,7 @@ import type { Received } from "./receive.ts";
 import { parseRetryAfter } from "./schedule.ts";
 import { masked, secretsOf } from "./secrets.ts";
 import type { HttpRequest } from "./step.ts";
+import type { AnswerHeaders } from "./transport/transport.ts";
 
 /** An attempt whose duration isn't known yet. */
 export type Result = Omit<Attempt, "ms">;
@@ -33,23 +34,24 @@ export function conclude(
   outcome: Outcome,
   received: Received,
 ): Result {
-  const { status, body } = received;
+  const { status, body, phases } = received;
   switch (body.kind) {
     case "dropped":
-      return { ...DELIVERED, status };
+      return { ...DELIVERED, status, phases };
     case "kept": {
       const meta = metaOf(runtime, request, received, body.truncated);
-      return { ...DELIVERED, status, response: { meta } };
+      return { ...DELIVERED, status, phases, response: { meta } };
     }
     case "unkept": {
       const reason = `the response can't be written to res/: ${errorCode(body.error)}`;
-      return { outcome: "deferred", reason, status, error: body.error };
+      return { outcome: "deferred", reason, status, phases, error: body.error };
     }
     case "quoted": {
       const secrets = secretsOf(request);
       return {
         outcome,
         status,
+        phases,
         reason: reasonOf(received, secrets),
         answer: quoted(body.bytes, body.isCut, secrets),
         ...wishesOf(received, runtime.clock.now()),
@@ -96,7 +98,7 @@ function wishesOf(
 function metaOf(
   runtime: Pick<Runtime, "clock" | "decodes">,
   request: HttpRequest,
-  { status, headers }: Received,
+  { status, headers, isRaw = false }: Received,
   truncated: boolean,
 ): ResponseMeta {
   const secrets = secretsOf(request);
@@ -104,7 +106,7 @@ function metaOf(
     name,
     visible(masked(value, secrets, false), "\t"),
   ]);
-  const encoding = encodingOf(runtime, request, headers);
+  const encoding = encodingOf(isRaw ? {} : runtime, request, headers);
   return {
     url: request.url.href,
     status,
@@ -119,7 +121,7 @@ function metaOf(
 function encodingOf(
   runtime: Pick<Runtime, "decodes">,
   request: HttpRequest,
-  headers: Headers,
+  headers: AnswerHeaders,
 ): string {
   const asked = request.headers.find(([name]) => name === "accept-encoding")?.[1] ?? "";
   const encoding = headers.get("content-encoding")?.toLowerCase() ?? "";

@@ -19,8 +19,12 @@ const TURNS = 8;
 
 /** The time limit of one attempt. */
 export interface Deadline {
-  /** Aborts when the time is over, or when everything is called off. */
+  /** Aborts when the time is over, or when everything is called off; made when it is asked for. */
   readonly signal: AbortSignal;
+  /** Whether the time is over, or everything was called off. */
+  readonly isOver: boolean;
+  /** What is to be called then; the last one given. */
+  onOver: (() => void) | undefined;
   /** Whether the time is over. */
   readonly expired: boolean;
   /** Take the limit off. Must be called once the attempt has ended. */
@@ -29,8 +33,10 @@ export interface Deadline {
 
 class Timer implements Deadline {
   readonly atMs: number;
-  readonly #abort = new AbortController();
   readonly #pending: Set<Timer>;
+  #abort: AbortController | undefined;
+  onOver: (() => void) | undefined;
+  isOver = false;
   expired = false;
 
   constructor(atMs: number, pending: Set<Timer>) {
@@ -40,6 +46,10 @@ class Timer implements Deadline {
   }
 
   get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.isOver) this.#abort.abort();
+    }
     return this.#abort.signal;
   }
 
@@ -49,7 +59,9 @@ class Timer implements Deadline {
 
   abort(): void {
     this.clear();
-    this.#abort.abort();
+    this.isOver = true;
+    this.#abort?.abort();
+    this.onOver?.();
   }
 }
 

@@ -14,6 +14,8 @@ import type { Result } from "./conclude.ts";
 import { CredentialError } from "./credentials.ts";
 import type { Deadline } from "./deadlines.ts";
 import { forbidden } from "./egress.ts";
+import { duration } from "./transport/reasons.ts";
+import { TransportError } from "./transport/transport.ts";
 
 /** What a failure depends on. */
 export interface Failure {
@@ -24,24 +26,27 @@ export interface Failure {
   /** Where the request was to go. */
   readonly url: URL;
   /** The attempt's. */
-  readonly deadline: Pick<Deadline, "expired" | "signal">;
+  readonly deadline: Pick<Deadline, "expired" | "isOver">;
   /** Its length. */
   readonly timeoutMs: number;
 }
 
 /** What came of an attempt that failed. */
 export function failed({ error, isAnswered, url, deadline, timeoutMs }: Failure): Result {
+  const reach = error instanceof TransportError ? { reach: error.reach } : {};
   if (deadline.expired) {
-    return { outcome: "deferred", reason: `no answer within ${timeoutMs} ms`, isTimeout: true };
+    const far = error instanceof TransportError ? `: ${visible(error.message)}` : "";
+    const reason = `no answer within ${duration(timeoutMs)}${far}`;
+    return { outcome: "deferred", reason, isTimeout: true, ...reach };
   }
-  if (deadline.signal.aborted) return { outcome: "aborted", reason: "called off" };
+  if (deadline.isOver) return { outcome: "aborted", reason: "called off", ...reach };
   if (error instanceof CredentialError) return { outcome: "deferred", reason: error.message };
   if (errorCode(error) === "ENOTCAPABLE") return { outcome: "refused", reason: forbidden(url) };
   const code = isAnswered ? undefined : tooManyFilesCode(error);
   if (code !== undefined) {
     return { outcome: "crowded", reason: `too many files are open to connect: ${code}` };
   }
-  return { outcome: "deferred", reason: networkReason(error) };
+  return { outcome: "deferred", reason: networkReason(error), ...reach };
 }
 
 /** The process's own limit of open files, and the system's. */

@@ -6,6 +6,7 @@
  */
 
 import type { AnswerSink } from "./attempt.ts";
+import type { Answer, AnswerBody, AnswerHeaders, CallOff, Phases } from "./transport/transport.ts";
 
 /** Most of an answer that is handed to a sink. */
 export const SINK_MAX_BYTES = 16 * 1024 * 1024;
@@ -36,15 +37,19 @@ export interface Received {
   /** The reason phrase. */
   readonly statusText: string;
   /** All headers. */
-  readonly headers: Headers;
+  readonly headers: AnswerHeaders;
   /** What became of its body. */
   readonly body: Body;
+  /** Whether its body is as it came, not decoded. */
+  readonly isRaw?: boolean | undefined;
+  /** How long its parts took, where the transport knows. */
+  readonly phases?: Phases | undefined;
 }
 
 const DROPPED: Body = { kind: "dropped" };
 
 /**
- * Read a response's body for a use. A promise only when there is something to read.
+ * Read an answer's body for a use. A promise only when there is something to read.
  *
  * A body that breaks off is none for a sink. Where it is dropped or quoted, the head is the answer
  * and stands whatever becomes of the rest.
@@ -52,20 +57,24 @@ const DROPPED: Body = { kind: "dropped" };
  * @throws What breaks off a body that goes to a sink.
  */
 export function receive(
-  response: Response,
+  { status, statusText, headers, body, isRaw, phases }: Answer,
   use: Use,
-  signal: AbortSignal,
+  callOff: CallOff,
 ): Received | Promise<Received> {
-  const { status, statusText, headers } = response;
-  const received = (body: Body): Received => ({ status, statusText, headers, body });
-  if (use === "drop") {
-    return response.body ? drop(response.body).then(received) : received(DROPPED);
-  }
-  if (use === "quote") return quote(response.body).then(received);
-  return handOn(response.body, use, signal).then(received);
+  const received = (body: Body): Received => ({
+    status,
+    statusText,
+    headers,
+    body,
+    isRaw,
+    phases,
+  });
+  if (use === "drop") return body ? drop(body).then(received) : received(DROPPED);
+  if (use === "quote") return quote(body).then(received);
+  return handOn(body, use, callOff).then(received);
 }
 
-type Stream = ReadableStream<Uint8Array> | null;
+type Stream = AnswerBody | null;
 
 async function drop(stream: Stream): Promise<Body> {
   try {
@@ -96,9 +105,13 @@ class SinkError extends Error {
   override name = "SinkError";
 }
 
-async function handOn(stream: Stream, sink: AnswerSink, signal: AbortSignal): Promise<Body> {
+async function handOn(stream: Stream, sink: AnswerSink, callOff: CallOff): Promise<Body> {
   try {
-    const truncated = await read(stream, SINK_MAX_BYTES, (chunk) => handOver(chunk, sink, signal));
+    const truncated = await read(
+      stream,
+      SINK_MAX_BYTES,
+      (piece) => handOver(piece.slice(), sink, callOff.signal), // it may keep them
+    );
     return { kind: "kept", truncated };
   } catch (error) {
     if (error instanceof SinkError) return { kind: "unkept", error: error.cause };
@@ -149,18 +162,18 @@ async function read(
   take: (chunk: Uint8Array) => void | Promise<void> | undefined,
 ): Promise<boolean> {
   if (!stream) return false;
-  const reader = stream.getReader();
   let left = limit;
   try {
     while (left >= 0) {
-      const { value, done } = await reader.read();
-      if (done) return false;
-      const taking = left > 0 ? take(value.subarray(0, left)) : undefined;
+      const reading = stream.read();
+      const piece = reading instanceof Promise ? await reading : reading;
+      if (piece === undefined) return false;
+      const taking = left > 0 ? take(piece.subarray(0, left)) : undefined;
       if (taking) await taking;
-      left -= value.length;
+      left -= piece.length;
     }
     return true;
   } finally {
-    reader.cancel().catch(() => {}); // of one that has ended it does nothing
+    stream.cancel();
   }
 }

@@ -8,8 +8,8 @@
  * | defaults | `defaults.ts` | an event's request → a request with all of its headers |
  * | auth | `auth.ts` | a request → a request that tells who we are |
  * | signature | `sign.ts` | a request → a request that is signed |
- * | send | the runtime's `fetch` | a request → a `Response`, its body unread |
- * | receive | `receive.ts` | a `Response` → status, headers, and what became of the body |
+ * | send | `transport/` | a request → an answer, its body unread |
+ * | receive | `receive.ts` | an answer → status, headers, and what became of the body |
  * | outcome | `conclude.ts`, `failed.ts` | that, or what was thrown → an attempt |
  *
  * Whether an event may go where it wants to is known before there is an attempt: `egress.ts`.
@@ -33,11 +33,14 @@ import type { HttpRequest } from "./step.ts";
 import { failed } from "./failed.ts";
 import { type Outcome, outcomeOfStatus } from "./outcome.ts";
 import { receive, type Use } from "./receive.ts";
+import type { Answer } from "./transport/transport.ts";
+import type { TransportOptions } from "./transport/options.ts";
+import { type TransportRuntime, Transports } from "./transport/choose.ts";
 
 export type { AnswerSink, Attempt } from "./attempt.ts";
 
 /** How to send. */
-export interface SenderOptions extends DefaultsOptions, AuthOptions, SignOptions {
+export interface SenderOptions extends DefaultsOptions, AuthOptions, SignOptions, TransportOptions {
   /** Time limit of one attempt, body included. */
   readonly timeoutMs: number;
   /** Exceptions from the status table. */
@@ -45,10 +48,7 @@ export interface SenderOptions extends DefaultsOptions, AuthOptions, SignOptions
 }
 
 /** What a sender needs of the world. */
-export type SenderRuntime = Pick<
-  Runtime,
-  "clock" | "closeIdle" | "decodes" | "fetch" | "hmacSha256"
->;
+export type SenderRuntime = TransportRuntime & Pick<Runtime, "decodes" | "hmacSha256">;
 
 /** How to send to each destination, by its origin. */
 export interface OptionsOfDestinations {
@@ -60,6 +60,7 @@ export interface OptionsOfDestinations {
 export class Sender {
   readonly #runtime: SenderRuntime;
   readonly #options: OptionsOfDestinations;
+  readonly #transport: Transports;
   readonly #credentials: Credentials;
   /** By their length, which may change meanwhile. */
   readonly #deadlines = new Map<number, Deadlines>();
@@ -76,6 +77,7 @@ export class Sender {
     this.#credentials = new Credentials(readSecret, runtime.clock);
     this.#runtime = runtime;
     this.#options = options;
+    this.#transport = new Transports(runtime);
   }
 
   /**
@@ -95,23 +97,25 @@ export class Sender {
     let result: Result;
     try {
       if (options.auth || options.sign) request = await this.#withSecrets(request, options, id);
-      const response = await this.#runtime.fetch(
-        request.url.href,
-        initOf(request, deadline.signal),
-      );
+      const answer = await this.#transport.send(request, deadline, options);
       isAnswered = true;
-      const outcome = outcomeOfStatus(response.status, onStatus);
-      const receiving = receive(response, useOf(response, outcome, sink), deadline.signal);
+      const outcome = outcomeOfStatus(answer.status, onStatus);
+      const receiving = receive(answer, useOf(answer, outcome, sink), deadline);
       const received = receiving instanceof Promise ? await receiving : receiving;
       result = conclude(this.#runtime, request, outcome, received);
     } catch (error) {
       result = failed({ error, isAnswered, url: request.url, deadline, timeoutMs });
-      // others' idle connections are the first thing to do without
-      if (result.outcome === "crowded") this.#runtime.closeIdle?.();
+      if (result.outcome === "crowded") await this.#freeFiles();
     } finally {
       deadline.clear();
     }
     return Object.assign(result, { ms: clock.monotonic() - startMs });
+  }
+
+  /** Others' idle connections are the first thing to do without. */
+  async #freeFiles(): Promise<void> {
+    this.#transport.closeIdle();
+    await this.#runtime.clock.sleep(0); // their files are free once what was read has ended
   }
 
   async #withSecrets(
@@ -141,26 +145,14 @@ export class Sender {
   /** Let go of the timer and of idle connections. Nothing may be in flight. */
   close(): void {
     for (const deadlines of this.#deadlines.values()) deadlines.close();
-    this.#runtime.closeIdle?.();
+    this.#transport.closeIdle();
   }
 }
 
-/** What becomes of the body of a response. */
-function useOf({ status }: Response, outcome: Outcome, sink: AnswerSink | undefined): Use {
+/** What becomes of the body of an answer. */
+function useOf({ status }: Answer, outcome: Outcome, sink: AnswerSink | undefined): Use {
   if (outcome !== "delivered") return "quote";
   return sink && status >= 200 && status <= 299 ? sink : "drop";
-}
-
-/** What the runtime's `fetch` is asked for. Redirects are not followed. */
-function initOf({ method, headers, body }: HttpRequest, signal: AbortSignal): RequestInit {
-  const init: RequestInit = {
-    method,
-    headers: headers as [string, string][],
-    redirect: "manual",
-    signal,
-  };
-  if (body !== undefined) init.body = body as BodyInit;
-  return init;
 }
 
 /** Where nobody has said how to read secrets. */

@@ -62,7 +62,7 @@ async function idle() {
 async function get() {
   let body = "";
   const sink: AnswerSink = {
-    write: (bytes) => void (body += new TextDecoder("latin1").decode(bytes)),
+    write: (bytes) => void (body += String.fromCharCode(...bytes)),
   };
   const request = { url: new URL(urls[0]!), method: "GET", headers: [], body: undefined };
   const attempt = await sender.send(request, "id", sink);

@@ -58,7 +58,7 @@ Deno.test("on Deno, a lack of files closes the connections that nobody uses, and
   assertEquals(attempts.map(({ outcome }) => outcome), ["crowded", "delivered"]);
 });
 
-Deno.test("a .meta says of a compressed answer what its body is: as it came on Deno, decoded on Node", async () => {
+Deno.test("a .meta says of a compressed answer what its body is: as it came, on Deno and on Node", async () => {
   await using dir = await tempDir();
   const zipping = new Blob(["hello"]).stream().pipeThrough(new CompressionStream("gzip"));
   const bytes = new Uint8Array(await new Response(zipping).arrayBuffer());
@@ -66,9 +66,9 @@ Deno.test("a .meta says of a compressed answer what its body is: as it came on D
   await using endpoint = startEndpoint(() => new Response(bytes, { headers }));
   const [onDeno] = await attemptsOf([...DENO, "get", endpoint.url]);
   const [onNode] = await attemptsOf([...await nodeIn(dir.path), "get", endpoint.url]);
-  const raw = new TextDecoder("latin1").decode(bytes);
+  const raw = String.fromCharCode(...bytes);
   assertEquals([onDeno!.response!.meta.encoding, onDeno!.body], ["gzip", raw]);
-  assertEquals([onNode!.response!.meta.encoding, onNode!.body], [undefined, "hello"]);
+  assertEquals([onNode!.response!.meta.encoding, onNode!.body], ["gzip", raw]);
   assertEquals(endpoint.taken.map(({ headers }) => headers.get("accept-encoding")), [
     "identity",
     "identity",

@@ -1,0 +1,96 @@
+/**
+ * Which transport carries a request.
+ *
+ *     --transport sockets   connections, always
+ *     --transport fetch     the runtime's fetch, always
+ *     --transport auto      connections, but fetch where a proxy applies or there are none
+ *
+ * A request that asks for an encoded answer goes by fetch, which decodes it.
+ *
+ * @module
+ */
+
+import type { Clock, Connector, Lookup, Runtime } from "../../runtime/runtime.ts";
+import type { HttpRequest } from "../step.ts";
+import { FetchTransport } from "./fetch.ts";
+import {
+  CONNECT_TIMEOUT_MS,
+  TermsOfOptions,
+  type TransportName,
+  type TransportOptions,
+} from "./options.ts";
+import { goesThroughProxy, type ProxyEnvironment } from "./proxy.ts";
+import { SocketTransport } from "./sockets.ts";
+import type { Answer, CallOff } from "./transport.ts";
+
+/** What of the runtime transports work with. */
+export interface TransportRuntime {
+  readonly clock: Clock;
+  readonly lookup?: Lookup;
+  readonly connect?: Connector;
+  readonly proxies?: () => ProxyEnvironment;
+  readonly closeIdle?: () => void;
+  readonly fetch: Runtime["fetch"];
+}
+
+/** Sends by the transport that fits. */
+export class Transports {
+  readonly #runtime: TransportRuntime;
+  readonly #fetch: FetchTransport;
+  readonly #sockets: SocketTransport | undefined;
+  readonly #terms = new TermsOfOptions();
+  readonly #proxied = new WeakMap<URL, boolean>();
+  #proxies: ProxyEnvironment | undefined;
+
+  constructor(runtime: TransportRuntime) {
+    const { clock, lookup, connect } = runtime;
+    this.#runtime = runtime;
+    this.#fetch = new FetchTransport(runtime);
+    this.#sockets = lookup && connect && new SocketTransport({ clock, lookup, connect });
+  }
+
+  /** Send one request, by what fits; as {@linkcode Transport}. */
+  send(request: HttpRequest, callOff: CallOff, options: TransportOptions): Promise<Answer> {
+    const { connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
+    const terms = this.#terms.of(options);
+    const transport = this.#isByFetch(request, options) ? this.#fetch : this.#sockets!;
+    return transport.send(request, callOff, { terms, connectTimeoutMs });
+  }
+
+  /** Close the connections that nobody uses. */
+  closeIdle(): void {
+    this.#fetch.closeIdle();
+    this.#sockets?.closeIdle();
+  }
+
+  #isByFetch({ url, headers }: HttpRequest, options: TransportOptions): boolean {
+    const { transport = "auto", proxy } = options;
+    if (this.#sockets === undefined || transport === "fetch" || proxy) return true;
+    for (const [name, value] of headers) {
+      if (name === "accept-encoding" && value !== "identity") return true;
+    }
+    return transport === "auto" && this.#isProxied(url);
+  }
+
+  #isProxied(url: URL): boolean {
+    let isProxied = this.#proxied.get(url);
+    if (isProxied === undefined) {
+      this.#proxies ??= this.#runtime.proxies?.() ?? {};
+      this.#proxied.set(url, isProxied = goesThroughProxy(url, this.#proxies));
+    }
+    return isProxied;
+  }
+}
+
+/** How requests will be carried, for people: `sockets`, `fetch`, and why. */
+export function describeTransport(
+  { connect, proxies }: Pick<TransportRuntime, "connect" | "proxies">,
+  transport: TransportName,
+): string {
+  if (transport === "fetch") return "fetch";
+  if (connect === undefined) return "fetch, for this runtime has no connections";
+  if (transport === "sockets") return "sockets";
+  const { HTTP_PROXY, HTTPS_PROXY, ALL_PROXY } = proxies?.() ?? {};
+  const isProxied = [HTTP_PROXY, HTTPS_PROXY, ALL_PROXY].some(Boolean);
+  return isProxied ? "sockets, and fetch where the environment's proxy applies" : "sockets";
+}
