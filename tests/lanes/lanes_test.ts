@@ -71,7 +71,10 @@ class Yard {
       const reply = endpoints[host]?.(request) ?? WELL;
       const { atMs, key = "" } = request;
       const status = reply.fails === undefined ? reply.status ?? 200 : "none";
-      this.seen.push({ atMs, host, key, status });
+      // over a connection that was there before, what fails is sent once more at once
+      const last = this.seen.findLast((each) => each.atMs < atMs || each.key === key);
+      const isAgain = status === "none" && last?.key === key && last.atMs === atMs;
+      if (!isAgain) this.seen.push({ atMs, host, key, status });
       return reply;
     };
     this.world.onPoint(({ verb, path, to, process }, phase) => {
@@ -541,6 +544,7 @@ Deno.test("until-empty ends when only held destinations have events left, and sa
 Deno.test("what has waited longer than the longest age for a destination that is down dies with that reason; what is held doesn't", async () => {
   const yard = new Yard({ "dead.test": () => REFUSED });
   hold(yard);
+  yard.world.network.connects = (host) => host === "dead.test" ? { fails: "refused" } : undefined;
   const working = yard.consume({ maxAgeMs: HOUR_MS });
   yard.put("dead.test", 200);
   yard.put("held.test", 200);
@@ -552,7 +556,7 @@ Deno.test("what has waited longer than the longest age for a destination that is
   const reasons = yard.dead.map((path) => JSON.parse(files[`${BASE}/${path}.why`]!).reason);
   const waited = reasons.filter((reason) => reason.startsWith("it has waited for 1 h"));
   assert(waited.length > 100, `${waited.length} have died waiting`);
-  assertStringIncludes(waited[0], "connection refused");
+  assertStringIncludes(waited[0], "connection refused by dead.test:80");
   await working.stop();
 });
 

@@ -1,5 +1,6 @@
 /**
- * A scripted endpoint behind `fetch`. Nothing leaves the process.
+ * Scripted endpoints. Nothing leaves the process. They are reached over connections, byte by byte
+ * (`sockets.ts`), or by `fetch`.
  *
  * The script is asked for each request, at the moment the endpoint would take it; every request
  * that the endpoint *took* is on record, whether or not its answer arrived.
@@ -42,11 +43,15 @@ export interface Reply {
   readonly inParts?: boolean;
   /** Ms until the answer, or the failure. @default 0 */
   readonly delayMs?: number;
+  /** Whether the endpoint ends the connection after its answer, and says so. @default false */
+  readonly closes?: boolean;
   /**
-   * `"refused"`: no connection. `"reset before"`, `"reset after"`: the connection breaks, before or
+   * `"refused"`: no connection; over a connection that is there already as `"reset before"`.
+   * `"reset before"`, `"reset after"`: the connection breaks, before or
    * after the endpoint took the event. `"hang"`: it took it and never answers. `"hang before"`:
    * never answers, and didn't take it. `"hang body"`: status and headers arrive, the end of the
-   * body never does. `"crowded"`: the sender has no file left for a connection.
+   * body never does. `"crowded"`: the sender has no file left for a connection, see
+   * {@linkcode SimNetwork.connects} for those.
    */
   readonly fails?:
     | "refused"
@@ -66,11 +71,22 @@ export interface TakenRequest extends SimRequest {
   answered: boolean;
 }
 
+/** What becomes of an attempt to connect. */
+export interface Connecting {
+  /** Ms until it is there, or fails. @default 0 */
+  readonly delayMs?: number;
+  /** How it fails; `"hang"`: there is no answer. */
+  readonly fails?: "refused" | "crowded" | "hang";
+}
+
 /** Decides what becomes of a request; `undefined` is a 200. */
 export type Script = (request: SimRequest) => Reply | undefined;
 
+/** Failures after the endpoint took the event. */
+const TAKES: ReadonlySet<string> = new Set(["hang", "hang body", "reset after"]);
+
 /** Statuses whose answers have no body. */
-const WITHOUT_BODY = new Set([204, 205, 304]);
+export const WITHOUT_BODY = new Set([204, 205, 304]);
 
 /** The network of a world. */
 export class SimNetwork {
@@ -78,6 +94,12 @@ export class SimNetwork {
   script: Script = () => undefined;
   /** The requests taken, in order. */
   readonly taken: TakenRequest[] = [];
+  /** What becomes of attempts to connect to an address. */
+  connects: (address: string, atMs: number) => Connecting | undefined = () => undefined;
+  /** The addresses of hosts; who isn't there has its name for one. */
+  readonly addresses = new Map<string, readonly string[]>();
+  /** How many of so many bytes go on at once, at least one: what is sent, and what is received. */
+  cut: (length: number) => number = (length) => length;
   /** Whether processes may reach a URL. */
   mayReach: (url: URL) => boolean = () => true;
   /** The most that ever were on their way at once. */
@@ -110,7 +132,7 @@ export class SimNetwork {
     if (!process.alive) return never();
     const signal = init.signal ?? undefined;
     signal?.throwIfAborted();
-    this.#count(process, 1);
+    this.count(process, 1);
     try {
       const response = await this.#answer(process, url, init, signal);
       return process.alive ? response : await never();
@@ -118,7 +140,7 @@ export class SimNetwork {
       if (!process.alive) return never();
       throw error;
     } finally {
-      this.#count(process, -1);
+      this.count(process, -1);
     }
   }
 
@@ -127,7 +149,8 @@ export class SimNetwork {
     this.#inFlight.delete(process);
   }
 
-  #count(process: SimProcess, change: 1 | -1): void {
+  /** One more, or one less, is on its way. */
+  count(process: SimProcess, change: 1 | -1): void {
     if (!process.alive) return;
     this.#inFlight.set(process, (this.#inFlight.get(process) ?? 0) + change);
     this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
@@ -139,13 +162,13 @@ export class SimNetwork {
     init: RequestInit,
     signal: AbortSignal | undefined,
   ): Promise<Response> {
-    const request = this.#arrive(process, url, init);
-    const reply = this.#replyTo(request);
+    const { request: taken, reply } = this.take(process, {
+      url,
+      method: init.method ?? "GET",
+      headers: new Headers(init.headers),
+      body: textOf(init.body),
+    });
     const { fails } = reply;
-    const isTaken = fails === undefined || fails === "hang" || fails === "hang body" ||
-      fails === "reset after";
-    const taken: TakenRequest = { ...request, reply, answered: false };
-    if (isTaken) this.taken.push(taken);
     const delayMs = fails === "hang" || fails === "hang before" ? Infinity : reply.delayMs ?? 0;
     await this.#time.sleep(delayMs, process, signal);
     signal?.throwIfAborted();
@@ -178,23 +201,20 @@ export class SimNetwork {
     }
   }
 
-  #arrive(process: SimProcess, url: string, init: RequestInit): SimRequest {
-    const headers = new Headers(init.headers);
-    const key = headers.get("Idempotency-Key") ?? undefined;
-    const seenAs = `${key} ${url}`;
+  /** A request arrives; whether the endpoint takes it, the script says. */
+  take(
+    process: SimProcess,
+    message: Pick<SimRequest, "url" | "method" | "headers" | "body">,
+  ): { readonly request: TakenRequest; readonly reply: Reply } {
+    const key = message.headers.get("Idempotency-Key") ?? undefined;
+    const seenAs = `${key} ${message.url}`;
     const nth = this.#seen.get(seenAs) ?? 0;
     this.#seen.set(seenAs, nth + 1);
-    const method = init.method ?? "GET";
-    return {
-      atMs: this.#time.nowMs,
-      url,
-      method,
-      headers,
-      body: textOf(init.body),
-      key,
-      process,
-      nth,
-    };
+    const arrived: SimRequest = { ...message, atMs: this.#time.nowMs, key, process, nth };
+    const reply = this.#replyTo(arrived);
+    const request: TakenRequest = { ...arrived, reply, answered: false };
+    if (reply.fails === undefined || TAKES.has(reply.fails)) this.taken.push(request);
+    return { request, reply };
   }
 }
 

@@ -8,6 +8,7 @@ import { createHash, createHmac } from "node:crypto";
 import type { Runtime } from "../../lib/runtime/runtime.ts";
 import { never, type SimHost, type SimTime } from "./clock.ts";
 import type { SimNetwork } from "./network.ts";
+import type { SimSockets } from "./sockets.ts";
 import { type DiskWorld, ProcessDisk } from "./process_disk.ts";
 
 /** What a process needs of its world. */
@@ -16,6 +17,8 @@ export interface ProcessWorld extends DiskWorld {
   readonly time: SimTime;
   /** The endpoints. */
   readonly network: SimNetwork;
+  /** Connections with them. */
+  readonly sockets: SimSockets;
   /** Somebody asked the time: with nothing else happening, asking for ever is a livelock. */
   asked(): void;
   /** Take away all that a process holds and waits for. */
@@ -51,6 +54,8 @@ export class SimProcess {
         },
         sleep: (ms, signal) => this.#alive ? world.time.sleep(ms, this, signal) : never(),
       },
+      lookup: world.sockets.lookup(this),
+      connect: world.sockets.connect(this),
       fetch: (url, init) => world.network.fetch(this, url, init),
       mayReach: (url) => world.network.mayReach(url),
       random,

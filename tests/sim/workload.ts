@@ -474,10 +474,18 @@ export class Referee {
     if (!this.#ledger.note(this.#world).answered.includes(marker!)) {
       return "removes an event that was not answered 2xx";
     }
-    if (text.includes("//keeps.") && !hasResponse(this.#world.disk.image().files(), marker!)) {
+    if (text.includes("//keeps.") && !hasResponse(this.#filesInPlace(), marker!)) {
       return "removes an event whose response is not in res/";
     }
     return this.#touchesClaim(call, name, false);
+  }
+
+  /** The files, also those of a folder that a neighbour has put elsewhere for a while. */
+  #filesInPlace(): Readonly<Record<string, string>> {
+    const files = Object.entries(this.#world.disk.image().files());
+    return Object.fromEntries(
+      files.map(([path, text]) => [path.replace(/^\/hoard-res(?=\/)/, `${BASE}/res`), text]),
+    );
   }
 
   #renamed({ process, path, to }: Call): void {

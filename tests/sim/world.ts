@@ -16,6 +16,7 @@ import type { DiskImage } from "./image.ts";
 import { SimNetwork } from "./network.ts";
 import { NetworkView } from "./network_view.ts";
 import { type ProcessWorld, SimProcess } from "./process.ts";
+import { SimSockets } from "./sockets.ts";
 import type { Call, Fault, PendingCall, Phase } from "./process_disk.ts";
 import { JUMP, REDUNDANT, RedundantRun, type Scheduler } from "./scheduler.ts";
 
@@ -76,6 +77,8 @@ export class World implements ProcessWorld {
   readonly time = new SimTime();
   /** The endpoints. */
   readonly network = new SimNetwork(this.time, (error) => this.fail(error));
+  /** Connections with them. */
+  readonly sockets = new SimSockets(this.network, this.time);
   /** The hosts' caches, on a network file system. */
   readonly view: NetworkView | undefined;
   /** How many names a listing fetches in one step. */
@@ -266,6 +269,7 @@ export class World implements ProcessWorld {
     this.time.forget(process);
     this.disk.unlockAll(process, this.stampMs(process));
     this.network.forget(process);
+    this.sockets.forget(process);
     this.#waiting = this.#waiting.filter((call) => call.process !== process);
     this.#watches = this.#watches.filter((watch) => watch.process !== process);
   }
