@@ -8,12 +8,14 @@ import { Acceptor } from "../accept/acceptor.ts";
 import type { Settings } from "../config/settings.ts";
 import type { ConsumerOptions, DestinationOptions } from "../config/consumer.ts";
 import { Consumer, type Summary } from "../consumer/consumer.ts";
+import { describeTransport } from "../http/transport/choose.ts";
 import type { TraceEvent } from "../telemetry/trace.ts";
 import { Queue } from "../queue/queue.ts";
 import { memoryFor } from "../store/budget.ts";
 import { Maildir } from "../queue/store/maildir_store.ts";
 import { type Clock, errorCode, type Runtime } from "../runtime/runtime.ts";
 import { UsageError } from "./args.ts";
+import { withCertificates } from "./certificates.ts";
 import { watchBacklog } from "./backlog_size.ts";
 import { configure } from "./configuration.ts";
 import type { ConsumeOptions } from "./consume_options.ts";
@@ -63,11 +65,14 @@ function logReport(
   { logFormat }: ConsumeOptions,
   settings: Settings,
   baseDir: string,
-  { clock }: Runtime,
+  runtime: Runtime,
   io: Io,
 ): Report {
+  const { clock } = runtime;
   const writer = new LineWriter(io.stderr, clock);
-  writer.line(formatStart(baseDir, settings.current.concurrency, clock.now(), logFormat));
+  const { concurrency, transport } = settings.current;
+  const carrier = describeTransport(runtime, transport);
+  writer.line(formatStart(baseDir, concurrency, carrier, clock.now(), logFormat));
   return {
     trace: (event) => {
       if (!isSilent(event)) writer.line(formatTrace(event, clock.now(), logFormat));
@@ -248,7 +253,8 @@ export async function consume(
 ): Promise<ExitCode> {
   const path = invocation.config ?? io.defaultConfig;
   const options = await configure(path, invocation.written, io);
-  const { mode, group, ownerName, logFormat, consumer: given, destinations } = options;
+  const { mode, group, ownerName, logFormat, destinations } = options;
+  const given = await withCertificates(options.consumer, io);
   const queue = await Queue.open(baseDir, runtime, { create: true, group, ownerName });
   const consumer = new Consumer(new Maildir(queue), {
     ...given as ConsumerOptions, // it holds just what was given

@@ -37,9 +37,10 @@ function textColumns(event: TraceEvent): string {
     case "delivered":
       return attemptColumns(event);
     case "deferred":
-      return `${attemptColumns(event)} due=${isoTime(event.dueMs)} reason=${quoted(event.reason)}`;
+      return `${attemptColumns(event)}${reachColumn(event)} due=${isoTime(event.dueMs)} ` +
+        `reason=${quoted(event.reason)}`;
     case "dead":
-      return `${attemptColumns(event)} reason=${quoted(event.reason)}`;
+      return `${attemptColumns(event)}${reachColumn(event)} reason=${quoted(event.reason)}`;
     case "released":
       return `${word(event.id)} due=${isoTime(event.dueMs)} reason=${quoted(event.reason)}`;
     case "taken-over": {
@@ -74,6 +75,11 @@ function percent(share: number): string {
   return `${Math.round(share * 100)}%`;
 }
 
+/** Of an attempt without an answer, whether it was sent. */
+function reachColumn({ reach }: { readonly reach?: string }): string {
+  return reach === undefined ? "" : ` reach=${reach}`;
+}
+
 /** How many like it went untold. */
 function moreColumn(more: number | undefined): string {
   return more === undefined ? "" : ` more=${more}`;
@@ -94,8 +100,9 @@ function jsonMembers(event: TraceEvent): Record<string, unknown> {
       const ms = Math.round(event.ms);
       const members = { id, destination, outcome: event.type, status, attempt, ms, merged };
       if (event.type === "delivered") return members;
-      if (event.type === "dead") return { ...members, reason: event.reason };
-      return { ...members, due: isoTime(event.dueMs), reason: event.reason };
+      const { reach, reason } = event;
+      if (event.type === "dead") return { ...members, reach, reason };
+      return { ...members, due: isoTime(event.dueMs), reach, reason };
     }
     case "released":
       return { id: event.id, due: isoTime(event.dueMs), reason: event.reason };
@@ -153,14 +160,19 @@ export function formatTrace(event: TraceEvent, nowMs: number, format: "text" | "
 export function formatStart(
   baseDir: string,
   concurrency: number,
+  transport: string,
   nowMs: number,
   format: "text" | "json",
 ): string {
   const time = isoTime(nowMs);
   if (format === "text") {
-    return `${time} started queue=${quoted(baseDir)} concurrency=${concurrency}`;
+    const queue = quoted(baseDir);
+    return `${time} started queue=${queue} concurrency=${concurrency} transport=${
+      quoted(transport)
+    }`;
   }
-  return printable(JSON.stringify({ time, event: "started", queue: baseDir, concurrency }));
+  const event = { time, event: "started", queue: baseDir, concurrency, transport };
+  return printable(JSON.stringify(event));
 }
 
 /**

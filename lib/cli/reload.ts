@@ -7,6 +7,7 @@
 
 import { CONSUMER_OPTIONS } from "../config/consumer.ts";
 import type { Settings } from "../config/settings.ts";
+import { withCertificates } from "./certificates.ts";
 import { configure } from "./configuration.ts";
 import type { ConsumeOptions } from "./consume_options.ts";
 import type { Texts } from "./given.ts";
@@ -66,7 +67,8 @@ export class Reloader {
   async #reload(): Promise<Reloaded> {
     try {
       const next = await configure(this.#path, this.#written, this.#io);
-      const stays = this.#settings.replace(next.consumer, next.destinations);
+      const consumer = await withCertificates(next.consumer, this.#io);
+      const stays = this.#settings.replace(consumer, next.destinations);
       const differs = FIXED.filter(([key]) =>
         JSON.stringify(next[key]) !== JSON.stringify(this.#begun[key])
       );

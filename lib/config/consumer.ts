@@ -10,13 +10,14 @@
 
 import type { ReadSecret } from "../http/credentials.ts";
 import type { Outcome } from "../http/outcome.ts";
+import { CONNECT_TIMEOUT_MS, type TransportName } from "../http/transport/options.ts";
 import type { Merger } from "../merge/merger.ts";
 import { MERGERS } from "../merge/mergers.ts";
 import { LEASE_MARGIN_MS, LONGEST_LEASE_MS, LONGEST_WAIT_MS } from "../store/limits.ts";
 import type { Trace } from "../telemetry/trace.ts";
 import type { RequestOptions } from "./destination_options.ts";
 import { formatDuration } from "./duration.ts";
-import { count, duration, named, rate, size, statusMap } from "./kinds.ts";
+import { choice, count, duration, named, rate, size, statusMap, text } from "./kinds.ts";
 import type { OptionsOf } from "./option.ts";
 import { atLeast, atMost } from "./rules.ts";
 
@@ -68,6 +69,18 @@ export interface ConsumerOptions {
   /** How often the folders are looked at when nothing tells of a change. @default {1_000} */
   readonly pollMs?: number;
   /**
+   * What carries requests: connections of our own, the runtime's `fetch`, or whichever fits:
+   * connections, but where a proxy applies. @default {auto}
+   */
+  readonly transport?: TransportName;
+  /** How long it may take to get a connection, of the time of an attempt. @default {5_000} */
+  readonly connectTimeoutMs?: number;
+  /**
+   * Certificates of authorities that are trusted beside the runtime's own, as PEM. @default {}
+   * (none)
+   */
+  readonly tlsCa?: string;
+  /**
    * Makes one request of several events to one destination that allow it. @default {undefined}
    * (each event is a request)
    */
@@ -109,6 +122,8 @@ export type DestinationOptions =
     | "backoffBaseMs"
     | "backoffCapMs"
     | "onStatus"
+    | "transport"
+    | "connectTimeoutMs"
   >;
 
 /** All options of a consumer that have a value, each with one. */
@@ -255,6 +270,31 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     kind: duration(10, HOUR_MS),
     default: SECOND_MS,
     help: "time between two looks at the queue when nothing tells of a change",
+  },
+  transport: {
+    ...CONSUME,
+    name: "transport",
+    destinationName: "transport",
+    kind: choice<TransportName>("auto", "sockets", "fetch"),
+    default: "auto",
+    help: "what carries requests: sockets, fetch, or auto: sockets but where a proxy applies",
+  },
+  connectTimeoutMs: {
+    ...CONSUME,
+    name: "connect-timeout",
+    destinationName: "connect-timeout",
+    kind: duration(1, LONGEST_LEASE_MS),
+    default: CONNECT_TIMEOUT_MS,
+    help: "how long it may take to get a connection, TLS included",
+  },
+  tlsCa: {
+    ...CONSUME,
+    name: "tls-ca",
+    kind: text("FILE"),
+    default: "",
+    defaultText: "none",
+    help: "certificates (PEM) of authorities to trust beside those everybody trusts",
+    fixed: true,
   },
   merge: {
     ...CONSUME,

@@ -231,7 +231,7 @@ export class Settler {
     { backoffBaseMs: baseMs, backoffCapMs: capMs }: ConsumerSettings,
     merged = 1,
   ): Promise<void> {
-    const { reason, status, retryAfterMs, ms = 0 } = failed;
+    const { reason, status, reach, retryAfterMs, ms = 0 } = failed;
     const random = this.#world.random();
     const delayMs = retryDelayMs({ attempt: claim.attempt, random, baseMs, capMs, retryAfterMs });
     const dueMs = this.#world.clock.now() + delayMs;
@@ -247,6 +247,7 @@ export class Settler {
         dueMs,
         ...(merged > 1 ? { merged } : {}),
         ...(status === undefined ? {} : { status }),
+        ...(reach === undefined ? {} : { reach }),
       });
     });
   }
@@ -255,7 +256,7 @@ export class Settler {
     const dueMs = this.#world.clock.now() + this.#options.current.backoffCapMs;
     const settled = await claim.bury(why, dueMs);
     this.#tell(claim, "bury", settled, () => {
-      const { status, destination, reason } = why;
+      const { status, reach, destination, reason } = why;
       this.#trace({
         type: "dead",
         id: claim.id,
@@ -263,6 +264,7 @@ export class Settler {
         ms,
         reason,
         ...(status === undefined ? {} : { status }),
+        ...(reach === undefined ? {} : { reach }),
         ...(destination === undefined ? {} : { destination }),
         ...(merged > 1 ? { merged } : {}),
       });
@@ -302,8 +304,8 @@ export class Settler {
 }
 
 function reasonOf(outcome: Reason["outcome"], attempt: Attempt, destination: string): Reason {
-  const { reason, status, answer } = attempt;
-  return { outcome, status, reason, destination, answer };
+  const { reason, status, reach, answer } = attempt;
+  return { outcome, status, reach, reason, destination, answer };
 }
 
 /** Not reached: what isn't handled above doesn't compile. */

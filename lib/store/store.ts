@@ -81,6 +81,11 @@ export interface Reason {
   readonly destination?: string | undefined;
   /** HTTP status of the last answer. */
   readonly status?: number | undefined;
+  /**
+   * Where there was no answer: whether the request was certainly not sent, or may have been taken.
+   * Missing where nobody knows.
+   */
+  readonly reach?: "unsent" | "unanswered" | undefined;
   /** The first kilobyte of the last answer. */
   readonly answer?: string | undefined;
 }

@@ -35,6 +35,10 @@ export interface Deferred {
   readonly destination: string;
   /** HTTP status, when there was an answer. */
   readonly status?: number;
+  /**
+   * Where there was no answer: whether the request was certainly not sent, or may have been taken.
+   */
+  readonly reach?: "unsent" | "unanswered";
   /** Number of this attempt, from 1. */
   readonly attempt: number;
   /** Duration of the attempt. */
@@ -57,6 +61,10 @@ export interface Died {
   readonly destination?: string;
   /** HTTP status, when there was an answer. */
   readonly status?: number;
+  /**
+   * Where there was no answer: whether the request was certainly not sent, or may have been taken.
+   */
+  readonly reach?: "unsent" | "unanswered";
   /** Attempts begun. */
   readonly attempt: number;
   /** Duration of the last attempt; 0 when nothing was sent. */

@@ -102,7 +102,7 @@ Deno.test("an event put on the queue by client is delivered by consume as it was
   const consumed = await run([`-baseDir=${base}`, "-threads", "2", "--until-empty"]);
   assertEquals([consumed.code, consumed.stdout], [0, ""]);
   const [started, delivered, ended] = consumed.stderr.split("\n");
-  assertMatch(started!, /Z started queue=".*" concurrency=2$/);
+  assertMatch(started!, /Z started queue=".*" concurrency=2 transport="sockets"$/);
   assertMatch(
     delivered!,
     new RegExp(`Z delivered ${id} http_127\\.0\\.0\\.1_\\d+ 204 attempt=1 \\d+ms$`),

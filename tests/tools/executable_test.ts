@@ -26,6 +26,10 @@ import { namesIn } from "../support/temp_dir.ts";
 const hasShell = Deno.build.os !== "windows";
 
 let scratch: string;
+/** Variables by which requests are known to go through a proxy. */
+const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
+  .flatMap((name) => [name, name.toLowerCase()]);
+
 /** May do what the default build may. */
 let open: string;
 /** May only use `spool` and talk to `friend`. */
@@ -505,7 +509,10 @@ for (const [name, ...targets] of formats) {
       const { permissions, node_modules } = await metadataOf(join(out, executable));
       assertEquals(node_modules, null);
       assertEquals(granted(permissions), {
-        allow_env: ["OPTIMIZELYD_BASE_DIR", "OPTIMIZELYD_CONFIG", "CREDENTIALS_DIRECTORY"],
+        allow_env: [
+          ...["OPTIMIZELYD_BASE_DIR", "OPTIMIZELYD_CONFIG", "CREDENTIALS_DIRECTORY"],
+          ...PROXIES,
+        ],
         allow_import: ["0.0.0.0:1"], // nobody's address; absent it would be Deno's list
         allow_net: [],
         allow_read: [],
@@ -532,6 +539,7 @@ Deno.test("deno compile bakes the locks of a locked build in", async () => {
   assertEquals((await compile(args, { DENORT_BIN })).code, 0);
   const [, executable] = namesIn(out);
   assertEquals(granted((await metadataOf(join(out, executable!))).permissions), {
+    allow_env: PROXIES,
     allow_import: ["0.0.0.0:1"],
     allow_net: ["a.example", "b.example:8443"],
     allow_read: ["/var/spool/optimizelyd", "/etc/machine-id"],

@@ -29,6 +29,10 @@ const SYSTEM = ["hostname", "systemMemoryInfo"];
 /** Variables that stand for options, and where systemd puts secrets. */
 const VARIABLES = ["OPTIMIZELYD_BASE_DIR", "OPTIMIZELYD_CONFIG", "CREDENTIALS_DIRECTORY"];
 
+/** Variables by which requests are known to go through a proxy. */
+const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
+  .flatMap((name) => [name, name.toLowerCase()]);
+
 /**
  * Flags of `deno compile` and `deno run` alike. Whatever isn't granted here is refused without
  * asking.
@@ -44,8 +48,8 @@ export function permissionFlags({ baseDir, hosts }: Locks): string[] {
     baseDir === undefined ? "--allow-write" : `--allow-write=${baseDir}`,
     // delivery
     hosts.length === 0 ? "--allow-net" : `--allow-net=${hosts.join(",")}`,
-    // the variables that are ours, and not even those where the base directory is baked in
-    ...(baseDir === undefined ? [`--allow-env=${VARIABLES.join()}`] : []),
+    // proxies, and the variables that are ours where the base directory isn't baked in
+    `--allow-env=${[...(baseDir === undefined ? VARIABLES : []), ...PROXIES].join()}`,
     `--allow-sys=${SYSTEM.join()}`,
   ];
 }
@@ -56,7 +60,7 @@ export function permissionLines({ baseDir, hosts }: Locks): string[] {
   return [
     `files:        ${locked ? `only ${baseDir}, the default base directory` : "any"}`,
     `network:      ${hosts.length === 0 ? "any host" : `only ${hosts.join(", ")}`}`,
-    `environment:  ${locked ? "none" : `only ${VARIABLES.join(", ")}`}`,
+    `environment:  ${locked ? "only proxies" : `only ${VARIABLES.join(", ")}, proxies`}`,
     "system:       only the host name, the machine's id and how much memory there is",
     "never:        running programs, loading libraries, importing code, asking for more",
   ];
