@@ -63,15 +63,32 @@ function dependentsOf(file: string): ReadonlySet<string> {
   return found;
 }
 
+/** The place that is changed, and how. */
+export type Change = Pick<Mutation, "file" | "from" | "to">;
+
+/** Load the product with a mutation. */
+export async function mutantOf(change: Change): Promise<Product> {
+  return await withMutation(change, async (load) => {
+    const { Queue } = await load("queue/queue.ts");
+    const { Consumer } = await load("consumer/consumer.ts");
+    const { Maildir } = await load("queue/store/maildir_store.ts");
+    const { requeue } = await load("queue/requeue.ts");
+    const { sweep } = await load("queue/sweep.ts");
+    return { Queue, Consumer, Maildir, requeue, sweep } as Product;
+  });
+}
+
 /**
- * Load the product with a mutation, from a copy of what depends on it that is removed again; the
- * rest is the product's own.
+ * Load modules, by their paths below `lib/`, with a mutation: from a copy of what depends on it
+ * that is removed again; the rest is the product's own.
  *
  * @throws {Error} If the text to replace isn't in the file.
  */
-export async function mutantOf(
-  { file, from, to }: Pick<Mutation, "file" | "from" | "to">,
-): Promise<Product> {
+export async function withMutation<T>(
+  { file, from, to }: Change,
+  // deno-lint-ignore no-explicit-any -- as `import` has it
+  use: (load: (path: string) => Promise<any>) => Promise<T>,
+): Promise<T> {
   const source = SOURCES.get(file) ?? "";
   if (!source.includes(from)) throw new Error(`Cannot mutate ${file}: it has no ${from}`);
   const copied = dependentsOf(file);
@@ -86,13 +103,7 @@ export async function mutantOf(
         text.replace(IMPORT, (_, start, specifier) => start + placeOf(targetOf(path, specifier))),
       );
     }
-    const load = (path: string) => import(placeOf(path));
-    const { Queue } = await load("queue/queue.ts");
-    const { Consumer } = await load("consumer/consumer.ts");
-    const { Maildir } = await load("queue/store/maildir_store.ts");
-    const { requeue } = await load("queue/requeue.ts");
-    const { sweep } = await load("queue/sweep.ts");
-    return { Queue, Consumer, Maildir, requeue, sweep };
+    return await use((path) => import(placeOf(path)));
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
