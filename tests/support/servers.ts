@@ -164,3 +164,19 @@ export const SERVERS: readonly ServerKind[] = [
     },
   },
 ];
+
+/** A proxy, which wants a password if there is one. */
+export async function startTinyproxy(
+  dir: string,
+  user?: string,
+  password?: string,
+): Promise<RunningServer> {
+  const port = freePort();
+  const auth = user === undefined ? "" : `BasicAuth ${user} ${password}\n`;
+  await Deno.writeTextFile(
+    `${dir}/tinyproxy.conf`,
+    `Port ${port}\nListen 127.0.0.1\nTimeout 60\nLogFile "${dir}/tinyproxy.log"\nLogLevel Info\n` +
+      `MaxClients 50\nAllow 127.0.0.1\n${auth}`,
+  );
+  return await run("tinyproxy", ["-d", "-c", `${dir}/tinyproxy.conf`], port);
+}
