@@ -23,13 +23,13 @@ import type { Settler } from "./settle.ts";
 const CLAIMS_AT_ONCE = 32;
 
 /** While some claims come back, the next are under way. */
-const MOST_GROUPS = 2;
+const MOST_GROUPS = 3;
 
 /**
  * Fewer claims than this cost a disk almost as much as this many, so they are put off if that keeps
  * nobody waiting.
  */
-const WORTHWHILE = 16;
+const WORTHWHILE = 32;
 
 /** Why a claim that waits to be read is put back when the consumer stops. */
 const STOPPING = { kind: "released", reason: "the consumer is stopping", pauseMs: 0 } as const;
@@ -92,7 +92,7 @@ export class Prefetch {
 
   /** At least one is always looked for, or what is new would wait for all of a backlog. */
   get #worthwhile(): number {
-    return Math.min(WORTHWHILE, Math.max(1, Math.floor(this.#options.current.concurrency / 4)));
+    return Math.min(WORTHWHILE, Math.max(1, Math.floor(this.#options.current.concurrency / 2)));
   }
 
   /** Whether more claims may be under way. */
