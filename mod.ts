@@ -80,6 +80,7 @@ export type {
   TraceFailed,
 } from "./lib/telemetry/trace.ts";
 export type { Outcome } from "./lib/http/outcome.ts";
+export type { TransportName } from "./lib/http/transport/options.ts";
 export { checkEvent, encodeEvent, type EventInput } from "./lib/event/encode.ts";
 export type { Header } from "./lib/event/headers.ts";
 export type { EventRequest } from "./lib/event/request.ts";
@@ -136,17 +137,22 @@ export type {
   Awaitable,
   Clock,
   Connection,
+  Connector,
+  ConnectTo,
   CreateOptions,
   DirEntry,
   Disk,
+  FetchTerms,
   FileContent,
   Kind,
   Listener,
   Lock,
+  Lookup,
   Move,
   Runtime,
   Stat,
   Taken,
+  TlsTerms,
 } from "./lib/runtime/runtime.ts";
 export type {
   EventDispatcher,
