@@ -207,7 +207,15 @@ class Stage {
     plan.hosts.forEach((offsetMs, index) =>
       this.arena.world.host(`h${index}`, { offsetMs, hostname })
     );
-    this.arena.world.network.script = (request) => replyOf(plan, request);
+    const { network } = this.arena.world;
+    network.script = (request) => replyOf(plan, request);
+    // of every third plan no more than a third of what could goes over a connection at once
+    if (plan.seed % 3 === 0) network.cut = (length) => Math.ceil(length / 3);
+    const chance = seeded(plan.seed + 9);
+    network.connects = () => {
+      if (chance() * 40 >= plan.badness) return undefined;
+      return { delayMs: 100, fails: chance() < 0.5 ? "refused" : "crowded" };
+    };
     this.arena.world.onVerb = (call) => this.#onVerb(call);
     this.#slots = plan.consumers.map(() => ({
       process: undefined,
