@@ -50,9 +50,16 @@ export async function config({ action, config }: ConfigInvocation, io: Io): Prom
       typeof option.default === "function" ? undefined : option.default,
     ]),
   ].filter(([{ section }]) => section !== undefined);
+  const sectionOf = (section: AnyOption["section"]) =>
+    shown.filter(([option]) => option.section === section).map(([option, value]) =>
+      line(option, option.fileName ?? option.name, value, file.consume)
+    );
   const lines = [
     "[consume]",
-    ...shown.map(([option, value]) => line(option, option.name, value, file.consume)),
+    ...sectionOf("consume"),
+    "",
+    "[egress]",
+    ...sectionOf("egress"),
     ...destinations.flatMap((section) => ["", ...sectionLines(section)]),
   ];
   await io.stdout.write(`${lines.map(printable).join("\n")}\n`);

@@ -51,7 +51,7 @@ export interface DestinationEntries {
 export interface ConfigFile {
   /** Its path, as given. */
   readonly path: string;
-  /** `[consume]`. */
+  /** `[consume]` and `[egress]`. */
   readonly consume: Entries;
   /** `[destination."…"]`. */
   readonly destinations: readonly DestinationEntries[];
@@ -70,11 +70,17 @@ const OF_DESTINATIONS: readonly AnyOption[] = [
   ...Object.values<AnyOption>(DESTINATION_OPTIONS),
 ];
 
-const SECTIONS = ["consume", "destination"] as const;
+const SECTIONS = ["consume", "egress", "destination"] as const;
+
+function namesIn(section: "consume" | "egress"): ReadonlyMap<string, AnyOption> {
+  const options = ALL.filter((option) => option.section === section);
+  return new Map(options.map((option) => [option.fileName ?? option.name, option]));
+}
 
 /** Options by the name that they have in a section. */
 const NAMES = {
-  consume: new Map(ALL.flatMap((option) => option.section ? [[option.name, option] as const] : [])),
+  consume: namesIn("consume"),
+  egress: namesIn("egress"),
   destination: new Map(
     OF_DESTINATIONS.flatMap((option) =>
       option.destinationName ? [[option.destinationName, option] as const] : []
@@ -117,7 +123,11 @@ export function readConfig(text: string, path: string): ConfigFile {
     }
     return entries;
   };
-  const consume = entriesOf("consume", ["consume"], tableAt(["consume"], whole.consume));
+  const consume = new Map(
+    (["consume", "egress"] as const).flatMap((section) => [
+      ...entriesOf(section, [section], tableAt([section], whole[section])),
+    ]),
+  );
   const seen = new Map<string, string>();
   const destinations = Object.entries(tableAt(["destination"], whole.destination)).map(
     ([match, value]): DestinationEntries => {

@@ -17,7 +17,17 @@ import { LEASE_MARGIN_MS, LONGEST_LEASE_MS, LONGEST_WAIT_MS } from "../store/lim
 import type { Trace } from "../telemetry/trace.ts";
 import type { RequestOptions } from "./destination_options.ts";
 import { formatDuration } from "./duration.ts";
-import { choice, count, duration, named, rate, size, statusMap, text } from "./kinds.ts";
+import {
+  choice,
+  count,
+  duration,
+  egressRules,
+  named,
+  rate,
+  size,
+  statusMap,
+  text,
+} from "./kinds.ts";
 import type { OptionsOf } from "./option.ts";
 import { atLeast, atMost } from "./rules.ts";
 
@@ -73,6 +83,12 @@ export interface ConsumerOptions {
    * connections, but where a proxy applies. @default {auto}
    */
   readonly transport?: TransportName;
+  /**
+   * Where requests may go, by the address that is connected to: `public`, `private`, `loopback`,
+   * addresses such as `10.20.0.0/16`, hosts. @default {undefined} (anywhere but to link-local
+   * addresses)
+   */
+  readonly egress?: readonly string[] | undefined;
   /** How long it may take to get a connection, of the time of an attempt. @default {5_000} */
   readonly connectTimeoutMs?: number;
   /**
@@ -270,6 +286,16 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     kind: duration(10, HOUR_MS),
     default: SECOND_MS,
     help: "time between two looks at the queue when nothing tells of a change",
+  },
+  egress: {
+    commands: ["consume"],
+    section: "egress",
+    fileName: "allow",
+    name: "egress",
+    kind: egressRules(),
+    default: undefined,
+    defaultText: "all but link-local",
+    help: "where requests may go: public, private, loopback, addresses such as 10.0.0.0/8, hosts",
   },
   transport: {
     ...CONSUME,

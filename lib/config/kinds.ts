@@ -6,6 +6,7 @@
  */
 
 import type { Outcome } from "../http/outcome.ts";
+import { isRule } from "../http/egress_rules.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import type { Kind } from "./option.ts";
 
@@ -226,5 +227,19 @@ export function statusMap(): Kind<ReadonlyMap<number, Outcome>> {
         isWhole(status, 200, 599) && Object.hasOwn(VERBS, outcome)
       ),
     print: (table) => [...table].map(([status, to]) => `${status}=${VERBS[to]}`).join(","),
+  };
+}
+
+/** Rules about the addresses that requests may go to. */
+export function egressRules(): Kind<readonly string[] | undefined> {
+  const must = "public, private, loopback, addresses such as 10.0.0.0/8 or hosts, with , between";
+  return {
+    takes: "values",
+    valueName: "RULE",
+    textMust: must,
+    valueMust: must,
+    read: (...lists) => lists.flatMap((list) => list.split(",")),
+    accepts: (rules) => rules !== undefined && rules.every(isRule),
+    print: (rules) => rules?.join() ?? "",
   };
 }

@@ -80,7 +80,9 @@ export interface Option<T, All> {
   /** The commands that know it. */
   readonly commands: readonly Command[];
   /** The section of a configuration file it may stand in; without one it can't be in a file. */
-  readonly section?: "consume";
+  readonly section?: "consume" | "egress";
+  /** Its name there, when that is another one. */
+  readonly fileName?: string;
   /** Its name in the section of one destination, where it may stand there. */
   readonly destinationName?: string;
   /** Whether it stays as it is while the consumer runs. */

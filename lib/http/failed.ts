@@ -15,7 +15,7 @@ import { CredentialError } from "./credentials.ts";
 import type { Deadline } from "./deadlines.ts";
 import { forbidden } from "./egress.ts";
 import { duration } from "./transport/reasons.ts";
-import { TransportError } from "./transport/transport.ts";
+import { NOT_ALLOWED, TransportError } from "./transport/transport.ts";
 
 /** What a failure depends on. */
 export interface Failure {
@@ -41,6 +41,9 @@ export function failed({ error, isAnswered, url, deadline, timeoutMs }: Failure)
   }
   if (deadline.isOver) return { outcome: "aborted", reason: "called off", ...reach };
   if (error instanceof CredentialError) return { outcome: "deferred", reason: error.message };
+  if (error instanceof TransportError && error.code === NOT_ALLOWED) {
+    return { outcome: "refused", reason: visible(error.message), ...reach };
+  }
   if (errorCode(error) === "ENOTCAPABLE") return { outcome: "refused", reason: forbidden(url) };
   const code = isAnswered ? undefined : tooManyFilesCode(error);
   if (code !== undefined) {

@@ -139,3 +139,33 @@ Deno.test("a secret that can't be read puts the destination's events off and say
   assertEquals([code, endpoint.taken.length], [75, 0]);
   assertStringIncludes(stderr, `reason="the secret ${reference} can't be read: ENOENT"`);
 });
+
+Deno.test("what the egress rules don't let through dies with the reason, by either transport, and nobody hears of it", async () => {
+  await using dir = await tempDir();
+  const knocks: Deno.Conn[] = [];
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const listening = (async () => {
+    for await (const connection of listener) knocks.push(connection);
+  })().catch(() => {});
+  const [path, base] = [join(dir.path, "q.toml"), join(dir.path, "queue")];
+  await Deno.writeTextFile(path, `[egress]\nallow = ["public", "10.20.0.0/16"]\n`);
+  const { port } = listener.addr;
+  for (const transport of ["sockets", "fetch"]) {
+    await run(["client", "--base-dir", base, "-"], eventLine(`http://127.0.0.1:${port}/`, {}));
+    const args = ["consume", "--base-dir", base, "--config", path, "--until-empty"];
+    const { code, stderr } = await run([...args, "--transport", transport]);
+    assertEquals(code, 0);
+    assertMatch(
+      stderr,
+      / dead .* reason="the egress rules don't let requests go to 127\.0\.0\.1"\n/,
+    );
+  }
+  listener.close();
+  await listening;
+  assertEquals(knocks.length, 0);
+  const shown = await run(["config", "show", "--config", path]);
+  assertStringIncludes(shown.stdout, `[egress]\nallow = ["public", "10.20.0.0/16"]`);
+  const wrong = await run(["consume", "--base-dir", base, "--egress", "public,10.0.0"]);
+  assertEquals(wrong.code, 64);
+  assertStringIncludes(wrong.stderr, "--egress must be public, private, loopback, addresses");
+});

@@ -94,9 +94,9 @@ export class SimNetwork {
   script: Script = () => undefined;
   /** The requests taken, in order. */
   readonly taken: TakenRequest[] = [];
-  /** What becomes of attempts to connect to an address. */
+  /** What becomes of attempts to connect to an address, or to a host that has one of its own. */
   connects: (address: string, atMs: number) => Connecting | undefined = () => undefined;
-  /** The addresses of hosts; who isn't there has its name for one. */
+  /** The addresses of hosts; who isn't there has one of its own, `10.0.0.1` and so on. */
   readonly addresses = new Map<string, readonly string[]>();
   /** How many of so many bytes go on at once, at least one: what is sent, and what is received. */
   cut: (length: number) => number = (length) => length;

@@ -47,6 +47,8 @@ export class SimSockets {
   readonly #network: SimNetwork;
   readonly #time: SimTime;
   readonly #open = new Set<SimConnection>();
+  /** Hosts by the address that they were given. */
+  readonly #hosts = new Map<string, string>();
 
   /** Connections on a world's time. */
   constructor(network: SimNetwork, time: SimTime) {
@@ -59,11 +61,21 @@ export class SimSockets {
     return this.#open.size;
   }
 
+  /** An address of its own for each host that has none. */
+  #addressOf(host: string): string {
+    if (/^[\d.]+$|:/.test(host)) return host;
+    for (const [address, known] of this.#hosts) if (known === host) return address;
+    const n = this.#hosts.size + 1;
+    const address = `10.0.${n >> 8}.${n & 255}`;
+    this.#hosts.set(address, host);
+    return address;
+  }
+
   /** `lookup` of a process. */
   lookup(process: SimProcess): Lookup {
     return (host) => {
       if (!process.alive) return never();
-      const addresses = this.#network.addresses.get(host) ?? [host];
+      const addresses = this.#network.addresses.get(host) ?? [this.#addressOf(host)];
       return addresses.length > 0
         ? Promise.resolve(addresses)
         : Promise.reject(failure("ENOTFOUND"));
@@ -72,8 +84,9 @@ export class SimSockets {
 
   /** `connect` of a process. */
   connect(process: SimProcess): Connector {
-    return async ({ host, tls, onConnected, signal }) => {
+    return async ({ host: address, tls, onConnected, signal }) => {
       if (!process.alive) return never();
+      const host = this.#hosts.get(address) ?? address;
       signal.throwIfAborted();
       const { fails, delayMs = 0 } = this.#network.connects(host, this.#time.nowMs) ?? {};
       const late = fails === "hang" ? Infinity : delayMs;

@@ -28,6 +28,8 @@ export interface WireOptions {
 export class Wire {
   readonly world = new World();
   readonly sender: Sender;
+  /** What it is told, at each moment. */
+  readonly options: { -readonly [Key in keyof SenderOptions]: SenderOptions[Key] };
   /** The heads of all requests that have come. */
   readonly heads: string[] = [];
 
@@ -38,7 +40,7 @@ export class Wire {
   ) {
     let connections = 0;
     if (script) this.world.sockets.peers.set("a.test", (peer) => script(peer, connections++));
-    const current = { timeoutMs: 30_000, onStatus: new Map(), ...options };
+    const current = this.options = { timeoutMs: 30_000, onStatus: new Map(), ...options };
     this.sender = new Sender(runtime(this.world.process().runtime), { of: () => current });
   }
 

@@ -11,6 +11,7 @@
  */
 
 import type { Clock, Connector, Lookup, Runtime } from "../../runtime/runtime.ts";
+import { EgressRules } from "../egress_rules.ts";
 import type { HttpRequest } from "../step.ts";
 import { FetchTransport } from "./fetch.ts";
 import {
@@ -33,6 +34,8 @@ export interface TransportRuntime {
   readonly fetch: Runtime["fetch"];
 }
 
+const NO_RULES = new EgressRules();
+
 /** Sends by the transport that fits. */
 export class Transports {
   readonly #runtime: TransportRuntime;
@@ -40,6 +43,8 @@ export class Transports {
   readonly #sockets: SocketTransport | undefined;
   readonly #terms = new TermsOfOptions();
   readonly #proxied = new WeakMap<URL, boolean>();
+  readonly #rules = new WeakMap<readonly string[], EgressRules>();
+  #lastRules: readonly [text: string | undefined, rules: EgressRules] = [undefined, NO_RULES];
   #proxies: ProxyEnvironment | undefined;
 
   constructor(runtime: TransportRuntime) {
@@ -53,14 +58,29 @@ export class Transports {
   send(request: HttpRequest, callOff: CallOff, options: TransportOptions): Promise<Answer> {
     const { connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
     const terms = this.#terms.of(options);
+    const egress = this.#rulesOf(options.egress);
     const transport = this.#isByFetch(request, options) ? this.#fetch : this.#sockets!;
-    return transport.send(request, callOff, { terms, connectTimeoutMs });
+    return transport.send(request, callOff, { terms, connectTimeoutMs, egress });
   }
 
   /** Close the connections that nobody uses. */
   closeIdle(): void {
     this.#fetch.closeIdle();
     this.#sockets?.closeIdle();
+  }
+
+  /** One value for the same rules: connections are kept by it. */
+  #rulesOf(texts: readonly string[] | undefined): EgressRules {
+    if (texts === undefined) return NO_RULES;
+    let rules = this.#rules.get(texts);
+    if (rules === undefined) {
+      const [before, same] = this.#lastRules;
+      const text = texts.join();
+      rules = text === before ? same : new EgressRules(texts);
+      this.#lastRules = [text, rules];
+      this.#rules.set(texts, rules);
+    }
+    return rules;
   }
 
   #isByFetch({ url, headers }: HttpRequest, options: TransportOptions): boolean {

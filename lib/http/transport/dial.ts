@@ -15,9 +15,17 @@ import {
   type Lookup,
   type TlsTerms,
 } from "../../runtime/runtime.ts";
+import type { EgressRules } from "../egress_rules.ts";
 import { Addresses } from "./addresses.ts";
-import { connectReason, duration, lookupReason, shownAddress, tlsReason } from "./reasons.ts";
-import { type CallOff, type Phases, TransportError } from "./transport.ts";
+import {
+  connectReason,
+  duration,
+  lookupReason,
+  notAllowed,
+  shownAddress,
+  tlsReason,
+} from "./reasons.ts";
+import { type CallOff, NOT_ALLOWED, type Phases, TransportError } from "./transport.ts";
 
 /** How long an address is tried alone before the next one is tried beside it. */
 const HEAD_START_MS = 250;
@@ -40,6 +48,8 @@ export interface Peer {
   readonly port: number;
   /** TLS; a plain connection without. */
   readonly tls: TlsTerms | undefined;
+  /** Which of its addresses may be connected to. */
+  readonly egress: EgressRules;
 }
 
 /** A connection that has been made. */
@@ -125,16 +135,19 @@ class Dialling {
   }
 
   async #begin(): Promise<void> {
-    const { host } = this.#peer;
+    const { host, egress } = this.#peer;
+    let addresses: readonly string[];
     try {
       const found = this.#addresses.of(host);
-      this.#left = found instanceof Promise ? await found : found;
-      if (this.#left.length === 0) throw Object.assign(new Error("none"), { code: "ENOTFOUND" });
+      addresses = found instanceof Promise ? await found : found;
+      if (addresses.length === 0) throw Object.assign(new Error("none"), { code: "ENOTFOUND" });
     } catch (error) {
       return this.#fail(new TransportError("unsent", lookupReason(error, host), errorCode(error)));
     }
     this.#lookedUpMs = this.#runtime.clock.monotonic();
-    this.#tryNext();
+    this.#left = addresses.filter((address) => egress.allows(host, address));
+    if (this.#left.length > 0) return this.#tryNext();
+    this.#fail(new TransportError("unsent", notAllowed(host, addresses), NOT_ALLOWED));
   }
 
   #tryNext(): void {

@@ -6,7 +6,11 @@
  */
 
 import type { Runtime } from "../../runtime/runtime.ts";
+import type { EgressRules } from "../egress_rules.ts";
+import { readIp } from "../ip.ts";
+import { notAllowed } from "./reasons.ts";
 import type { HttpRequest } from "../step.ts";
+import { NOT_ALLOWED, TransportError } from "./transport.ts";
 import type { Answer, AnswerBody, CallOff, How, Transport } from "./transport.ts";
 
 /** What of the runtime it works with. */
@@ -26,8 +30,9 @@ export class FetchTransport implements Transport {
   async send(
     { url, method, headers, body }: HttpRequest,
     callOff: CallOff,
-    { terms }: How,
+    { terms, egress }: How,
   ): Promise<Answer> {
+    refuseAddress(url, egress);
     const init: RequestInit = {
       method,
       headers: headers as [string, string][],
@@ -51,4 +56,14 @@ function bodyOf(stream: ReadableStream<Uint8Array>): AnswerBody {
     read: async () => (await reader.read()).value,
     cancel: () => void reader.cancel().catch(() => {}), // of one that has ended it does nothing
   };
+}
+
+/**
+ * Of what goes by `fetch` nobody knows which address it will be connected to, or a proxy does that:
+ * only an address that stands in the URL can be looked at.
+ */
+function refuseAddress({ hostname }: URL, egress: EgressRules): void {
+  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  if (readIp(host) === undefined || egress.allows(host, host)) return;
+  throw new TransportError("unsent", notAllowed(host, [host]), NOT_ALLOWED);
 }

@@ -16,6 +16,8 @@ export const CONNECT_TIMEOUT_MS = 5_000;
 export interface TransportOptions {
   /** By what. @default {"auto"} */
   readonly transport?: TransportName;
+  /** Where to, see `egress_rules.ts`. @default {undefined} (anywhere but link-local addresses) */
+  readonly egress?: readonly string[] | undefined;
   /** How long it may take to get a connection, ms. @default {CONNECT_TIMEOUT_MS} */
   readonly connectTimeoutMs?: number;
   /** Certificates of authorities to trust beside the system's, as PEM. @default {""} (none) */

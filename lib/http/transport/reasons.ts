@@ -13,6 +13,12 @@ export function shownAddress(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** Why none of a host's addresses may be connected to. */
+export function notAllowed(host: string, addresses: readonly string[]): string {
+  const at = addresses.length === 1 && addresses[0] === host ? "" : ` at ${addresses.join(", ")}`;
+  return `the egress rules don't let requests go to ${host}${at}`;
+}
+
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused by",
   ECONNRESET: "connection reset by",

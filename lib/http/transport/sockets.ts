@@ -11,6 +11,7 @@
  */
 
 import type { Clock, FetchTerms } from "../../runtime/runtime.ts";
+import type { EgressRules } from "../egress_rules.ts";
 import type { HttpRequest } from "../step.ts";
 import { StaleConnectionError } from "./connection.ts";
 import { Dialer, type DialRuntime, type Peer } from "./dial.ts";
@@ -23,6 +24,7 @@ const MOST_ENDPOINTS = 4_096;
 /** What is known of an endpoint. */
 interface Endpoint {
   readonly terms: FetchTerms | undefined;
+  readonly egress: EgressRules;
   readonly pool: Pool;
   readonly peer: Peer;
 }
@@ -48,7 +50,7 @@ export class SocketTransport implements Transport {
   }
 
   async send(request: HttpRequest, callOff: CallOff, how: How): Promise<Answer> {
-    const target = this.#targetOf(request.url, how.terms);
+    const target = this.#targetOf(request.url, how);
     const { pool, peer } = target.endpoint;
     const start = request.method + target.start;
     const used = pool.take();
@@ -71,19 +73,20 @@ export class SocketTransport implements Transport {
     this.#asleep = undefined;
   }
 
-  #targetOf(url: URL, terms: FetchTerms | undefined): Target {
+  #targetOf(url: URL, how: How): Target {
     let target = this.#targets.get(url);
-    if (target === undefined || target.endpoint.terms !== terms) {
+    if (target === undefined || isOther(target.endpoint, how)) {
       const start = ` ${url.pathname}${url.search} HTTP/1.1\r\nhost: ${url.host}\r\n`;
-      this.#targets.set(url, target = { endpoint: this.#endpointOf(url, terms), start });
+      this.#targets.set(url, target = { endpoint: this.#endpointOf(url, how), start });
     }
     return target;
   }
 
-  /** With other terms than before it is another endpoint: nothing of the old one is used. */
-  #endpointOf(url: URL, terms: FetchTerms | undefined): Endpoint {
+  /** With other terms or rules it is another endpoint: nothing of the old one is used. */
+  #endpointOf(url: URL, how: How): Endpoint {
+    const { terms, egress } = how;
     let endpoint = this.#endpoints.get(url.origin);
-    if (endpoint === undefined || endpoint.terms !== terms) {
+    if (endpoint === undefined || isOther(endpoint, how)) {
       endpoint?.pool.retire();
       const isSecure = url.protocol === "https:";
       const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
@@ -92,7 +95,8 @@ export class SocketTransport implements Transport {
       const tls = isSecure ? { ...trust, serverName: host.replace(/\.$/, "") } : undefined;
       if (this.#endpoints.size >= MOST_ENDPOINTS) this.#forgetUnused();
       const pool = new Pool(this.#clock, () => this.#watch());
-      this.#endpoints.set(url.origin, endpoint = { terms, pool, peer: { host, port, tls } });
+      const peer: Peer = { host, port, tls, egress };
+      this.#endpoints.set(url.origin, endpoint = { terms, egress, pool, peer });
     }
     return endpoint;
   }
@@ -118,4 +122,8 @@ export class SocketTransport implements Transport {
     }
     if (this.#asleep === asleep) this.#asleep = undefined;
   }
+}
+
+function isOther({ terms, egress }: Endpoint, how: How): boolean {
+  return terms !== how.terms || egress !== how.egress;
 }

@@ -9,6 +9,7 @@
  */
 
 import type { Awaitable, FetchTerms } from "../../runtime/runtime.ts";
+import type { EgressRules } from "../egress_rules.ts";
 import type { HttpRequest } from "../step.ts";
 
 /** The headers of an answer, as those of the Fetch standard. */
@@ -60,13 +61,16 @@ export interface Phases {
   readonly firstByte?: number;
 }
 
+/** The code of a {@linkcode TransportError} of which an operator's rules are the cause. */
+export const NOT_ALLOWED = "EGRESS";
+
 /** A request that brought no answer. */
 export class TransportError extends Error {
   /** The name of the class. */
   override readonly name = "TransportError";
   /** How far it came. */
   readonly reach: Reach;
-  /** The system's name of what happened, such as `EMFILE`. */
+  /** The system's name of what happened, such as `EMFILE`, or {@linkcode NOT_ALLOWED}. */
   readonly code: string | undefined;
 
   /** @param message Says what happened; where it was called off, how far it had come. */
@@ -93,6 +97,8 @@ export interface How {
   readonly terms: FetchTerms | undefined;
   /** How long it may take, ms. */
   readonly connectTimeoutMs: number;
+  /** To which addresses; for the same rules the same value. */
+  readonly egress: EgressRules;
 }
 
 /** Sends requests. */

@@ -174,3 +174,45 @@ Deno.test("64 requests at once look up once and make 64 connections, the next 64
   await all();
   assertEquals(wire.world.sockets.made, 64);
 });
+
+Deno.test("only addresses that the rules let through are connected to, whatever else the name has", async () => {
+  const addresses = ["10.0.0.1", "192.0.2.9", "169.254.169.254", "::ffff:10.0.0.2", "8.8.8.8"];
+  const wire = dialling(addresses, {}, { options: { egress: ["public"] } });
+  const { outcome } = await wire.send();
+  assertEquals([outcome, wire.tried], ["delivered", ["8.8.8.8 at 0"]]);
+});
+
+Deno.test("where none may be connected to, the event is refused with the addresses, and nobody sees a byte", async () => {
+  const wire = dialling(["10.0.0.1", "::1"], {}, { options: { egress: ["public"] } });
+  const { outcome, reason, reach } = await wire.send();
+  assertEquals([outcome, reach, wire.tried], ["refused", "unsent", []]);
+  assertEquals(reason, "the egress rules don't let requests go to a.test at 10.0.0.1, ::1");
+});
+
+Deno.test("without rules it is only link-local addresses that nothing goes to", async () => {
+  const wire = dialling(["169.254.169.254"]);
+  const { outcome, reason } = await wire.send();
+  assertEquals([outcome, wire.tried], ["refused", []]);
+  assertEquals(reason, "the egress rules don't let requests go to a.test at 169.254.169.254");
+});
+
+Deno.test("a name that has another address by the time of the next connection is looked at anew", async () => {
+  const wire = dialling(["8.8.8.8"], {}, { options: { egress: ["public"] } });
+  assertEquals((await wire.send()).outcome, "delivered");
+  wire.world.network.addresses.set("a.test", ["127.0.0.1"]);
+  await wire.world.advance(31_000); // the connection and the look-up are too old by then
+  const { outcome, reason } = await wire.send();
+  assertEquals([outcome, wire.tried], ["refused", ["8.8.8.8 at 0"]]);
+  assertEquals(reason, "the egress rules don't let requests go to a.test at 127.0.0.1");
+});
+
+Deno.test("rules that change count at once, also for connections that are there", async () => {
+  const wire = dialling(["10.0.0.1"], {}, { options: { egress: ["private"] } });
+  const outcomes: string[] = [];
+  for (const egress of [["private"], ["public", "private"], ["public"]]) {
+    wire.options.egress = egress;
+    outcomes.push((await wire.send()).outcome);
+  }
+  assertEquals(outcomes, ["delivered", "delivered", "refused"]);
+  assertEquals(wire.tried.length, 2, "the same rules keep their connection, others get another");
+});
