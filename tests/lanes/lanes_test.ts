@@ -556,7 +556,7 @@ Deno.test("what has waited longer than the longest age for a destination that is
   const reasons = yard.dead.map((path) => JSON.parse(files[`${BASE}/${path}.why`]!).reason);
   const waited = reasons.filter((reason) => reason.startsWith("it has waited for 1 h"));
   assert(waited.length > 100, `${waited.length} have died waiting`);
-  assertStringIncludes(waited[0], "connection refused by dead.test:80");
+  assertStringIncludes(waited[0], "connection refused by 10.0.0.1:80");
   await working.stop();
 });
 

@@ -182,13 +182,19 @@ Deno.test("two consumers heed a hold while they run and after a restart, until i
   assertEquals(namesIn(`${dir.path}/doa`), []);
 });
 
+/** A port nobody listens on. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
 Deno.test("a destination that is down is in status with its error, until it answers again", async () => {
   await using dir = await tempDir();
-  let isUp = false;
-  await using endpoint = startEndpoint(() => new Response(null, { status: isUp ? 204 : 500 }));
+  const port = freePort();
   const base = ["--base-dir", dir.path];
-  const folder = `http_127.0.0.1_${endpoint.port}`;
-  const input = Array.from({ length: 10 }, (_, n) => eventLine(endpoint.url, n)).join("");
+  const folder = `http_127.0.0.1_${port}`;
+  const url = `http://127.0.0.1:${port}`;
+  const input = Array.from({ length: 10 }, (_, n) => eventLine(url, n)).join("");
   await run(["client", ...base, "-"], input);
   const child = command(["consume", ...base, "--poll", "20ms", "--log-format", "json"]).spawn();
   const log = linesOf(child.stderr);
@@ -199,13 +205,14 @@ Deno.test("a destination that is down is in status with its error, until it answ
   };
   let found = await find();
   while (!found?.downSince) found = await find(); // the line is written before the mark
-  assertEquals(found.lastError, "the endpoint answered 500 Internal Server Error");
+  assertEquals(found.lastError, `connection refused by 127.0.0.1:${port}`);
   assert(Math.abs(Date.parse(found.downSince) - Date.now()) < 60_000);
   assertMatch(
     (await run(["status", ...base])).stdout,
-    / down\n {2}down since \S+Z \(\d+s\): the endpoint answered 500 Internal Server Error\n/,
+    / down\n {2}down since \S+Z \(\d+s\): connection refused by 127\.0\.0\.1:\d+\n/,
   );
-  isUp = true;
+  const answer = () => new Response(null, { status: 204 });
+  await using _server = Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, answer);
   await log.until(/"change":"recovered"/);
   assertEquals((await run([...base, "--until-empty"])).code, 0);
   child.kill("SIGTERM");

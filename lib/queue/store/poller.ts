@@ -24,7 +24,7 @@ const REST_PER_LISTING = 9;
 /** Which turn is that of the shared folders: retries of the dead must not hold up what is new. */
 const SHARED_EVERY = 4;
 
-/** How often to look, while events are shared, whether others have come or gone. */
+/** How often to look, while there are events to share, whether others have come or gone. */
 const PEERS_EVERY_MS = 500;
 
 /** Longest such rest. */
@@ -167,7 +167,9 @@ export class Poller {
       this.#isPassOver = false;
     } else if (rest.length > 0) this.#slice = [...this.#slice, ...rest];
     const { pollMs } = this.#limits.current;
-    const everyMs = this.#parts.areShared ? Math.min(pollMs, PEERS_EVERY_MS) : pollMs;
+    const hasWork = rest.length > 0 || this.#claims > 0 || this.#ready.leftOthers;
+    const isUrgent = this.#parts.areShared && hasWork;
+    const everyMs = isUrgent ? Math.min(pollMs, PEERS_EVERY_MS) : pollMs;
     // From its end on: were it to take longer than that, nothing else would be looked at.
     this.#recoverAtMs = this.#clock.monotonic() + everyMs;
   }
