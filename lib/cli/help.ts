@@ -14,7 +14,7 @@ optimizelyd-maildir delivers events over HTTP from a directory.
   optimizelyd-maildir [consume] [options]              deliver events
   optimizelyd-maildir client [options] [FILE... | -]   put events on the queue
   optimizelyd-maildir status [--json]                  say what is in the queue
-  optimizelyd-maildir requeue ID... | --all            dead letters once more
+  optimizelyd-maildir requeue ID... | - | --all        dead letters once more
   optimizelyd-maildir hold DESTINATION                 stop sending to it
   optimizelyd-maildir resume DESTINATION               start sending to it again
   optimizelyd-maildir config check | show              the configuration file
@@ -102,16 +102,18 @@ Examples:
 `;
 
 const REQUEUE = `\
-optimizelyd-maildir requeue ID... | --all
+optimizelyd-maildir requeue ID... | - | --all
 
 Puts dead letters back on the queue, as if they had never been tried, and prints
-the id of each. An id that isn't among them is reported, and the exit code is
-65; the others are put back all the same.
+the id of each. With - it reads ids from standard input, one a line, all before
+the first is put back. An id that isn't among the dead letters is reported, and
+the exit code is 65; the others are put back all the same.
 
 ${optionsText("requeue")}
 Examples:
   optimizelyd-maildir requeue 0193c2a4-8d5e-7c11-9a6b-3f1e2d4c5b6a
   optimizelyd-maildir requeue --all --base-dir queue
+  optimizelyd-maildir requeue - < ids.txt
 `;
 
 const HOLD = `\

@@ -104,8 +104,8 @@ export interface RequeueInvocation {
   readonly command: "requeue";
   /** The queue's directory; `undefined` for the default one. */
   readonly baseDir: string | undefined;
-  /** Ids of dead letters, each once; `"all"` for all of them. */
-  readonly ids: readonly string[] | "all";
+  /** Ids of dead letters, each once; `"all"` for all, `"stdin"` for those on standard input. */
+  readonly ids: readonly string[] | "all" | "stdin";
 }
 
 /** Stop or start sending to a destination. */
@@ -212,10 +212,16 @@ function readMaxBytes(texts: Texts): number {
   return resolve(CONSUMER_OPTIONS, readGiven(CONSUMER_OPTIONS, texts)).maxBytes;
 }
 
-function readRequeueIds(all: boolean, ids: readonly string[]): readonly string[] | "all" {
+function readRequeueIds(all: boolean, ids: readonly string[]): RequeueInvocation["ids"] {
   if (all && ids.length > 0) throw new UsageError("requeue takes ids or --all, not both");
   if (all) return "all";
-  if (ids.length === 0) throw new UsageError("requeue needs the ids of dead letters, or --all");
+  if (ids.length === 0) {
+    throw new UsageError("requeue needs the ids of dead letters, - to read them, or --all");
+  }
+  if (ids.includes("-")) {
+    if (ids.length === 1) return "stdin";
+    throw new UsageError("- (standard input) can't be used with ids");
+  }
   if (ids.includes("")) throw new UsageError("an id can't be empty");
   return [...new Set(ids)];
 }

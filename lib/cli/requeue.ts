@@ -8,6 +8,7 @@ import { Queue } from "../queue/queue.ts";
 import { type RefusedLetter, requeue as requeueIn, RequeueError } from "../queue/requeue.ts";
 import { errorCode, type Runtime } from "../runtime/runtime.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
+import { readIds } from "./ids.ts";
 import type { Io } from "./io.ts";
 import { Lengthy } from "./lengthy.ts";
 import type { RequeueInvocation } from "./options.ts";
@@ -21,14 +22,16 @@ const MOST_NAMED = 20;
  * Put dead letters back on the queue.
  *
  * @throws {NotAQueueError} If the directory isn't a queue.
+ * @throws {UsageError} If standard input is to hold ids and holds something else.
  */
 export async function requeue(
-  { ids }: RequeueInvocation,
+  { ids: asked }: RequeueInvocation,
   baseDir: string,
   runtime: Runtime,
   io: Io,
 ): Promise<ExitCode> {
   const queue = await Queue.open(baseDir, runtime);
+  const ids = asked === "stdin" ? await readIds(io.stdin) : asked;
   const progress = new Lengthy(io.stderr, runtime.clock, "requeued");
   const tell = (requeued: readonly string[]) =>
     io.stdout.write(requeued.map((id) => `${printable(id)}\n`).join(""));

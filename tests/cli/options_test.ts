@@ -282,7 +282,13 @@ Deno.test("status and requeue are read", () => {
     baseDir: undefined,
     ids: ["1e5", "b"],
   });
-  assertMatch(refusal("requeue"), /needs the ids of dead letters, or --all/);
+  assertMatch(refusal("requeue"), /needs the ids of dead letters, - to read them, or --all/);
+  assertEquals(parseCommandLine(["requeue", "-"]), {
+    command: "requeue",
+    baseDir: undefined,
+    ids: "stdin",
+  });
+  assertMatch(refusal("requeue", "-", "a"), /can't be used with ids/);
   assertMatch(refusal("requeue", "a", "--all"), /not both/);
   assertMatch(refusal("status", "a"), /status takes no arguments, but there is "a"/);
 });
