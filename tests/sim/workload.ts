@@ -634,6 +634,7 @@ export class Stage {
   /** A consumer that reports to the ledger. */
   consumer(queue: Queue, options: ConsumerOptions = {}): Consumer {
     return new this.product.Consumer(new this.product.Maildir(queue), {
+      keepLogMs: 0, // it has a scenario of its own
       ...options,
       trace: (event) => this.ledger.trace.push(event),
     });
