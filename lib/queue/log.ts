@@ -1,6 +1,6 @@
 /**
- * The files of the journal, `log/<yyyymmdd>~<owner>.jsonl`: one for each owner and day, UTC, so that
- * nobody ever writes into another's, and old ones can be removed whole.
+ * The files of the journal, `log/<yyyymmdd>~<owner>.jsonl`: one for each owner and day, UTC, so
+ * that nobody ever writes into another's, and old ones can be removed whole.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import { errorCode } from "../runtime/runtime.ts";
 import type { WriteLines } from "../telemetry/journal.ts";
 import { createFile, LOG_FOLDER } from "./layout.ts";
-import { confirmPlace, ensureFolder, isMissing } from "./place.ts";
+import { ensureFolder, isMissing } from "./place.ts";
 import type { Queue } from "./queue.ts";
 import { run } from "./steps.ts";
 
@@ -43,16 +43,11 @@ export function logWriter(queue: Queue): WriteLines {
 async function makeFile(queue: Queue, name: string): Promise<void> {
   const { place } = queue;
   const path = queue.path(LOG_FOLDER, name);
-  const make = () =>
-    run(createFile(place.runtime.disk, path, new Uint8Array(), place.modes, false));
-  await run(confirmPlace(place));
+  await ensureFolder(place, LOG_FOLDER);
   try {
-    await make();
+    await run(createFile(place.runtime.disk, path, new Uint8Array(), place.modes, false));
   } catch (error) {
-    if (errorCode(error) === "EEXIST") return;
-    if (!isMissing(error)) throw error;
-    await ensureFolder(place, LOG_FOLDER);
-    await make();
+    if (errorCode(error) !== "EEXIST") throw error;
   }
 }
 

@@ -9,7 +9,14 @@ const SECOND_MS = 1_000;
 const REFUSED = Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
 
 function delivered(id: string): TraceEvent {
-  return { type: "delivered", id, destination: "http_a.test_80", status: 204, attempt: 1, ms: 35.4 };
+  return {
+    type: "delivered",
+    id,
+    destination: "http_a.test_80",
+    status: 204,
+    attempt: 1,
+    ms: 35.4,
+  };
 }
 
 /** A journal whose writes a test sees, and can let fail or take long. */
