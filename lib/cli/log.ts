@@ -9,17 +9,10 @@
  */
 
 import type { Summary } from "../consumer/consumer.ts";
+import { isoTime, jsonLine } from "../telemetry/lines.ts";
 import type { TraceEvent } from "../telemetry/trace.ts";
 import { formatDuration } from "../config/duration.ts";
 import { printable, quoted, word } from "./printable.ts";
-
-let [lastMs, lastTime] = [NaN, ""];
-
-/** ISO 8601, UTC. Lines come in bunches: the last is kept. */
-function isoTime(ms: number): string {
-  if (ms !== lastMs) [lastMs, lastTime] = [ms, new Date(ms).toISOString()];
-  return lastTime;
-}
 
 /**
  * `id destination status attempt=N Nms`, and `merged=N` where a request was shared, of the three
@@ -90,53 +83,6 @@ export function isSilent(event: TraceEvent): boolean {
   return event.type === "parked" || event.type === "kept";
 }
 
-/** The members of a JSON line after `time` and `event`. */
-function jsonMembers(event: TraceEvent): Record<string, unknown> {
-  switch (event.type) {
-    case "delivered":
-    case "deferred":
-    case "dead": {
-      const { id, destination, status, attempt, merged } = event;
-      const ms = Math.round(event.ms);
-      const members = { id, destination, outcome: event.type, status, attempt, ms, merged };
-      if (event.type === "delivered") return members;
-      const { reach, reason } = event;
-      if (event.type === "dead") return { ...members, reach, reason };
-      return { ...members, due: isoTime(event.dueMs), reach, reason };
-    }
-    case "released":
-      return { id: event.id, due: isoTime(event.dueMs), reason: event.reason };
-    case "taken-over":
-      return { id: event.id, owner: event.owner, takeovers: event.takeovers };
-    case "lease-lost":
-      return { id: event.id, verb: event.verb };
-    case "id-replaced":
-      return { id: event.id, name: event.name };
-    case "skipped":
-      return { path: event.path, reason: event.reason, more: event.more };
-    case "disk-trouble": {
-      const { id, verb, code, reason, more } = event;
-      return { id, verb, code, reason, more };
-    }
-    case "parked":
-      return { id: event.id, destination: event.destination };
-    case "kept":
-      return { id: event.id };
-    case "trace-failed":
-      return { of: event.of, error: String(event.error) };
-    case "lane": {
-      const { destination, change, share, untilMs, reason } = event;
-      return {
-        destination,
-        change,
-        share: share === undefined ? undefined : Math.round(share * 100) / 100,
-        until: untilMs === undefined ? undefined : isoTime(untilMs),
-        reason,
-      };
-    }
-  }
-}
-
 /**
  * One log line, without its line break.
  *
@@ -151,9 +97,8 @@ function jsonMembers(event: TraceEvent): Record<string, unknown> {
  * ```
  */
 export function formatTrace(event: TraceEvent, nowMs: number, format: "text" | "json"): string {
-  const time = isoTime(nowMs);
-  if (format === "text") return `${time} ${event.type} ${textColumns(event)}`;
-  return printable(JSON.stringify({ time, event: event.type, ...jsonMembers(event) }));
+  if (format === "text") return `${isoTime(nowMs)} ${event.type} ${textColumns(event)}`;
+  return printable(jsonLine(event, nowMs));
 }
 
 /** The log line with which a consumer begins, without its line break. */

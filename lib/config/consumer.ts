@@ -74,6 +74,11 @@ export interface ConsumerOptions {
    * container has, 256 MiB at most)
    */
   readonly memoryBytes?: number;
+  /**
+   * How long the journal in `log/` is kept, 0 for none; at most 100 years. @default {604_800_000}
+   * (7 d)
+   */
+  readonly keepLogMs?: number;
   /** Exceptions from the status table. @default {none} */
   readonly onStatus?: ReadonlyMap<number, Outcome>;
   /** How often the folders are looked at when nothing tells of a change. @default {1_000} */
@@ -271,6 +276,13 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     default: 0,
     defaultText: "a quarter of what there is",
     help: "memory that event bodies may take, such as 512MiB",
+  },
+  keepLogMs: {
+    ...CONSUME,
+    name: "keep-log",
+    kind: duration(0, LONGEST_AGE_MS),
+    default: 7 * 24 * HOUR_MS,
+    help: "how long the journal in log/ is kept; 0s for none",
   },
   onStatus: {
     ...CONSUME,

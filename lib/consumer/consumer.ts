@@ -125,6 +125,7 @@ class Run {
   readonly #store: Store;
   readonly #dispatcher: Dispatcher;
   readonly #maintenance: Maintenance;
+  readonly #closeJournal: () => Promise<void>;
 
   constructor(parts: RunParts, mode: Mode) {
     const { storage, options, trace: guarded, semaphore, budget, readSecret } = parts;
@@ -135,9 +136,15 @@ class Run {
     this.#clock = world.clock;
     this.#trace = guarded;
     this.#semaphore = semaphore;
-    const trace: Trace = (event) => {
+    const tell: Trace = (event) => {
       this.#tally.note(event);
       guarded.tell(event);
+    };
+    const journal = storage.journal?.({ limits: options, trace: tell });
+    this.#closeJournal = async () => await journal?.close();
+    const trace: Trace = (event) => {
+      tell(event);
+      journal?.note(event);
     };
     const store = this.#store = storage.connect({ limits: options, trace, once });
     const { signal: stop } = this.#stop;
@@ -167,6 +174,7 @@ class Run {
       this.#beginStop();
       await this.#drain();
       await sweep.all;
+      await this.#closeJournal(); // first: the store lifts the limit on waiting for the disk
       await this.#store.close();
       this.#dispatcher.close();
       signal?.removeEventListener("abort", stop);

@@ -19,6 +19,9 @@ import { step, type Steps } from "./steps.ts";
 /** The six folders; all but `defer` are the original's. */
 export const FOLDERS = ["tmp", "new", "cur", "defer", "doa", "res"] as const;
 
+/** Where the journal is, once there is one. A queue without it is whole. */
+export const LOG_FOLDER = "log";
+
 const ORIGINAL_FOLDERS = FOLDERS.filter((name) => name !== "defer");
 
 /** Permission bits of folders and files, and whose they are. */
@@ -188,13 +191,15 @@ function* entriesOf(disk: Disk, base: string): Steps<readonly DirEntry[]> {
 function* survey(
   disk: Disk,
   base: string,
-): Steps<{ folders: Set<string>; foreign: string[] } | undefined> {
+): Steps<{ folders: Set<string>; foreign: string[]; hasLog: boolean } | undefined> {
   const folders = new Set<string>();
   const foreign: string[] = [];
+  let hasLog = false;
   try {
     for (const { name, kind } of yield* entriesOf(disk, base)) {
       if (name.startsWith(".") || name === "lost+found") continue;
-      if (!isOurs(name)) foreign.push(name);
+      if (name === LOG_FOLDER && kind === "directory") hasLog = true;
+      else if (!isOurs(name)) foreign.push(name);
       else if (kind !== "directory") throw mustBeFolder(`${base}/${name}`, kind);
       else folders.add(name);
     }
@@ -205,7 +210,9 @@ function* survey(
       cause: error,
     });
   }
-  return { folders, foreign: foreign.slice(0, 3) };
+  // Beside none of our folders it is another program's.
+  if (hasLog && folders.size === 0) foreign.push(LOG_FOLDER);
+  return { folders, foreign: foreign.slice(0, 3), hasLog };
 }
 
 /** What tells whose the queue is: `new/`, or what there is instead. */
@@ -254,7 +261,7 @@ export function* openLayout(disk: Disk, base: string, options: OpenOptions): Ste
     if (made > 0) yield* step(disk.syncDir(base));
   }
   if (options.group) {
-    for (const name of folders) {
+    for (const name of found?.hasLog ? [...folders, LOG_FOLDER] : folders) {
       const mode = modeOf(name, modes);
       if ((yield* step(disk.lstat(`${base}/${name}`))).mode !== mode) {
         yield* step(disk.chmod(`${base}/${name}`, mode));

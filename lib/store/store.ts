@@ -20,6 +20,7 @@
  */
 
 import type { Awaitable, Runtime } from "../runtime/runtime.ts";
+import type { Journal } from "../telemetry/journal.ts";
 import type { Trace } from "../telemetry/trace.ts";
 import type { DiskFailure } from "./failure.ts";
 
@@ -228,6 +229,8 @@ export interface StoreLimits {
   readonly maxBytes: number;
   /** How often to look when nothing tells of a change; what is refused is left alone as long. */
   readonly pollMs: number;
+  /** How long the journal is kept; 0 for none. Means nothing to a store without one. */
+  readonly keepLogMs?: number;
 }
 
 /** How a consumer uses its store. */
@@ -246,6 +249,8 @@ export interface Storage {
   readonly world: World;
   /** What one consumer uses it through. Nothing is done yet. */
   connect(options: StoreOptions): Store;
+  /** What a consumer's journal is kept in; missing where a storage has no place for one. */
+  readonly journal?: (options: Pick<StoreOptions, "limits" | "trace">) => Journal;
 }
 
 /** A consumer's way to its events. */

@@ -120,7 +120,10 @@ Deno.test("a destination's token is read where the file says, again when it chan
   assertEquals(endpoint.taken[0]!.headers.get("authorization"), `Bearer ${first}`);
   const shown = await run(["config", "show", "--config", path]);
   assertStringIncludes(shown.stdout, auth);
-  const files = filesBelow(base).map((file) => Deno.readTextFileSync(join(base, file)));
+  const journals = namesIn(join(base, "log"));
+  assertEquals(filesBelow(base), journals);
+  const files = journals.map((name) => Deno.readTextFileSync(join(base, "log", name)));
+  assertMatch(files.join(""), /"deferred".*"status":401/);
   const everything = [text, shown.stdout, shown.stderr, ...files].join("\n");
   assert(!everything.includes("planted-secret"), everything);
 });

@@ -103,7 +103,8 @@ Deno.test("a directory that is moved away and back costs nothing, not even a sec
     while (!told.some(is)) await new Promise<void>((resolve) => heard = resolve);
   };
   const stop = new AbortController();
-  const running = new Consumer(queue, { pollMs: 20, trace }).run("forever", stop.signal);
+  const running = new Consumer(queue, { pollMs: 20, keepLogMs: 0, trace })
+    .run("forever", stop.signal);
   await put("slow");
   await endpoint.arrived(1);
   Deno.renameSync(base, `${dir.path}/away`);

@@ -158,7 +158,7 @@ Deno.test({
     await client(held.url);
     assertEquals((await run(["hold", "--base-dir", base, held.url])).code, 0);
     await client(other.url);
-    const consume = ["consume", "--base-dir", base, "--poll", "20ms"];
+    const consume = ["consume", "--base-dir", base, "--poll", "20ms", "--keep-log", "0s"];
     const child = place.command(SOMEBODY, consume).spawn();
     const log = linesOf(child.stderr);
     await log.until(/ lane \S+ held\n/);

@@ -477,4 +477,20 @@ export const MUTATIONS: readonly Mutation[] = [
     scenarios: ["events deferred"],
     by: "kill",
   },
+  {
+    name: "a journal that the disk refuses without a word",
+    file: "telemetry/journal.ts",
+    from: "this.#options.onRefused(error);",
+    to: "",
+    scenarios: ["a journal"],
+    by: "fault",
+  },
+  {
+    name: "a journal whose refusal ends the consumer",
+    file: "telemetry/journal.ts",
+    from: "this.#options.onRefused(error);",
+    to: "throw error;",
+    scenarios: ["a journal"],
+    by: "fault",
+  },
 ];

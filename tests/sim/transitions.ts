@@ -222,6 +222,27 @@ const ageing: Scenario = {
   },
 };
 
+const journalling: Scenario = {
+  name: "a journal: lines written, its folder made, a day that is long over removed",
+  consumer: { keepLogMs: DAY_MS },
+  drains: true,
+  prepare(stage) {
+    stage.plantQueue();
+    stage.world.disk.plant(`${BASE}/log`, { kind: "directory" });
+    const old = `${BASE}/log/20200101~edge-1-abcdefgh.jsonl`;
+    stage.world.disk.plant(old, { text: "{}\n" });
+    stage.plant("new/b.json", eventText("once", "ok"));
+  },
+  async run(stage) {
+    await consume(stage, this, "until-empty");
+    stage.world.disk.rename(`${BASE}/log`, "/old-log", stage.world.nowMs);
+    const queue = await stage.open();
+    await queue.enqueue(stage.offer("later", "ok"));
+    stage.ledger.acknowledge("later");
+    await stage.consumer(queue, this.consumer).run("until-empty");
+  },
+};
+
 const stopping: Scenario = {
   name: "a stop: one event in flight past the grace time, one not sent yet",
   world: { latencyMs: ({ verb, path }) => verb === "read" && path.includes("late") ? 3_000 : 0 },
@@ -688,6 +709,7 @@ export const SCENARIOS: readonly Scenario[] = [
   postponing,
   burying,
   ageing,
+  journalling,
   stopping,
   copying,
   renewing,

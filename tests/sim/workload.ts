@@ -15,6 +15,7 @@ import type { TraceEvent } from "../../lib/telemetry/trace.ts";
 import { LONGEST_WAIT_MS } from "../../lib/store/limits.ts";
 import { parseName, parseOwnerFile, parseTag } from "../../lib/queue/name.ts";
 import type { OpenOptions } from "../../lib/queue/layout.ts";
+import { logDayMs } from "../../lib/queue/log.ts";
 import { Queue } from "../../lib/queue/queue.ts";
 import { Maildir } from "../../lib/queue/store/maildir_store.ts";
 import { requeue } from "../../lib/queue/requeue.ts";
@@ -468,6 +469,7 @@ export class Referee {
     if (name.startsWith(".") || folder === "tmp" || folder === "res") return undefined;
     if (this.#inode(path) === undefined) return undefined;
     if (folder === "doa" && name.endsWith(".why")) return undefined;
+    if (folder === "log" && logDayMs(name) !== undefined) return undefined;
     if (folder !== "cur") return "removes an event that nobody has claimed";
     const text = this.#textOf(path);
     const marker = markerIn(text);
@@ -634,6 +636,7 @@ export class Stage {
   /** A consumer that reports to the ledger. */
   consumer(queue: Queue, options: ConsumerOptions = {}): Consumer {
     return new this.product.Consumer(new this.product.Maildir(queue), {
+      keepLogMs: 0, // it has a scenario of its own
       ...options,
       trace: (event) => this.ledger.trace.push(event),
     });

@@ -45,6 +45,11 @@ const MOVES = [
   "res → cur owner",
   "tryLock cur owner",
   "remove cur owner",
+  // journal
+  "makeDir log",
+  "create log",
+  "append log",
+  "remove log",
   // sweeps
   "remove tmp owner",
   "remove doa owner",

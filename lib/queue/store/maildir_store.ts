@@ -19,8 +19,10 @@ import type {
   StoreOptions,
   World,
 } from "../../store/store.ts";
+import { Journal } from "../../telemetry/journal.ts";
 import { Reporter } from "../../telemetry/reporter.ts";
 import { checkDeferred } from "../layout.ts";
+import { logWriter, pruneLog } from "../log.ts";
 import { confirmPlace, isDiskFull } from "../place.ts";
 import type { Queue } from "../queue.ts";
 import { isEmpty } from "../status.ts";
@@ -61,6 +63,19 @@ export class Maildir implements Storage {
   connect(options: StoreOptions): Store {
     return new MaildirStore(partsOf(this.#queue, options));
   }
+
+  journal({ limits, trace }: Pick<StoreOptions, "limits" | "trace">): Journal {
+    const { clock } = this.#queue.place.runtime;
+    const reporter = new Reporter(trace, clock);
+    return new Journal({
+      write: logWriter(this.#queue),
+      isWanted: () => (limits.current.keepLogMs ?? 0) > 0,
+      onRefused: (error) => {
+        const reason = "its lines are lost, the events are not concerned";
+        reporter.unexpected("journal", error, reason, { subject: "journal" });
+      },
+    }, clock);
+  }
 }
 
 /** What a store is made of. */
@@ -72,6 +87,7 @@ interface MaildirStoreParts {
   readonly abandoned: AbandonedClaims;
   readonly poller: Poller;
   readonly claims: Claims;
+  readonly limits: StoreOptions["limits"];
 }
 
 function partsOf(queue: Queue, { limits, trace, once }: StoreOptions): MaildirStoreParts {
@@ -95,7 +111,7 @@ function partsOf(queue: Queue, { limits, trace, once }: StoreOptions): MaildirSt
   const later = new Postponed(queue, reporter, added);
   const ready = new ReadyEvents(queue.place, onOther, later, parts);
   const poller = new Poller({ clock, ready, abandoned, deferred, parts, backoff }, limits, once);
-  return { queue, reporter, backoff, deferred, abandoned, poller, claims };
+  return { queue, reporter, backoff, deferred, abandoned, poller, claims, limits };
 }
 
 /** One consumer's way to the events of a queue directory; made by {@linkcode Maildir}. */
@@ -107,6 +123,7 @@ export class MaildirStore implements Store {
   readonly #abandoned: AbandonedClaims;
   readonly #poller: Poller;
   readonly #claims: Claims;
+  readonly #limits: StoreOptions["limits"];
   #owner: OwnerFile | undefined;
   #unwatch: (() => void) | undefined;
   #liftLimit: (() => void) | undefined;
@@ -121,6 +138,7 @@ export class MaildirStore implements Store {
     this.#abandoned = parts.abandoned;
     this.#poller = parts.poller;
     this.#claims = parts.claims;
+    this.#limits = parts.limits;
   }
 
   async open(): Promise<void> {
@@ -298,6 +316,11 @@ export class MaildirStore implements Store {
   async sweep(signal: AbortSignal): Promise<void> {
     await this.#try("sweep", "swept again tomorrow", async () => {
       await sweep(this.#queue, signal);
+    });
+    const keepMs = this.#limits.current.keepLogMs;
+    if (keepMs === undefined) return;
+    await this.#try("journal", "what is old is removed tomorrow", async () => {
+      await pruneLog(this.#queue, keepMs, signal);
     });
   }
 
