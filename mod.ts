@@ -109,6 +109,7 @@ export type {
   Content,
   Deferred as DeferredOfDestination,
   Reason,
+  Recorder,
   Settled as StoreSettled,
   Storage,
   Store,

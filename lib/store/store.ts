@@ -20,8 +20,7 @@
  */
 
 import type { Awaitable, Runtime } from "../runtime/runtime.ts";
-import type { Journal } from "../telemetry/journal.ts";
-import type { Trace } from "../telemetry/trace.ts";
+import type { Trace, TraceEvent } from "../telemetry/trace.ts";
 import type { DiskFailure } from "./failure.ts";
 
 /** What a consumer needs of the world besides its store. */
@@ -243,6 +242,14 @@ export interface StoreOptions {
   readonly once: boolean;
 }
 
+/** Writes down what a consumer reports; nothing depends on it. */
+export interface Recorder {
+  /** Write it down some time soon. Never throws, and is not waited for. */
+  note(event: TraceEvent): void;
+  /** Write what is left; what comes later is lost. Never rejects. */
+  close(): Promise<void>;
+}
+
 /** A place that events are kept in. */
 export interface Storage {
   /** The world it is in. */
@@ -250,7 +257,7 @@ export interface Storage {
   /** What one consumer uses it through. Nothing is done yet. */
   connect(options: StoreOptions): Store;
   /** What a consumer's journal is kept in; missing where a storage has no place for one. */
-  readonly journal?: (options: Pick<StoreOptions, "limits" | "trace">) => Journal;
+  readonly journal?: (options: Pick<StoreOptions, "limits" | "trace">) => Recorder;
 }
 
 /** A consumer's way to its events. */

@@ -14,6 +14,7 @@ import type {
   Candidate,
   ClaimedMany,
   Deferred,
+  Recorder,
   Storage,
   Store,
   StoreOptions,
@@ -64,7 +65,7 @@ export class Maildir implements Storage {
     return new MaildirStore(partsOf(this.#queue, options));
   }
 
-  journal({ limits, trace }: Pick<StoreOptions, "limits" | "trace">): Journal {
+  journal({ limits, trace }: Pick<StoreOptions, "limits" | "trace">): Recorder {
     const { clock } = this.#queue.place.runtime;
     const reporter = new Reporter(trace, clock);
     return new Journal({
