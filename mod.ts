@@ -117,7 +117,6 @@ export type {
   StoreOptions,
   World,
 } from "./lib/store/store.ts";
-export { Journal, type JournalOptions, type WriteLines } from "./lib/telemetry/journal.ts";
 export type { Counts } from "./lib/telemetry/summary.ts";
 export { hold, type HoldChange, resume } from "./lib/queue/hold.ts";
 export { type RefusedLetter, requeue, type Requeued, RequeueError } from "./lib/queue/requeue.ts";

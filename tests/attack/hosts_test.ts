@@ -24,11 +24,6 @@ function arenaOf(delayMs = 4 * SECOND_MS): Arena {
   return arena;
 }
 
-/** What is in the queue beside its journal. */
-function eventsIn(arena: Arena): string[] {
-  return arena.files().filter((path) => !path.startsWith("log/"));
-}
-
 /** Let several processes drain the queue together; the first begins a second earlier. */
 async function drain(arena: Arena, processes: readonly SimProcess[]): Promise<void> {
   const { world } = arena;
@@ -38,7 +33,7 @@ async function drain(arena: Arena, processes: readonly SimProcess[]): Promise<vo
   })));
   arena.judge();
   assertEquals(world.network.taken.length, EVENTS);
-  assertEquals(eventsIn(arena), []);
+  assertEquals(arena.files(), []);
 }
 
 /** Hosts by their names in the world, and what they are called. */
@@ -96,7 +91,7 @@ Deno.test("a container that comes back under another host name takes over at onc
     () => world.process({ host: "77bc02", pid: 1 }),
   );
   assert(tookMs < 10 * SECOND_MS, `${tookMs}`);
-  assertEquals(eventsIn(arena), []);
+  assertEquals(arena.files(), []);
 });
 
 Deno.test("after a restart of its host a consumer waits for the leases of before, and not 15 minutes more", async () => {
