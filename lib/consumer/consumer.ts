@@ -33,6 +33,8 @@ export type Mode =
   /** When nothing is left in `new/`, `cur/` and `defer/`, whoever holds it. */
   | "until-empty";
 
+const MODES: Readonly<Record<Mode, true>> = { forever: true, once: true, "until-empty": true };
+
 /** What a consumer did. */
 export interface Summary extends Counts {
   /** Whether nothing was left when it ended; always `false` in mode `forever`. */
@@ -57,6 +59,7 @@ export class Consumer {
   readonly #trace: GuardedTrace;
   readonly #semaphore: Semaphore;
   readonly #readSecret: ReadSecret | undefined;
+  #hasRun = false;
 
   /**
    * A consumer of a storage, such as a maildir.
@@ -84,12 +87,19 @@ export class Consumer {
    *
    * @param signal Stops it in good order: no new claims, what is in flight gets the grace time,
    * what is left goes back to `new/`.
+   * @throws {TypeError} If there is no such mode, or it was called before.
    * @throws {DiskFailure} If the disk refuses for half a minute. What is in flight is settled
    * first, as far as the disk lets it.
    * @throws The disk's error, if a folder of the queue is not writable or on another file system at
    * the start.
    */
   async run(mode: Mode = "forever", signal?: AbortSignal): Promise<Summary> {
+    if (!Object.hasOwn(MODES, mode)) {
+      const known = Object.keys(MODES).join(" or ");
+      throw new TypeError(`Cannot consume: mode must be ${known}, current value is ${mode}`);
+    }
+    if (this.#hasRun) throw new TypeError("Cannot consume: run() may be called once; make another");
+    this.#hasRun = true;
     const { settings: options } = this;
     const parts = {
       storage: this.#storage,

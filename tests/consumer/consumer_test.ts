@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   Consumer,
   type ConsumerOptions,
@@ -577,4 +583,17 @@ Deno.test("an address this program may not reach is refused before anything is s
   assertEquals((await new Consumer(locked).run("until-empty")).dead, 1);
   assertStringIncludes(q.why(q.dead()[0]!).reason, `may not reach 127.0.0.1:${endpoint.port}`);
   assertEquals(endpoint.taken.length, 0);
+});
+
+Deno.test("a consumer runs once, in a mode that there is, and what is wrong disturbs nobody", async () => {
+  await using endpoint = startEndpoint();
+  await using q = await setUp();
+  await q.queue.enqueue({ url: endpoint.url, requestBody: 1 });
+  const consumer = q.consumer();
+  const why = "mode must be forever or once or until-empty, current value is onse";
+  await assertRejects(() => consumer.run("onse" as "once"), TypeError, why);
+  const running = consumer.run("until-empty");
+  await assertRejects(() => consumer.run("once"), TypeError, "run() may be called once");
+  assertEquals((await running).delivered, 1);
+  await assertRejects(() => consumer.run("once"), TypeError, "run() may be called once");
 });
