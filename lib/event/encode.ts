@@ -31,6 +31,9 @@ export interface EventTextInput extends Omit<EventInput, "requestBody"> {
   readonly bodyText?: string;
 }
 
+/** What others call the body: an event with one of these and none of ours would be a bare GET. */
+const MISNOMERS = ["body", "data", "payload", "json"];
+
 const utf8 = new TextEncoder();
 
 /**
@@ -50,6 +53,10 @@ const utf8 = new TextEncoder();
  * ```
  */
 export function encodeEvent(input: EventInput): Uint8Array {
+  const misnomer = MISNOMERS.find((name) => Object.hasOwn(input, name));
+  if (misnomer !== undefined && input.requestBody === undefined) {
+    throw cannotEncode(misnamed(misnomer));
+  }
   return encode(input, bodyTextOf(input.requestBody));
 }
 
@@ -66,12 +73,24 @@ export function encodeEventText(input: EventTextInput): Uint8Array {
 }
 
 /**
- * Why these bytes are not an event that can be sent; `undefined` when they are. An event that ends
- * early is none.
+ * Why these bytes are not an event that can be sent as its producer means it; `undefined` when they
+ * are. An event that ends early is none, nor is one without `requestBody` that has its body under
+ * another name: a consumer, which takes what others drop as it is, would send it without.
  */
 export function checkEvent(bytes: Uint8Array): string | undefined {
   const event = parseEvent(bytes);
-  return event.kind === "request" ? undefined : event.reason;
+  if (event.kind !== "request") return event.reason;
+  if (event.request.body !== undefined) return undefined;
+  const scan = scanJson(bytes, [...MISNOMERS, "requestBody", "params"]);
+  if (scan.kind !== "object") return undefined; // a BOM is before it: parseEvent has seen an object
+  const { members } = scan;
+  if (members.has("requestBody") || members.has("params")) return undefined; // null says none
+  const misnomer = MISNOMERS.find((name) => members.has(name));
+  return misnomer === undefined ? undefined : misnamed(misnomer);
+}
+
+function misnamed(name: string): string {
+  return `the event must be without ${name}, which is not sent: did you mean requestBody?`;
 }
 
 function encode(input: Omit<EventInput, "requestBody">, bodyText: string | undefined): Uint8Array {

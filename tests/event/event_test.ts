@@ -1,7 +1,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { destinationFolder, destinationLabel, Destinations } from "../../lib/event/destination.ts";
-import { checkEvent, encodeEvent, encodeEventText } from "../../lib/event/encode.ts";
+import {
+  checkEvent,
+  encodeEvent,
+  encodeEventText,
+  type EventInput,
+} from "../../lib/event/encode.ts";
 import { decodeString, endsEarly, membersOf } from "../../lib/event/json.ts";
 import { type EventRequest, parseEvent } from "../../lib/event/request.ts";
 import { scanJson } from "../../lib/event/scan.ts";
@@ -770,4 +775,21 @@ Deno.test("parseEvent() reads escaped keys by what they say, however often", () 
     assert(parsed.kind === "request" && parsed.request.url.href === "http://h/");
     assertEquals(parsed.request.body, "[1]");
   }
+});
+
+Deno.test("a body under another name is no silent GET: its producer hears of it", () => {
+  const why = "the event must be without data, which is not sent: did you mean requestBody?";
+  const check = (text: string) => checkEvent(new TextEncoder().encode(text));
+  assertEquals(check(`{"url":"http://a.test/","data":{"n":1}}`), why);
+  for (
+    const right of [
+      `{"url":"http://a.test/","requestBody":1,"data":2}`,
+      `{"url":"http://a.test/","requestBody":null,"data":2}`,
+      `{"url":"http://a.test/","httpVerb":"POST","params":{},"body":2}`,
+      `{"url":"http://a.test/","note":"mine"}`,
+    ]
+  ) assertEquals(check(right), undefined, right);
+  const misnamed = { url: "http://a.test/", data: 1 } as EventInput;
+  assertThrows(() => encodeEvent(misnamed), TypeError, `Cannot encode the event: ${why}`);
+  encodeEvent({ ...misnamed, requestBody: null });
 });
