@@ -75,6 +75,21 @@ export interface ConsumerOptions {
    */
   readonly memoryBytes?: number;
   /**
+   * How long delivered events are kept in `sent/`; at most 100 years.
+   * @default {0} (they are removed at once)
+   */
+  readonly keepSentMs?: number;
+  /**
+   * Age from which on dead letters are removed; at most 100 years.
+   * @default {0} (they are kept until somebody takes them)
+   */
+  readonly keepDeadMs?: number;
+  /**
+   * Age from which on answers in `res/` are removed; at most 100 years.
+   * @default {0} (they are kept until somebody takes them)
+   */
+  readonly keepResMs?: number;
+  /**
    * How long the journal in `log/` is kept, 0 for none; at most 100 years. @default {604_800_000}
    * (7 d)
    */
@@ -276,6 +291,30 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     default: 0,
     defaultText: "a quarter of what there is",
     help: "memory that event bodies may take, such as 512MiB",
+  },
+  keepSentMs: {
+    ...CONSUME,
+    name: "keep-sent",
+    kind: duration(0, LONGEST_AGE_MS),
+    default: 0,
+    defaultText: "they are removed",
+    help: "keep delivered events in sent/ for so long, such as 3d",
+  },
+  keepDeadMs: {
+    ...CONSUME,
+    name: "keep-dead",
+    kind: duration(0, LONGEST_AGE_MS),
+    default: 0,
+    defaultText: "for ever",
+    help: "remove dead letters that have been in doa/ for so long, such as 30d",
+  },
+  keepResMs: {
+    ...CONSUME,
+    name: "keep-res",
+    kind: duration(0, LONGEST_AGE_MS),
+    default: 0,
+    defaultText: "for ever",
+    help: "remove answers that have been in res/ for so long, such as 7d",
   },
   keepLogMs: {
     ...CONSUME,

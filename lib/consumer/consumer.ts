@@ -169,12 +169,12 @@ class Run {
     const stop = () => this.#beginStop();
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
-    const sweep = this.#maintenance.sweepDaily(this.#stop.signal);
+    const cleaning = this.#maintenance.cleanUp(this.#stop.signal);
     try {
       const empty = await this.#loop();
-      // Who runs once a minute sweeps too, if that doesn't take too long.
+      // Who runs once a minute cleans up too, if that doesn't take too long.
       const graceMs = this.#clock.sleep(this.#options.current.graceMs, this.#stop.signal);
-      await Promise.race([sweep.first, graceMs]);
+      await Promise.race([cleaning.first, graceMs]);
       this.#beginStop();
       await this.#drain();
       if (this.#semaphore.bug) throw this.#semaphore.bug.error;
@@ -183,7 +183,7 @@ class Run {
     } finally {
       this.#beginStop();
       await this.#drain();
-      await sweep.all;
+      await cleaning.all;
       await this.#closeJournal(); // first: the store lifts the limit on waiting for the disk
       await this.#store.close();
       this.#dispatcher.close();

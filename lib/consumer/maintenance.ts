@@ -1,6 +1,7 @@
 /**
  * What a consumer does beside its work, every now and then: look at what others may have changed,
- * give up what has waited too long for a destination that is down, sweep once a day.
+ * give up what has waited too long for a destination that is down, sweep once a day, and remove
+ * each hour what has been kept for long enough.
  *
  * @module
  */
@@ -18,6 +19,9 @@ import type { Settler } from "./settle.ts";
 
 /** What is swept is 36 h old, so once a day is often enough. */
 const SWEEP_EVERY_MS = 24 * 60 * 60_000;
+
+/** What is delivered is kept by the hour. */
+const PRUNE_EVERY_MS = 60 * 60_000;
 
 /**
  * How many events that wait for a destination which is down are looked at, a poll and destination,
@@ -88,17 +92,32 @@ export class Maintenance {
     }
   }
 
-  /** Sweep now, and then once a day until `stop`. The promise given first is that of the first. */
-  sweepDaily(stop: AbortSignal): { readonly first: Promise<void>; readonly all: Promise<void> } {
+  /**
+   * Sweep and prune now, and then now and again until `stop`. The promise given first is that of
+   * the first time.
+   */
+  cleanUp(stop: AbortSignal): { readonly first: Promise<void>; readonly all: Promise<void> } {
     const { store } = this.#parts;
-    const first = store.sweep(stop);
-    const daily = async () => {
+    const sweeping = this.#repeat(() => store.sweep(stop), SWEEP_EVERY_MS, stop);
+    const pruning = this.#repeat(() => store.prune(stop), PRUNE_EVERY_MS, stop);
+    const both = async (one: Promise<void>, other: Promise<void>) => {
+      await Promise.all([one, other]);
+    };
+    return {
+      first: both(sweeping.first, pruning.first),
+      all: both(sweeping.all, pruning.all),
+    };
+  }
+
+  #repeat(act: () => Promise<void>, everyMs: number, stop: AbortSignal) {
+    const first = act();
+    const again = async () => {
       await first;
       while (!stop.aborted) {
-        await this.#clock.sleep(SWEEP_EVERY_MS, stop);
-        if (!stop.aborted) await store.sweep(stop);
+        await this.#clock.sleep(everyMs, stop);
+        if (!stop.aborted) await act();
       }
     };
-    return { first, all: daily() };
+    return { first, all: again() };
   }
 }

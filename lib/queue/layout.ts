@@ -19,8 +19,14 @@ import { step, type Steps } from "./steps.ts";
 /** The six folders; all but `defer` are the original's. */
 export const FOLDERS = ["tmp", "new", "cur", "defer", "doa", "res"] as const;
 
-/** Where the journal is, once there is one. A queue without it is whole. */
+/** Where the journal is, once there is one. */
 export const LOG_FOLDER = "log";
+
+/** Where delivered events are kept, once some are. */
+export const SENT_FOLDER = "sent";
+
+/** A queue without these is whole. */
+const OPTIONAL_FOLDERS: readonly string[] = [LOG_FOLDER, SENT_FOLDER];
 
 const ORIGINAL_FOLDERS = FOLDERS.filter((name) => name !== "defer");
 
@@ -191,14 +197,14 @@ function* entriesOf(disk: Disk, base: string): Steps<readonly DirEntry[]> {
 function* survey(
   disk: Disk,
   base: string,
-): Steps<{ folders: Set<string>; foreign: string[]; hasLog: boolean } | undefined> {
+): Steps<{ folders: Set<string>; foreign: string[]; optional: string[] } | undefined> {
   const folders = new Set<string>();
   const foreign: string[] = [];
-  let hasLog = false;
+  const optional: string[] = [];
   try {
     for (const { name, kind } of yield* entriesOf(disk, base)) {
       if (name.startsWith(".") || name === "lost+found") continue;
-      if (name === LOG_FOLDER && kind === "directory") hasLog = true;
+      if (OPTIONAL_FOLDERS.includes(name) && kind === "directory") optional.push(name);
       else if (!isOurs(name)) foreign.push(name);
       else if (kind !== "directory") throw mustBeFolder(`${base}/${name}`, kind);
       else folders.add(name);
@@ -210,9 +216,9 @@ function* survey(
       cause: error,
     });
   }
-  // Beside none of our folders it is another program's.
-  if (hasLog && folders.size === 0) foreign.push(LOG_FOLDER);
-  return { folders, foreign: foreign.slice(0, 3), hasLog };
+  // Beside none of our folders they are another program's.
+  if (folders.size === 0) foreign.push(...optional);
+  return { folders, foreign: foreign.slice(0, 3), optional };
 }
 
 /** What tells whose the queue is: `new/`, or what there is instead. */
@@ -261,7 +267,7 @@ export function* openLayout(disk: Disk, base: string, options: OpenOptions): Ste
     if (made > 0) yield* step(disk.syncDir(base));
   }
   if (options.group) {
-    for (const name of found?.hasLog ? [...folders, LOG_FOLDER] : folders) {
+    for (const name of [...folders, ...found?.optional ?? []]) {
       const mode = modeOf(name, modes);
       if ((yield* step(disk.lstat(`${base}/${name}`))).mode !== mode) {
         yield* step(disk.chmod(`${base}/${name}`, mode));

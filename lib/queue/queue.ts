@@ -9,12 +9,14 @@
  *     state          where                             who may act              next
  *     being written  tmp/x                             its producer             new/
  *     ready          new/id, new/id+a@t~tag            any consumer, from t on  cur/
- *     claimed        cur/id+a@leaseEnd~tag             its owner; any consumer  removed, defer/,
- *                                                      after the lease          doa/, new/, cur/
+ *     claimed        cur/id+a@leaseEnd~tag             its owner; any consumer  removed, sent/,
+ *                                                      after the lease          defer/, doa/, new/,
+ *                                                                               cur/
  *     suspected      cur/id+a@leaseEnd~tagx<k>         as claimed             as claimed, in flight
  *     in flight      cur/id+a@leaseEnd~tagx<k>s        as claimed             as claimed, suspected
  *     deferred       defer/dest/[bucket/]id+a@due~tag  any, from due on         cur/
- *     dead           doa/id+a@died~tag, and .why       people                   new/id+0@t~tagr<t>
+ *     dead           doa/id+a@died~tag, and .why       people; prune            new/id+0@t~tagr<t>
+ *     delivered      sent/hour/id+a@delivered~tag      prune                    removed
  *
  *     move       from → to                what makes it safe
  *     enqueue    tmp/ → new/              a link never overwrites; bytes, then name, are synced
@@ -27,6 +29,9 @@
  *                                         and the lease starts anew
  *     set aside  cur/ → cur/              it waits again: x<k>s becomes x<k>
  *     complete   cur/ → removed           only after the 2xx, and after its response is in res/
+ *     keep       cur/ → sent/hour/        in place of the removal, where delivered events are
+ *                                         kept; refused by the disk: removed, for nobody waits for
+ *                                         a full disk to be told that an event was delivered
  *     defer      cur/ → defer/dest/bucket/
  *                                         refused by the disk: to new/ with its due time; refused
  *                                         again: the lease's end is the retry
@@ -41,6 +46,9 @@
  *     requeue    doa/ → new/              the reason goes last; its age counts from when it was,
  *                                         which the end of the tag keeps until it is dead again, as
  *                                         it keeps until when a producer let it wait
+ *     prune      sent/, doa/, res/ → removed
+ *                                         kept for long enough; a letter before its reason, a .meta
+ *                                         before its answer: a crash leaves what is known as a part
  *
  * A consumer may die of an event, so take-overs are counted, but what only waited in the memory of
  * the dead is not to blame. The name of a fresh claim doesn't tell which of them were in flight (a
@@ -93,6 +101,7 @@ import {
   isMissing,
   type Place,
 } from "./place.ts";
+import { sentFolder } from "./sent.ts";
 import { run, runSync, type Steps } from "./steps.ts";
 
 /** A claimed event. Its `name` is the fencing token. */
@@ -534,6 +543,18 @@ export class Queue {
       if (!isMissing(error) || !await this.#isLost(claim)) throw error;
       return false;
     }
+  }
+
+  /**
+   * Keep a delivered event in `sent/`, in the place of its removal.
+   *
+   * @returns `false` when the lease was lost: another consumer sends it again.
+   * @throws The disk's error; it is not kept.
+   */
+  async keep(claim: Claim): Promise<boolean> {
+    const sentMs = this.place.runtime.clock.now();
+    const name = formatName(claim, claim.attempt, sentMs, claim.tag);
+    return await this.#move(claim, sentFolder(sentMs), name);
   }
 
   /** Of a claim that was not found: whether somebody has it, rather than the directory was away. */

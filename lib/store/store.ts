@@ -10,7 +10,7 @@
  * The life of an event, as seen from here:
  *
  *     candidates ─► claim ─► read ─► (begin) ─► settled by exactly one of
- *                                      complete   it is delivered: gone for good
+ *                                      complete   it is delivered: gone, or kept out of the way
  *                                      defer      again at a later time, the attempt counts
  *                                      park       again later, unsent: the attempt is given back
  *                                      bury       dead, with the reason
@@ -228,6 +228,12 @@ export interface StoreLimits {
   readonly maxBytes: number;
   /** How often to look when nothing tells of a change; what is refused is left alone as long. */
   readonly pollMs: number;
+  /** How long delivered events are kept; 0: they aren't. A store may have no place for them. */
+  readonly keepSentMs?: number;
+  /** How long dead events are kept; 0 for as long as nobody removes them. */
+  readonly keepDeadMs?: number;
+  /** How long answers are kept; 0 for as long as nobody removes them. */
+  readonly keepResMs?: number;
   /** How long the journal is kept; 0 for none. Means nothing to a store without one. */
   readonly keepLogMs?: number;
 }
@@ -369,4 +375,6 @@ export interface Store {
   left(): Promise<"nothing" | "held" | "more">;
   /** Remove what crashes have left behind, and no event in any state. */
   sweep(signal: AbortSignal): Promise<void>;
+  /** Remove what has been kept for as long as the limits say. */
+  prune(signal: AbortSignal): Promise<void>;
 }

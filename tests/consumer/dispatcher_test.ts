@@ -388,7 +388,7 @@ Deno.test("an answer that asks for something is kept as it comes", () =>
     const id = yard.storage.put('{"url":"http://a.test/"}');
     yard.world.network.script = () => ({ body: "hello" });
     await work();
-    const [{ bytes, meta, ...kept }] = yard.storage.answers as [MemoryAnswer];
-    assertEquals([kept, new TextDecoder().decode(bytes)], [{ id }, "hello"]);
+    const [{ id: of, bytes, meta }] = yard.storage.answers as [MemoryAnswer];
+    assertEquals([of, new TextDecoder().decode(bytes)], [id, "hello"]);
     assertEquals([meta.status, meta.truncated, yard.states], [200, false, []]);
   }));

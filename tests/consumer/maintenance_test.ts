@@ -7,18 +7,18 @@ import type { MemoryStorage } from "../store/memory_store.ts";
 
 const HOUR_MS = 3_600_000;
 
-/** A consumer's maintenance, and how often the store was looked at and swept by it. */
+/** A consumer's maintenance, and how often the store was looked at, swept and pruned by it. */
 function maintaining(
   options: ConsumerOptions,
   body: (
     maintenance: Maintenance,
     parts: Parts,
     storage: MemoryStorage,
-    counts: { refreshes: number; sweeps: number },
+    counts: { refreshes: number; sweeps: number; prunes: number },
   ) => Promise<void>,
 ): Promise<void> {
   return withMemory(options, async (parts, storage) => {
-    const counts = { refreshes: 0, sweeps: 0 };
+    const counts = { refreshes: 0, sweeps: 0, prunes: 0 };
     const { lanes, sync, prefetch, settler, semaphore } = parts;
     const store: Store = Object.create(parts.store, {
       deferred: { get: () => parts.store.deferred },
@@ -31,6 +31,12 @@ function maintaining(
       sweep: {
         value: () => {
           counts.sweeps++;
+          return Promise.resolve();
+        },
+      },
+      prune: {
+        value: () => {
+          counts.prunes++;
           return Promise.resolve();
         },
       },
@@ -134,16 +140,19 @@ Deno.test("of a long backlog a few are looked at each time", () =>
     assertEquals(dead(), 100);
   }));
 
-Deno.test("it is swept at the start, and once a day until the stop", () =>
+Deno.test("it is swept and pruned at the start, then once a day and once an hour, until the stop", () =>
   maintaining({}, async (maintenance, parts, _, counts) => {
-    const { first, all } = maintenance.sweepDaily(parts.stop.signal);
+    const seen = () => [counts.sweeps, counts.prunes];
+    const { first, all } = maintenance.cleanUp(parts.stop.signal);
     await first;
-    assertEquals(counts.sweeps, 1);
-    await parts.pass(24 * HOUR_MS - 1);
-    assertEquals(counts.sweeps, 1);
+    assertEquals(seen(), [1, 1]);
+    await parts.pass(HOUR_MS - 1);
+    assertEquals(seen(), [1, 1]);
+    await parts.pass(23 * HOUR_MS);
+    assertEquals(seen(), [1, 24]);
     await parts.pass(24 * HOUR_MS + 2);
-    assertEquals(counts.sweeps, 3);
+    assertEquals(seen(), [3, 49]);
     parts.stop.abort();
     await all;
-    assertEquals(counts.sweeps, 3);
+    assertEquals(seen(), [3, 49]);
   }));

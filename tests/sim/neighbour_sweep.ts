@@ -17,13 +17,16 @@ import { BASE, judge, type Product, recover, Stage } from "./workload.ts";
 /** What symlinks lead to. */
 const CANARY = "/canary";
 const HOARD = "/hoard";
-const CANARY_FILES = ["/tmp/old", "/new/a.json", "/doa/old.why", "/defer/.hold"];
+const CANARY_FILES = ["/tmp/old", "/new/a.json", "/doa/old.why", "/defer/.hold", "/sent/old"];
 
 /** For how many verbs a folder is out of its place: in turn. */
 const DURATIONS = [1, 7, 2] as const;
 
 /** The folders that are exchanged. */
-const EXCHANGED = ["tmp", "new", "cur", "defer", "doa", "res", "defer/*", "defer/*/*"];
+const EXCHANGED = [
+  ...["tmp", "new", "cur", "defer", "doa", "res", "sent"],
+  ...["defer/*", "defer/*/*", "sent/*"],
+];
 
 /** The folders of the queue that a pattern stands for, as they are now. */
 function matching({ world }: Stage, pattern: string): string[] {
@@ -32,12 +35,12 @@ function matching({ world }: Stage, pattern: string): string[] {
     .filter((path) => path.startsWith(`${BASE}/`) && path.endsWith("/"))
     .map((path) => path.slice(BASE.length + 1, -1))
     .filter((path) => path.split("/").length === depth)
-    .filter((path) => depth > 1 ? path.startsWith("defer/") : path === pattern);
+    .filter((path) => path.split("/")[0] === pattern.split("/")[0]);
 }
 
 /** Folders as those of a queue, each with a file that a queue would touch. */
 function plantCanary({ world }: Stage): string[] {
-  for (const path of ["", "/tmp", "/new", "/cur", "/defer", "/doa", "/res"]) {
+  for (const path of ["", "/tmp", "/new", "/cur", "/defer", "/doa", "/res", "/sent"]) {
     world.disk.plant(`${CANARY}${path}`, { kind: "directory" });
   }
   for (const path of CANARY_FILES) {

@@ -12,6 +12,7 @@ import { optimizelyMerger } from "../../lib/merge/optimizely.ts";
 
 import type { ConsumerOptions } from "../../lib/config/consumer.ts";
 import type { Mode } from "../../lib/consumer/consumer.ts";
+import { sentFolder } from "../../lib/queue/sent.ts";
 import type { SimProcess } from "./process.ts";
 import { BASE, eventText, type Stage } from "./workload.ts";
 import { START_MS, type WorldOptions } from "./world.ts";
@@ -240,6 +241,54 @@ const journalling: Scenario = {
     await queue.enqueue(stage.offer("later", "ok"));
     stage.ledger.acknowledge("later");
     await stage.consumer(queue, this.consumer).run("until-empty");
+  },
+};
+
+/** Put what was kept since then on the disk: a delivered event, a dead letter, an answer. */
+function plantKept(stage: Stage, name: string, atMs: number): void {
+  const { world: { disk }, ledger } = stage;
+  const state = `${name}+1@${atMs}~edge-1-abcdefgh-1`;
+  const text = eventText(`kept-${name}`, "ok");
+  const hour = `${BASE}/${sentFolder(atMs)}`;
+  disk.plant(hour, { kind: "directory" });
+  disk.plant(`${hour}/${state}`, { text: eventText(`sent-${name}`, "ok"), mtimeMs: atMs });
+  ledger.offer(text);
+  disk.plant(`${BASE}/doa/${state}`, { text, mtimeMs: atMs });
+  disk.plant(`${BASE}/doa/${state}.why`, { text: "{}", mtimeMs: atMs });
+  disk.plant(`${BASE}/res/${name}+1~edge-1-abcdefgh-1`, { text: "", mtimeMs: atMs });
+  disk.plant(`${BASE}/res/${name}+1~edge-1-abcdefgh-1.meta`, { text: "{}", mtimeMs: atMs });
+}
+
+const keeping: Scenario = {
+  name: "delivered events kept, dead letters and answers too, and those removed that are old",
+  drains: true,
+  consumer: { keepSentMs: 7 * DAY_MS, keepDeadMs: 7 * DAY_MS, keepResMs: 7 * DAY_MS },
+  prepare(stage) {
+    stage.plantQueue();
+    stage.world.disk.plant(`${BASE}/sent`, { kind: "directory" });
+    plantKept(stage, "old", START_MS - 8 * DAY_MS);
+    plantKept(stage, "young", START_MS - 7 * DAY_MS + 1);
+    stage.plant("new/a.json", eventText("a", "flaky"));
+    stage.plant("new/b.json", eventText("b", "keeps"));
+    stage.plant("new/c.json", eventText("c", "refuses"));
+  },
+  async run(stage) {
+    await consume(stage, this, "until-empty");
+  },
+};
+
+const keepingTogether: Scenario = {
+  name: "two consumers that keep what they deliver, and both remove what is old",
+  races: true,
+  consumer: { keepSentMs: 7 * DAY_MS, keepDeadMs: 7 * DAY_MS, keepResMs: 7 * DAY_MS },
+  prepare(stage) {
+    stage.plantQueue();
+    stage.world.disk.plant(`${BASE}/sent`, { kind: "directory" });
+    plantKept(stage, "old", START_MS - 8 * DAY_MS);
+    for (const name of ["a", "b"]) stage.plant(`new/${name}.json`, eventText(name, "ok"));
+  },
+  async run(stage) {
+    await Promise.all([consume(stage, this, "once"), consume(stage, this, "once")]);
   },
 };
 
@@ -710,6 +759,8 @@ export const SCENARIOS: readonly Scenario[] = [
   burying,
   ageing,
   journalling,
+  keeping,
+  keepingTogether,
   stopping,
   copying,
   renewing,

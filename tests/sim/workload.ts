@@ -17,6 +17,7 @@ import { parseName, parseOwnerFile, parseTag } from "../../lib/queue/name.ts";
 import type { OpenOptions } from "../../lib/queue/layout.ts";
 import { logDayMs } from "../../lib/queue/log.ts";
 import { Queue } from "../../lib/queue/queue.ts";
+import { SENT_HOUR_MS, sentHourMs } from "../../lib/queue/sent.ts";
 import { Maildir } from "../../lib/queue/store/maildir_store.ts";
 import { requeue } from "../../lib/queue/requeue.ts";
 import { sweep } from "../../lib/queue/sweep.ts";
@@ -255,7 +256,9 @@ const AT_ONCE_MS = 200;
  * - settle a claim of somebody else's;
  * - count a take-over of what only waited, or not count one of what was in flight;
  * - send what was taken over without saying so in its name;
- * - remove an event that was not answered 2xx, or whose response is not in `res/`;
+ * - remove an event that was not answered 2xx, or whose response is not in `res/`; or keep one as
+ *   delivered;
+ * - prune what was not to be pruned, or not yet;
  * - count an attempt in any other way than one up at the claim, one down when it was parked unsent,
  *   and down to 0 by requeueing;
  * - let the age of an event count from another time than when it was requeued last;
@@ -289,6 +292,8 @@ export class Referee {
    * Whether a disk that refuses may have hidden from the product what a destination's folder says.
    */
   isDiskFaulty = false;
+  /** How long its consumers are to keep what is done with. */
+  keeps: Pick<ConsumerOptions, "keepSentMs" | "keepDeadMs" | "keepResMs"> = {};
 
   constructor(world: World, ledger: Ledger) {
     this.#world = world;
@@ -391,6 +396,11 @@ export class Referee {
       if (!stays) return "postpones to another time, or with other counts";
     }
     if (from.folder !== "cur") return undefined;
+    if (target.folder === "sent") {
+      if (change !== 0) return "keeps with another count of attempts";
+      const undelivered = this.#isUndelivered(path);
+      if (undelivered) return `keeps ${undelivered}`;
+    }
     return this.#touchesClaim(call, from.name, target.folder === "cur");
   }
 
@@ -470,16 +480,35 @@ export class Referee {
     if (this.#inode(path) === undefined) return undefined;
     if (folder === "doa" && name.endsWith(".why")) return undefined;
     if (folder === "log" && logDayMs(name) !== undefined) return undefined;
+    if (folder === "sent" || folder === "doa") return this.#prunes(call, path);
     if (folder !== "cur") return "removes an event that nobody has claimed";
+    const undelivered = this.#isUndelivered(path);
+    if (undelivered) return `removes ${undelivered}`;
+    return this.#touchesClaim(call, name, false);
+  }
+
+  /** What is wrong with taking an event for delivered. */
+  #isUndelivered(path: string): string | undefined {
     const text = this.#textOf(path);
     const marker = markerIn(text);
     if (!this.#ledger.note(this.#world).answered.includes(marker!)) {
-      return "removes an event that was not answered 2xx";
+      return "an event that was not answered 2xx";
     }
     if (text.includes("//keeps.") && !hasResponse(this.#filesInPlace(), marker!)) {
-      return "removes an event whose response is not in res/";
+      return "an event whose response is not in res/";
     }
-    return this.#touchesClaim(call, name, false);
+    return undefined;
+  }
+
+  #prunes({ process }: Call, path: string): string | undefined {
+    const { keepSentMs = 0, keepDeadMs = 0 } = this.keeps;
+    const { folder, name } = placeOf(path);
+    const isSent = folder === "sent";
+    const keepMs = isSent ? keepSentMs : keepDeadMs;
+    if (keepMs === 0) return "prunes what is kept for ever";
+    const hourMs = sentHourMs(path.split("/").at(-2)!);
+    const keptMs = isSent ? hourMs! + SENT_HOUR_MS : parseName(name).timeMs!;
+    return keptMs + keepMs > process.host.now() ? "prunes before its time" : undefined;
   }
 
   /** The files, also those of a folder that a neighbour has put elsewhere for a while. */
@@ -635,6 +664,7 @@ export class Stage {
 
   /** A consumer that reports to the ledger. */
   consumer(queue: Queue, options: ConsumerOptions = {}): Consumer {
+    this.referee.keeps = options;
     return new this.product.Consumer(new this.product.Maildir(queue), {
       keepLogMs: 0, // it has a scenario of its own
       ...options,
@@ -723,6 +753,7 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
   const after = ledger.note(world, before);
   const found = [...stage.referee.violations];
   const dead = new Set<string>();
+  const sent = new Set<string>();
   const mayHave = (marker: string) => maxAttempts + (after.takeovers[marker] ?? 0);
   for (const [path, text] of Object.entries(files)) {
     if (path.endsWith("/")) continue;
@@ -745,6 +776,12 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
       }
     } else if (folder === "doa" && name.endsWith(".why")) {
       if (!(path.slice(0, -".why".length) in files)) found.push(`a reason without letter: ${path}`);
+    } else if (folder === "sent") {
+      const marker = markerIn(text)!;
+      sent.add(marker);
+      if (ledger.offered.has(marker) && !after.answered.includes(marker)) {
+        found.push(`kept as delivered, and not delivered: ${path}`);
+      }
     } else if (folder === "doa") {
       const marker = markerIn(text);
       if (marker !== undefined) dead.add(marker);
@@ -763,6 +800,10 @@ export function judge(stage: Stage, circumstances: Circumstances = {}): string[]
     : [...after.acknowledged, ...after.handedOver];
   for (const marker of promised) {
     if (!after.answered.includes(marker) && !dead.has(marker)) found.push(`lost: ${marker}`);
+    const isKept = stage.referee.keeps.keepSentMs === undefined || sent.has(marker);
+    if (!isKept && !dead.has(marker) && !stage.referee.isDiskFaulty) {
+      found.push(`delivered, and not kept: ${marker}`);
+    }
   }
   found.push(...judgeRequests(stage, files, circumstances.responseRefused));
   const lost = ledger.trace.filter(({ type }) => type === "lease-lost").length;

@@ -895,6 +895,42 @@ holds("a sweep removes nothing that is needed, however old it is", async (bench)
   assertEquals(await asked.complete(), "done");
 });
 
+holds("what is delivered is done with, also where it is kept", async (bench) => {
+  const limits = { keepSentMs: HOUR_MS };
+  const peer = await bench.join({ limits });
+  assertEquals(await (await putAndClaim(bench, peer)).complete(), "done");
+  assertEquals(await peer.store.left(), "nothing");
+  await bench.pass(LIMITS.leaseMs + 2 * HOUR_MS);
+  const other = await bench.join({ limits });
+  assert(await isOfferedNothing(other));
+  await other.store.prune(new AbortController().signal);
+  assertEquals(await bench.see(), { ready: [], claimed: [], deferred: [], dead: [], answers: [] });
+});
+
+holds(
+  "pruning removes nothing that is to be delivered, or that has not had its time",
+  async (bench) => {
+    const limits = {
+      keepSentMs: HOUR_MS,
+      keepDeadMs: 30 * 24 * HOUR_MS,
+      keepResMs: 7 * 24 * HOUR_MS,
+    };
+    const peer = await bench.join({ limits });
+    const deferred = await putAndClaim(bench, peer);
+    await deferred.defer(A, bench.nowMs + 5 * 24 * HOUR_MS);
+    const dead = await putAndClaim(bench, peer, "dead");
+    await dead.bury({ outcome: "refused", reason: "bad" }, bench.nowMs);
+    const asked = await putAndClaim(bench, peer);
+    await asked.answer().finish({ status: 200 });
+    await bench.put("ready", bench.nowMs + 5 * 24 * HOUR_MS);
+    const before = await bench.see();
+    await bench.pass(3 * 24 * HOUR_MS);
+    const other = await bench.join({ limits });
+    await other.store.prune(new AbortController().signal);
+    assertEquals(await bench.see(), before);
+  },
+);
+
 /** Refusals */
 
 /** What was told of refusals. */
@@ -970,6 +1006,15 @@ holdsRefused(
     await assertRejects(() => offered(bench, peer), DiskFailure);
   },
 );
+
+holdsRefused("a full store doesn't keep what is delivered, but is done with it", async (bench) => {
+  const peer = await bench.join({ limits: { keepSentMs: HOUR_MS } });
+  const first = await putAndClaim(bench, peer);
+  bench.refuse("room");
+  assertEquals(await first.complete(), "done");
+  assertEquals(troubles(peer), ["keep"]);
+  assertEquals(await peer.store.left(), "nothing");
+});
 
 holdsRefused(
   "a delivered event that can't be removed goes later, and nobody sends it",

@@ -31,7 +31,7 @@ export interface MemoryEvent {
   readonly bytes: Uint8Array;
   readonly putMs: number;
   state: "ready" | "claimed" | "deferred" | "dead";
-  /** When it is due, or its lease ends, Unix ms. */
+  /** When it is due, its lease ends, or it died, Unix ms. */
   timeMs: number;
   attempt: number;
   takeovers: number;
@@ -50,6 +50,7 @@ export interface MemoryEvent {
 /** An answer that is kept. */
 export interface MemoryAnswer {
   readonly id: string;
+  readonly atMs: number;
   readonly bytes: Uint8Array;
   readonly meta: Readonly<Record<string, unknown>>;
 }
@@ -354,6 +355,18 @@ export class MemoryStore implements Store {
   sweep(): Promise<void> {
     return Promise.resolve();
   }
+
+  prune(): Promise<void> {
+    const { events, answers, nowMs } = this.#storage;
+    const { keepDeadMs = 0, keepResMs = 0 } = this.#options.limits.current;
+    const isOld = (ms: number, keepMs: number) => keepMs > 0 && ms < nowMs - keepMs;
+    for (const event of events) {
+      if (event.state === "dead" && isOld(event.timeMs, keepDeadMs)) events.delete(event);
+    }
+    const young = answers.filter(({ atMs }) => !isOld(atMs, keepResMs));
+    answers.splice(0, answers.length, ...young);
+    return Promise.resolve();
+  }
 }
 
 function isDue({ timeMs }: MemoryEvent, nowMs: number): boolean {
@@ -481,7 +494,7 @@ class MemoryClaim implements Claim {
   }
 
   bury(reason: Reason): Promise<"done" | "lost"> {
-    return this.#end({ state: "dead", reason });
+    return this.#end({ state: "dead", reason, timeMs: this.#storage.nowMs });
   }
 
   release(dueMs: number, sent: boolean): Promise<"done" | "lost"> {
@@ -517,7 +530,8 @@ class MemoryClaim implements Claim {
     return {
       write: (bytes) => void chunks.push(...bytes),
       finish: (meta) => {
-        this.#storage.answers.push({ id, bytes: new Uint8Array(chunks), meta });
+        const { nowMs: atMs } = this.#storage;
+        this.#storage.answers.push({ id, atMs, bytes: new Uint8Array(chunks), meta });
         return Promise.resolve();
       },
       discard: () => Promise.resolve(),

@@ -25,6 +25,13 @@ const MOVES = [
   "create res",
   "tmp → res",
   "remove cur",
+  // keep, prune
+  "makeDir sent",
+  "cur → sent",
+  "remove sent",
+  "removeDir sent",
+  "remove doa",
+  "remove res",
   // defer, and the end of an empty folder
   "makeDir defer",
   "cur → defer",

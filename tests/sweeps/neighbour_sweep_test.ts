@@ -4,7 +4,13 @@ import { SCENARIOS } from "../sim/transitions.ts";
 import { PRODUCT } from "../sim/workload.ts";
 
 /** Those that come by every folder. */
-const SCENARIO_NAMES = ["producers", "events delivered", "events deferred", "events that die"];
+const SCENARIO_NAMES = [
+  "producers",
+  "events delivered",
+  "events deferred",
+  "events that die",
+  "delivered events kept",
+];
 
 Deno.test("whichever folder becomes a symlink, at whichever verb: nothing leaves the queue or is lost", async (t) => {
   let runs = 0;

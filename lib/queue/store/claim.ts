@@ -217,14 +217,30 @@ export class MaildirClaim implements Claim {
   async complete(): Promise<"done" | "lost" | "kept"> {
     const { queue, delivered } = this.#of;
     try {
-      const isRemoved = await queue.complete(this.#claim);
+      const isOurs = await this.#keep() ?? await queue.complete(this.#claim);
       delivered.delete(this);
-      return this.#gone(isRemoved ? "done" : "lost");
+      return this.#gone(isOurs ? "done" : "lost");
     } catch (error) {
       const fate = "it is delivered; its file is removed as soon as the disk allows";
       this.#trouble("complete", error, fate);
       delivered.add(this);
       return "kept";
+    }
+  }
+
+  /**
+   * Keep it, where what is delivered is kept.
+   *
+   * @returns `false` when the lease was lost, `undefined` when it is to be removed.
+   */
+  async #keep(): Promise<boolean | undefined> {
+    const { queue, limits: { current: { keepSentMs = 0 } } } = this.#of;
+    if (keepSentMs === 0) return undefined;
+    try {
+      return await queue.keep(this.#claim);
+    } catch (error) {
+      this.#trouble("keep", error, "it is delivered, and removed instead of kept in sent/");
+      return undefined;
     }
   }
 

@@ -25,6 +25,7 @@ import { Reporter } from "../../telemetry/reporter.ts";
 import { checkDeferred } from "../layout.ts";
 import { logWriter, pruneLog } from "../log.ts";
 import { confirmPlace, isDiskFull } from "../place.ts";
+import { prune } from "../prune.ts";
 import type { Queue } from "../queue.ts";
 import { isEmpty } from "../status.ts";
 import { run } from "../steps.ts";
@@ -47,6 +48,12 @@ import { strayReport } from "./strays.ts";
  * listed again anyway, and each claim would be told too.
  */
 const CLAIMS_WITHOUT_WATCH = 64;
+
+/**
+ * Pruning rests so many times as long as it works: it keeps up with a consumer that does nothing
+ * else than to deliver, and leaves it most of the disk.
+ */
+const REST = 3;
 
 /** A queue directory as a storage for consumers. */
 export class Maildir implements Storage {
@@ -318,10 +325,21 @@ export class MaildirStore implements Store {
     await this.#try("sweep", "swept again tomorrow", async () => {
       await sweep(this.#queue, signal);
     });
-    const keepMs = this.#limits.current.keepLogMs;
-    if (keepMs === undefined) return;
-    await this.#try("journal", "what is old is removed tomorrow", async () => {
-      await pruneLog(this.#queue, keepMs, signal);
+  }
+
+  async prune(signal: AbortSignal): Promise<void> {
+    const { keepSentMs, keepDeadMs, keepResMs, keepLogMs } = this.#limits.current;
+    const limits = [["sent", keepSentMs], ["dead", keepDeadMs], ["res", keepResMs]] as const;
+    for (const [kept, keepMs = 0] of limits) {
+      if (keepMs === 0) continue;
+      const beforeMs = this.#queue.place.runtime.clock.now() - keepMs;
+      await this.#try("prune", "what is old is removed an hour later", async () => {
+        await prune(this.#queue, kept, beforeMs, { signal, rest: REST });
+      });
+    }
+    if (keepLogMs === undefined) return;
+    await this.#try("journal", "what is old is removed an hour later", async () => {
+      await pruneLog(this.#queue, keepLogMs, signal);
     });
   }
 
