@@ -108,7 +108,7 @@ export async function recoverFrom(
   { host = "edge", ...recovery }: RecoveryOptions = {},
 ): Promise<string[]> {
   const stage = stageOf(product, crash, ledger);
-  const found = crash.model === "kill" ? judgeCounts(crash) : [];
+  const found = crash.model === "kill" ? judgeImage(crash) : [];
   try {
     await recover(stage, { ...optionsOf(scenario, host), ...recovery });
   } catch (error) {
@@ -143,10 +143,20 @@ async function crashesOfRecovery(
   return { crashes, ledger: stage.ledger };
 }
 
-/** A kill leaves every attempt that was sent counted in the event's name. */
-function judgeCounts({ disk, note }: Crash<Note>): string[] {
+/**
+ * A kill leaves every attempt that was sent counted in the event's name, no dead letter without its
+ * reason, and no answer that is said to be whole and isn't there.
+ */
+function judgeImage({ disk, note }: Crash<Note>): string[] {
   const found: string[] = [];
-  for (const [path, text] of Object.entries(disk.files())) {
+  const files = disk.files();
+  for (const [path, text] of Object.entries(files)) {
+    const isMeta = path.startsWith(`${BASE}/res/`) && path.endsWith(".meta");
+    if (isMeta && !(path.slice(0, -".meta".length) in files)) {
+      found.push(`a .meta without its answer: ${path}`);
+    }
+    const isLetter = path.startsWith(`${BASE}/doa/`) && !/\/$|\.why$|\/\./.test(path);
+    if (isLetter && !(`${path}.why` in files)) found.push(`a letter without its reason: ${path}`);
     if (!/\/(?:new|cur|defer|doa)\//.test(path) || /\/$|\.why$|\/\./.test(path)) continue;
     const marker = markerIn(text);
     if (marker === undefined) continue;

@@ -253,7 +253,7 @@ function plantKept(stage: Stage, name: string, atMs: number): void {
   disk.plant(hour, { kind: "directory" });
   disk.plant(`${hour}/${state}`, { text: eventText(`sent-${name}`, "ok"), mtimeMs: atMs });
   ledger.offer(text);
-  disk.plant(`${BASE}/doa/${state}`, { text, mtimeMs: atMs });
+  disk.plant(`${BASE}/doa/${state}`, { text, mtimeMs: atMs - DAY_MS }); // its event's
   disk.plant(`${BASE}/doa/${state}.why`, { text: "{}", mtimeMs: atMs });
   disk.plant(`${BASE}/res/${name}+1~edge-1-abcdefgh-1`, { text: "", mtimeMs: atMs });
   disk.plant(`${BASE}/res/${name}+1~edge-1-abcdefgh-1.meta`, { text: "{}", mtimeMs: atMs });
@@ -278,7 +278,7 @@ const keeping: Scenario = {
 };
 
 const keepingTogether: Scenario = {
-  name: "two consumers that keep what they deliver, and both remove what is old",
+  name: "a pair of consumers that keep what they deliver, and both remove what is old",
   races: true,
   consumer: { keepSentMs: 7 * DAY_MS, keepDeadMs: 7 * DAY_MS, keepResMs: 7 * DAY_MS },
   prepare(stage) {
