@@ -12,6 +12,7 @@ import { assert, assertEquals } from "@std/assert";
 import { VERSION } from "../lib/version.ts";
 import { MEMORY_FLAG } from "../tools/compile/memory.ts";
 import { permissionFlags } from "../tools/compile/permissions.ts";
+import { APART, GROUPS } from "./groups/groups.ts";
 import { circles } from "./tidy/circles.ts";
 import { bigClasses, LONGEST_CONSTRUCTOR, MOST_COLLABORATORS } from "./tidy/collaborators.ts";
 import {
@@ -19,6 +20,7 @@ import {
   commentLines,
   faultsOfHouse,
   importsOf,
+  MODULES,
   PRODUCT,
   readOurs,
   roomOf,
@@ -422,4 +424,17 @@ Deno.test("the consume task may do what executables may", () => {
 Deno.test("the consume task has the memory that executables are made with", () => {
   const { consume } = JSON.parse(readOurs("deno.json")).tasks;
   assert(consume.includes(` ${MEMORY_FLAG} `), consume);
+});
+
+Deno.test("every file of tests is run: in a group, or by the name of its folder", () => {
+  const { include } = JSON.parse(readOurs("deno.json")).test;
+  for (const folder of APART) assert(include.includes(`tests/${folder.slice(0, -1)}`), folder);
+  const groups = MODULES.filter((path) => /^tests\/groups\/.*_test\.ts$/.test(path));
+  assertEquals(groups.length, GROUPS);
+});
+
+Deno.test("hooks are in files with a worker of their own", () => {
+  const isApart = (path: string) => [...APART].some((folder) => path.startsWith(`tests/${folder}`));
+  const hook = /\bDeno\.test\.(?:before|after)/;
+  assertEquals(MODULES.filter((path) => hook.test(codeOf(readOurs(path))) && !isApart(path)), []);
 });

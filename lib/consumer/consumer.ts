@@ -194,7 +194,7 @@ class Run {
   /** A store that answers no more must not keep the process from ending. */
   #beginStop(): void {
     this.#store.limitWait(Math.max(this.#options.current.graceMs, LEAST_WAIT_MS));
-    this.#stop.abort();
+    this.#stop.abort("stopped");
     this.#semaphore.wake();
   }
 

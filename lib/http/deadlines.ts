@@ -94,7 +94,7 @@ export class Deadlines {
 
   /** Let go of the timer. Nothing may be in flight. */
   close(): void {
-    this.#asleep?.abort();
+    this.#asleep?.abort("closed");
   }
 
   async #watch(): Promise<void> {

@@ -83,6 +83,7 @@ export class Wakeups<S> {
     this.#lookedAtMs = nowMs;
     this.#firstMs = Infinity;
     for (const { entry, dueMs } of waiting) {
+      if (dueMs > nowMs && dueMs >= this.#firstMs) continue; // whatever its lane says
       const atMs = Math.max(this.#lanes.readyMs(entry, nowMs), dueMs);
       this.#firstMs = Math.min(this.#firstMs, atMs);
       if (atMs <= nowMs) this.#lanes.wake(entry);

@@ -88,7 +88,7 @@ export class Journal {
 
   /** Write what is left; what comes later is lost. Never rejects. */
   async close(): Promise<void> {
-    this.#closed.abort();
+    this.#closed.abort("closed");
     this.#fill.abort();
     await this.#working;
   }

@@ -27,6 +27,9 @@ import {
 } from "./reasons.ts";
 import { type CallOff, NOT_ALLOWED, type Phases, TransportError } from "./transport.ts";
 
+/** Why a timer or a try ends; without a word an error is made, whose stack costs more than both. */
+const OVER = "over";
+
 /** How long an address is tried alone before the next one is tried beside it. */
 const HEAD_START_MS = 250;
 
@@ -87,7 +90,7 @@ export class Dialer {
     try {
       return await dialling.result;
     } finally {
-      timer.abort();
+      timer.abort(OVER);
       callOff.onOver = undefined;
     }
   }
@@ -178,7 +181,7 @@ class Dialling {
       else this.#succeed(one, connection);
     } catch (error) {
       this.#tries.delete(one);
-      one.abort.abort();
+      one.abort.abort(OVER);
       if (!this.#isOver) this.#failed(one, error);
     }
   }
@@ -229,6 +232,6 @@ class Dialling {
 
   #end(): void {
     this.#isOver = true;
-    for (const { abort } of this.#tries) abort.abort();
+    for (const { abort } of this.#tries) abort.abort(OVER);
   }
 }

@@ -69,7 +69,7 @@ export class SocketTransport implements Transport {
 
   closeIdle(): void {
     for (const { pool } of this.#endpoints.values()) pool.closeIdle();
-    this.#asleep?.abort();
+    this.#asleep?.abort("closed");
     this.#asleep = undefined;
   }
 
