@@ -4,8 +4,10 @@
  * @module
  */
 
-import type { Ask, Io, Output } from "./lib/cli/io.ts";
-import { describeFailure, main } from "./lib/cli/main.ts";
+import type { Ask, Io, Output, Port, Thread, ThreadListener } from "./lib/cli/io.ts";
+import { describeFailure } from "./lib/cli/failure.ts";
+import { main } from "./lib/cli/main.ts";
+import { serveWorker } from "./lib/cli/workers/worker.ts";
 import { denoRuntime } from "./lib/runtime/deno.ts";
 import { workerDisk } from "./lib/runtime/disk_thread/client.ts";
 
@@ -90,6 +92,43 @@ function refuseInspector(): void {
   });
 }
 
+/** What a thread of this program is called: it is how the program knows that it is one. */
+const THREAD_NAME = "optimizelyd-maildir worker";
+
+/**
+ * Where an executable keeps its own text: it may read no file but the queue's, so a thread is given
+ * the program itself.
+ */
+const PROGRAM = Symbol.for("optimizelyd-maildir program");
+
+/** The program, for a thread. */
+function programUrl(): string {
+  const text = (globalThis as { [PROGRAM]?: string })[PROGRAM];
+  return text === undefined
+    ? import.meta.url
+    : `data:text/javascript;charset=utf-8,${encodeURIComponent(text)}`;
+}
+
+function startThread({ onMessage, onDeath }: ThreadListener): Thread {
+  const thread = new Worker(programUrl(), { type: "module", name: THREAD_NAME });
+  thread.onmessage = ({ data }) => onMessage(data);
+  thread.onerror = (event) => {
+    event.preventDefault();
+    onDeath(event.message);
+  };
+  return { post: (message) => thread.postMessage(message), terminate: () => thread.terminate() };
+}
+
+/** This thread's own port. */
+const port: Port = {
+  post: (message) => (globalThis as unknown as Worker).postMessage(message),
+  listen(onMessage) {
+    globalThis.addEventListener("message", (event) => onMessage((event as MessageEvent).data));
+  },
+};
+
+const isThread = globalThis.name === THREAD_NAME;
+
 const io: Io = {
   stdin: {
     isTerminal: Deno.stdin.isTerminal(),
@@ -105,16 +144,19 @@ const io: Io = {
   permissions: [],
   readFile,
   onSignal,
+  cores: navigator.hardwareConcurrency,
+  startThread,
 };
 
 /** What `tools/compile.ts` bakes into an executable. */
 export type Build = Partial<Pick<Io, "defaultBaseDir" | "permissions">>;
 
 /**
- * Run the program on this process, and end it. An executable's own entry calls this with its
- * {@linkcode Build}.
+ * Run the program on this process, and end it; in one of its threads, serve there. An executable's
+ * own entry calls this with its {@linkcode Build}.
  */
-export async function run(build: Build = {}): Promise<never> {
+export async function run(build: Build = {}): Promise<void> {
+  if (isThread) return serveWorker(port, denoRuntime(workerDisk()), io);
   refuseInspector();
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
@@ -129,4 +171,4 @@ export async function run(build: Build = {}): Promise<never> {
   Deno.exit(await main(Deno.args, denoRuntime(workerDisk()), { ...io, ...build }));
 }
 
-if (import.meta.main) await run();
+if (import.meta.main || isThread) await run();

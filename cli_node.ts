@@ -7,10 +7,14 @@
 
 import { Buffer } from "node:buffer";
 import { open } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import process from "node:process";
 import { Readable } from "node:stream";
-import type { Io, Output } from "./lib/cli/io.ts";
-import { describeFailure, main } from "./lib/cli/main.ts";
+import { isMainThread, parentPort, Worker } from "node:worker_threads";
+import type { Io, Output, Thread, ThreadListener } from "./lib/cli/io.ts";
+import { describeFailure } from "./lib/cli/failure.ts";
+import { main } from "./lib/cli/main.ts";
+import { serveWorker } from "./lib/cli/workers/worker.ts";
 import { nodeRuntime } from "./lib/runtime/node.ts";
 
 function outputOf(stream: NodeJS.WriteStream): Output {
@@ -43,11 +47,19 @@ async function readFile(path: string, maxBytes: number): Promise<Uint8Array> {
   }
 }
 
+function startThread({ onMessage, onDeath }: ThreadListener): Thread {
+  const thread = new Worker(new URL(import.meta.url));
+  thread.on("message", onMessage);
+  thread.on("error", (error) => onDeath(error instanceof Error ? error.message : String(error)));
+  thread.on("exit", () => onDeath("it has ended"));
+  return {
+    post: (message) => thread.postMessage(message),
+    terminate: () => void thread.terminate(),
+  };
+}
+
 /** What each signal asks for. */
 const SIGNALS = { SIGINT: "stop", SIGTERM: "stop", SIGHUP: "reload" } as const;
-
-// with a listener SIGUSR1 doesn't open Node's inspector
-process.on("SIGUSR1", () => {});
 
 const io: Io = {
   stdin: {
@@ -72,11 +84,26 @@ const io: Io = {
       for (const [signal, listener] of listeners) process.off(signal, listener);
     };
   },
+  cores: availableParallelism(),
+  startThread,
 };
 
-process.on("unhandledRejection", (reason) => {
-  const { line, code } = describeFailure(reason);
-  process.stderr.write(`${line}\n`);
-  process.exit(code);
-});
-process.exit(await main(process.argv.slice(2), nodeRuntime(), io));
+if (isMainThread) {
+  // with a listener SIGUSR1 doesn't open Node's inspector
+  process.on("SIGUSR1", () => {});
+  process.on("unhandledRejection", (reason) => {
+    const { line, code } = describeFailure(reason);
+    process.stderr.write(`${line}\n`);
+    process.exit(code);
+  });
+  process.exit(await main(process.argv.slice(2), nodeRuntime(), io));
+} else {
+  serveWorker(
+    {
+      post: (message) => parentPort!.postMessage(message),
+      listen: (onMessage) => void parentPort!.on("message", onMessage),
+    },
+    nodeRuntime(),
+    io,
+  );
+}

@@ -5,8 +5,9 @@
  */
 
 import { Acceptor } from "../accept/acceptor.ts";
-import type { Settings } from "../config/settings.ts";
+import { MOST_AUTO_WORKERS } from "../config/consume_command.ts";
 import type { ConsumerOptions, DestinationOptions } from "../config/consumer.ts";
+import type { Settings } from "../config/settings.ts";
 import { Consumer, type Summary } from "../consumer/consumer.ts";
 import { describeTransport } from "../http/transport/choose.ts";
 import type { TraceEvent } from "../telemetry/trace.ts";
@@ -30,12 +31,15 @@ import {
   formatStart,
   formatStop,
   formatTrace,
+  formatWorkerDied,
   isSilent,
 } from "./log.ts";
 import type { ConsumeInvocation } from "./options.ts";
 import { formatCount, Progress } from "./progress.ts";
 import { type Reloaded, Reloader } from "./reload.ts";
 import { secretsOf } from "./secrets.ts";
+import { sent } from "./workers/messages.ts";
+import { Workers } from "./workers/workers.ts";
 
 /** How long the end waits for a reader of the log that stalls. */
 const LINGER_MS = 5_000;
@@ -46,7 +50,9 @@ const OWN_FILES = 32;
 /** Shows what happens. */
 interface Report {
   /** Show one thing that happened. */
-  readonly trace: (event: TraceEvent) => void;
+  readonly trace: (event: TraceEvent, atMs?: number) => void;
+  /** Show that a worker has ended before the others, and why. */
+  readonly workerDied: (worker: number, reason: string) => void;
   /** Show that events are taken over HTTP. */
   readonly accepting: (url: string, forwardTo: string) => void;
   /** Show what came of reading a configuration again. */
@@ -63,6 +69,7 @@ interface Report {
 /** A line for everything. */
 function logReport(
   { logFormat }: ConsumeOptions,
+  workers: number,
   settings: Settings,
   baseDir: string,
   runtime: Runtime,
@@ -72,11 +79,13 @@ function logReport(
   const writer = new LineWriter(io.stderr, clock);
   const { concurrency, transport } = settings.current;
   const carrier = describeTransport(runtime, transport);
-  writer.line(formatStart(baseDir, concurrency, carrier, clock.now(), logFormat));
+  writer.line(formatStart(baseDir, workers, concurrency, carrier, clock.now(), logFormat));
   return {
-    trace: (event) => {
-      if (!isSilent(event)) writer.line(formatTrace(event, clock.now(), logFormat));
+    trace: (event, atMs = clock.now()) => {
+      if (!isSilent(event)) writer.line(formatTrace(event, atMs, logFormat));
     },
+    workerDied: (worker, reason) =>
+      writer.line(formatWorkerDied(worker, reason, clock.now(), logFormat)),
     accepting: (url, forwardTo) =>
       writer.line(formatAccepting(url, forwardTo, clock.now(), logFormat)),
     reloaded: (config, outcome) =>
@@ -152,7 +161,7 @@ function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
   };
   const counted = watchBacklog(queue, () => done + failed, onCount, counting.signal);
   return {
-    trace: (event) => {
+    trace: (event, atMs = clock.now()) => {
       troubles.note(event);
       if (event.type === "lane") show();
       if (event.type === "deferred") deferred++;
@@ -162,8 +171,10 @@ function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
         if (left !== undefined) left = Math.max(0, left - 1);
         show();
       }
-      if (!isQuiet(event)) progress.line(formatTrace(event, clock.now(), "text"));
+      if (!isQuiet(event)) progress.line(formatTrace(event, atMs, "text"));
     },
+    workerDied: (worker, reason) =>
+      progress.line(formatWorkerDied(worker, reason, clock.now(), "text")),
     accepting: () => {}, // never ends, so there is no progress
     reloaded: (config, outcome) =>
       progress.line(
@@ -254,6 +265,9 @@ export async function consume(
   const path = invocation.config ?? io.defaultConfig;
   const options = await configure(path, invocation.written, io);
   const { mode, group, ownerName, logFormat, destinations } = options;
+  const count = options.workers === "auto"
+    ? Math.min(io.cores, MOST_AUTO_WORKERS)
+    : options.workers;
   const given = await withCertificates(options.consumer, io);
   const queue = await Queue.open(baseDir, runtime, { create: true, group, ownerName });
   const consumer = new Consumer(new Maildir(queue), {
@@ -265,8 +279,15 @@ export async function consume(
   const { settings } = consumer;
   const report: Report = mode === "until-empty" && logFormat === "text" && io.stderr.isTerminal
     ? progressReport(queue, runtime, io)
-    : logReport(options, settings, baseDir, runtime, io);
+    : logReport(options, count, settings, baseDir, runtime, io);
 
+  const start = { baseDir, group, ownerName, mode, options: sent(given, destinations) };
+  const workers = count === 1
+    ? undefined // this thread does it all
+    : new Workers({ kind: "start", ...start }, io.startThread, {
+      trace: report.trace,
+      died: report.workerDied,
+    });
   const acceptor = startAccepting(options, queue, consumer, report);
   const stop = new AbortController();
   const atOnce = new AbortController();
@@ -275,7 +296,12 @@ export async function consume(
   });
   let accepted: Promise<void> | undefined;
   const stopAccepting = () => accepted ??= acceptor?.stop(settings.current.graceMs, atOnce.signal);
-  const reloader = path && new Reloader(path, invocation.written, options, settings, io);
+  const replace: Settings["replace"] = (...changed) => {
+    const stays = settings.replace(...changed);
+    workers?.replace(...changed);
+    return stays;
+  };
+  const reloader = path && new Reloader(path, invocation.written, options, { replace }, io);
   const ignoreSignals = io.onSignal((ask) => {
     if (ask === "reload" && reloader && !stop.signal.aborted) {
       return void reloader.reload().then((outcome) => report.reloaded(path, outcome));
@@ -287,7 +313,8 @@ export async function consume(
   });
   let summary: Summary | undefined;
   try {
-    summary = await Promise.race([consumer.run(mode, stop.signal), cutShort]);
+    const ran = workers?.run(count, stop.signal) ?? consumer.run(mode, stop.signal);
+    summary = await Promise.race([ran, cutShort]);
   } finally {
     await stopAccepting(); // what it still takes is durable, and the next consumer's
     const onlyHeld = summary !== undefined && mode === "until-empty" && !summary.empty &&

@@ -33,6 +33,8 @@ export interface ConsumeOptions {
   readonly group: boolean | "drop";
   /** What this host is called in place of its host name. @default the host name */
   readonly ownerName: string | undefined;
+  /** Consumers, each in a thread of its own; `"auto"` for as many as fit. @default 1 */
+  readonly workers: number | "auto";
   /** How events are logged. @default "text" */
   readonly logFormat: "text" | "json";
   /** Where to take events over HTTP; `undefined` for nowhere. @default undefined */
@@ -68,14 +70,16 @@ export function readConsumeOptions(written: Texts, file?: ConfigFile): ConsumeOp
   const nameOf: NameOf = (name) => places.has(name) ? `${name} (${places.get(name)})` : `--${name}`;
   checkTogether(OPTIONS, texts, nameOf);
   const consumer = readGiven(CONSUMER_OPTIONS, texts, nameOf);
-  const { once, untilEmpty, group, ownerName, logFormat, accept, acceptHosts, forwardTo } = resolve(
+  const { once, untilEmpty, accept, acceptHosts, forwardTo, ...command } = resolve(
     CONSUME_COMMAND_OPTIONS,
     readGiven(CONSUME_COMMAND_OPTIONS, texts, nameOf),
   );
+  const { group, ownerName, workers, logFormat } = command;
   return {
     mode: once ? "once" : untilEmpty ? "until-empty" : "forever",
     group,
     ownerName,
+    workers,
     logFormat,
     accept: accept && { address: accept, forwardTo, names: acceptHosts },
     consumer,

@@ -33,6 +33,30 @@ export interface Input {
  */
 export type Ask = "stop" | "reload";
 
+/** Another thread, which runs this program. */
+export interface Thread {
+  /** Tell it something that can be copied. */
+  post(message: unknown): void;
+  /** End it at once. */
+  terminate(): void;
+}
+
+/** Told of what a thread does. */
+export interface ThreadListener {
+  /** It tells something. */
+  readonly onMessage: (message: unknown) => void;
+  /** It has ended by itself, and why. */
+  readonly onDeath: (reason: string) => void;
+}
+
+/** Such a thread's side: the way to whoever started it. */
+export interface Port {
+  /** Tell something that can be copied. */
+  post(message: unknown): void;
+  /** Call `onMessage` for whatever it is told. */
+  listen(onMessage: (message: unknown) => void): void;
+}
+
 /** The program around a command. */
 export interface Io {
   /** Where events to enqueue may come from. */
@@ -58,4 +82,8 @@ export interface Io {
    * Call `handler` whenever a signal asks for something. Returns how to take it off again.
    */
   onSignal(handler: (ask: Ask) => void): () => void;
+  /** Cores of this machine. */
+  readonly cores: number;
+  /** Start a thread that serves its {@linkcode Port}. */
+  startThread(listener: ThreadListener): Thread;
 }

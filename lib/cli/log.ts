@@ -104,6 +104,7 @@ export function formatTrace(event: TraceEvent, nowMs: number, format: "text" | "
 /** The log line with which a consumer begins, without its line break. */
 export function formatStart(
   baseDir: string,
+  workers: number,
   concurrency: number,
   transport: string,
   nowMs: number,
@@ -111,13 +112,24 @@ export function formatStart(
 ): string {
   const time = isoTime(nowMs);
   if (format === "text") {
-    const queue = quoted(baseDir);
-    return `${time} started queue=${queue} concurrency=${concurrency} transport=${
-      quoted(transport)
-    }`;
+    const several = workers === 1 ? "" : ` workers=${workers}`;
+    return `${time} started queue=${quoted(baseDir)}${several} concurrency=${concurrency} ` +
+      `transport=${quoted(transport)}`;
   }
-  const event = { time, event: "started", queue: baseDir, concurrency, transport };
+  const event = { time, event: "started", queue: baseDir, workers, concurrency, transport };
   return printable(JSON.stringify(event));
+}
+
+/** The log line for a worker, from 1 on, that ended before the others, without its line break. */
+export function formatWorkerDied(
+  worker: number,
+  reason: string,
+  nowMs: number,
+  format: "text" | "json",
+): string {
+  const time = isoTime(nowMs);
+  if (format === "text") return `${time} worker-died worker=${worker} reason=${quoted(reason)}`;
+  return printable(JSON.stringify({ time, event: "worker-died", worker, reason }));
 }
 
 /**

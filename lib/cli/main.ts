@@ -7,21 +7,17 @@
  * @module
  */
 
-import { DiskFailure } from "../store/failure.ts";
-import { NotAQueueError } from "../queue/layout.ts";
-import { errorCode, type Runtime } from "../runtime/runtime.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
-import { UsageError } from "./args.ts";
 import { client } from "./client.ts";
 import { config } from "./config.ts";
-import { ConfigError } from "./config_file.ts";
 import { consume } from "./consume.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
+import { describeFailure } from "./failure.ts";
 import { help } from "./help.ts";
 import { hold } from "./hold.ts";
 import type { Io } from "./io.ts";
 import { parseCommandLine } from "./options.ts";
-import { printable } from "./printable.ts";
 import { requeue } from "./requeue.ts";
 import { status } from "./status.ts";
 
@@ -50,46 +46,6 @@ async function run(args: readonly string[], runtime: Runtime, io: Io): Promise<E
     case "resume":
       return await hold(invocation, baseDir, runtime, io);
   }
-}
-
-/** Disk errors that say that this can't be a queue, or not all of one. */
-const NOT_A_PLACE = new Set(["EXDEV", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EINVAL"]);
-
-const FORBIDDEN = new Set(["EACCES", "EPERM", "ENOTCAPABLE"]);
-
-/** The disk's error in an error or what caused it. */
-function diskCode(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  return errorCode(error) ?? diskCode(error.cause);
-}
-
-function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof UsageError || error instanceof ConfigError) return EXIT.usage;
-  if (error instanceof NotAQueueError) return EXIT.notAQueue;
-  if (error instanceof DiskFailure) return EXIT.diskError;
-  const code = diskCode(error);
-  if (code === undefined) return EXIT.bug;
-  if (FORBIDDEN.has(code)) return EXIT.permission;
-  return NOT_A_PLACE.has(code) ? EXIT.notAQueue : EXIT.diskError;
-}
-
-/**
- * What the runtime advises when a permission is missing; whoever runs an executable can't follow
- * it.
- */
-const RUN_AGAIN = /, run again with the --allow-\w+ flag$/;
-
-/** What went wrong, in one line for whoever started the program. */
-export function describeFailure(
-  error: unknown,
-): { readonly line: string; readonly code: ExitCode } {
-  const code = exitCodeOf(error);
-  const said = error instanceof Error ? error.message : String(error);
-  const message = said.replace(RUN_AGAIN, "; the permissions of this build don't include it");
-  const kind = code === EXIT.bug
-    ? `unexpected ${error instanceof Error ? error.name : "error"}: `
-    : "";
-  return { line: `optimizelyd-maildir: ${kind}${printable(message)}`, code };
 }
 
 /**

@@ -24,6 +24,7 @@ export type Reloaded =
 const FIXED: readonly (readonly [key: keyof ConsumeOptions, name: string])[] = [
   ["group", "group"],
   ["ownerName", "owner-name"],
+  ["workers", "workers"],
   ["logFormat", "log-format"],
   ["accept", "accept"],
 ];
@@ -33,7 +34,7 @@ export class Reloader {
   readonly #path: string;
   readonly #written: Texts;
   readonly #begun: ConsumeOptions;
-  readonly #settings: Settings;
+  readonly #settings: Pick<Settings, "replace">;
   readonly #io: Pick<Io, "readFile">;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -47,7 +48,7 @@ export class Reloader {
     path: string,
     written: Texts,
     begun: ConsumeOptions,
-    settings: Settings,
+    settings: Pick<Settings, "replace">,
     io: Pick<Io, "readFile">,
   ) {
     this.#path = path;

@@ -12,7 +12,7 @@ import {
   parseAddress,
 } from "../accept/address.ts";
 import { checkEvent } from "../event/encode.ts";
-import { choice, flag, text } from "./kinds.ts";
+import { choice, count, flag, text } from "./kinds.ts";
 import type { Kind, OptionsOf } from "./option.ts";
 
 /** What `consume` can be told beside the options of its consumer. */
@@ -25,6 +25,8 @@ export interface ConsumeCommandOptions {
   readonly group: boolean | "drop";
   /** What this host is called in place of its host name; `undefined` for that. */
   readonly ownerName: string | undefined;
+  /** Consumers, each in a thread of its own; `"auto"` for one a core, but not very many. */
+  readonly workers: number | "auto";
   /** How events are logged. */
   readonly logFormat: "text" | "json";
   /** Where to take events over HTTP; `undefined` for nowhere. */
@@ -39,6 +41,12 @@ export interface ConsumeCommandOptions {
 
 /** What is the same for all: they say how a process is set up, so they stay as they are. */
 const CONSUME = { commands: ["consume"], fixed: true } as const;
+
+/** Most consumers in one process. */
+const MOST_WORKERS = 64;
+
+/** Most that there are without being counted. */
+export const MOST_AUTO_WORKERS = 8;
 
 const MUST_BE_ADDRESS =
   "an address and a port such as 127.0.0.1:8080, [::1]:8080 or localhost:8080";
@@ -64,6 +72,20 @@ function group(): Kind<boolean | "drop"> {
     valueMust: "true, false or drop",
     read: (text) => text === "drop" ? text : shared.read(text),
     accepts: (value) => value === "drop" || shared.accepts(value),
+  };
+}
+
+function workers(): Kind<number | "auto"> {
+  const counted = count(1, MOST_WORKERS);
+  const must = `${counted.textMust}, or auto`;
+  return {
+    ...counted,
+    valueName: "N|auto",
+    textMust: must,
+    valueMust: must,
+    read: (text) => text === "auto" ? text : counted.read(text),
+    accepts: (value) => value === "auto" || counted.accepts(value),
+    print: String,
   };
 }
 
@@ -141,6 +163,15 @@ export const CONSUME_COMMAND_OPTIONS: OptionsOf<ConsumeCommandOptions> = {
     defaultText: "the host name",
     help: "call this host NAME, for containers that come back under other host names; no other " +
       "machine may be called so",
+  },
+  workers: {
+    ...CONSUME,
+    section: "consume",
+    name: "workers",
+    kind: workers(),
+    default: 1,
+    help: `consumers, each in a thread of its own; auto for one a core, ${MOST_AUTO_WORKERS} at ` +
+      "most. What is said of one, such as --concurrency, is said of each",
   },
   logFormat: {
     ...CONSUME,

@@ -81,6 +81,10 @@ function fakeIo(terminal: boolean): { io: Io; stdout: string[]; stderr: string[]
     permissions: [],
     readFile: () => Promise.reject(new Error("no files here")),
     onSignal: () => () => {},
+    cores: 1,
+    startThread: () => {
+      throw new Error("no threads here");
+    },
   };
   return { io, stdout, stderr };
 }

@@ -34,6 +34,7 @@ Deno.test("no arguments mean consume with the documented defaults", () => {
       mode: "forever",
       group: false,
       ownerName: undefined,
+      workers: 1,
       logFormat: "text",
       accept: undefined,
       consumer: {}, // the defaults of tests/config/settings_test.ts
@@ -49,7 +50,7 @@ Deno.test("every option of consume is read, before and after the command", () =>
     ..."--on-status 404=defer,409=deliver,503=refuse --poll 50ms --group".split(" "),
     ..."--log-format json --base-dir q --per-destination 4 --rate 30/m".split(" "),
     ..."--merge optimizely --merge-wait 200ms --merge-count 10 --merge-bytes 1MiB".split(" "),
-    ..."--owner-name blue".split(" "),
+    ..."--owner-name blue --workers 3".split(" "),
   ];
   const { baseDir, options: { consumer: { merge, ...consumer }, ...others } } = consume(...options);
   assertEquals(baseDir, "q");
@@ -58,6 +59,7 @@ Deno.test("every option of consume is read, before and after the command", () =>
     mode: "until-empty",
     group: true,
     ownerName: "blue",
+    workers: 3,
     logFormat: "json",
     accept: undefined,
     destinations: {},

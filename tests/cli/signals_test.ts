@@ -49,7 +49,7 @@ for (const runtime of ["Deno", "Node"]) {
       await using server = startEndpoint(() => answer.promise);
       const base = ["--base-dir", join(dir.path, "queue")];
       await run(["client", ...base, "--url", server.url]);
-      const child = start(base);
+      const child = start([...base, "--workers", runtime === "Node" ? "2" : "1"]);
       const log = linesOf(child.stderr);
       await server.arrived(1);
       child.kill("SIGHUP");

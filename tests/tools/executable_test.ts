@@ -364,7 +364,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a locked executable has a thread for its disk, though it may load no file",
+  name:
+    "a locked executable has threads for its workers and their disks, though it may load no file",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const put = async () => {
@@ -373,7 +374,7 @@ Deno.test({
     };
     await put();
     const before = friend.taken.length;
-    const child = start(locked, { args: ["consume"], env: bare });
+    const child = start(locked, { args: ["consume", "--workers", "2"], env: bare });
     try {
       await friend.arrived(before + 64);
       await put(); // a thread whose program is wrong doesn't live that long
@@ -381,7 +382,8 @@ Deno.test({
       const threads = namesIn(`/proc/${child.pid}/task`).map((id) =>
         Deno.readTextFileSync(`/proc/${child.pid}/task/${id}/comm`).trim()
       );
-      assert(threads.includes("worker-1"), threads.join());
+      const workers = threads.filter((name) => name.startsWith("worker-"));
+      assert(workers.length >= 3, threads.join()); // a disk that has little to do has none
     } finally {
       child.kill("SIGTERM");
       assertEquals((await endOf(child)).code, 0);

@@ -2,7 +2,7 @@
  * `deno task bench:consumers`: what more consumers on one queue are worth.
  *
  * A backlog of `--events` is drained by one, two and three consumers (`consume --until-empty`, each
- * a process of its own), with `--threads` requests in flight each; once for an endpoint that
+ * a process of its own), and by one process with two workers, with `--threads` requests in flight each; once for an endpoint that
  * answers at once, once for one that takes 50 ms. All send to one endpoint, a process of its own,
  * whose clock measures: from the arrival of the first event to that of the last. Each round begins
  * with one consumer alone, and the others of the round are compared with that.
@@ -23,6 +23,8 @@ import { list, median, print, printTable, progress, verdict } from "../report.ts
 interface Crew {
   readonly name: string;
   readonly processes: number;
+  /** Consumers in each. */
+  readonly workers?: number;
   /** Least ratio to one consumer, by the delay of the endpoint in ms. */
   readonly targets: Readonly<Record<number, number>>;
 }
@@ -31,6 +33,7 @@ const CREWS: readonly Crew[] = [
   { name: "one", processes: 1, targets: {} },
   { name: "two", processes: 2, targets: { 0: 1.1, 50: 1.9 } },
   { name: "three", processes: 3, targets: { 50: 2.7 } },
+  { name: "workers", processes: 1, workers: 2, targets: { 0: 1.1, 50: 1.9 } },
 ];
 
 const DELAYS_MS = [0, 50] as const;
@@ -57,9 +60,10 @@ async function drain(endpoint: Endpoint, crew: Crew, course: Course): Promise<Dr
   fill(queue.path, endpoint.url, events);
   await syncAll();
   await endpoint.reset();
+  const workers = ["--workers", String(crew.workers ?? 1)];
   const consumers = Array.from(
     { length: crew.processes },
-    () => startConsumer(queue.path, threads, "--until-empty"),
+    () => startConsumer(queue.path, threads, "--until-empty", ...workers),
   );
   let silenceMs = 0;
   try {

@@ -26,7 +26,16 @@ export async function bundle(root: string, scratch: string, locks: Locks): Promi
     `--output=${output}`,
     entry,
   ]);
-  return withoutForeignPaths(await Deno.readTextFile(output));
+  return knowingItself(withoutForeignPaths(await Deno.readTextFile(output)));
+}
+
+/**
+ * A script that has its own text at hand, for the threads it starts: `cli.ts` asks for it by this
+ * name. There it may read no file but the queue's.
+ */
+function knowingItself(script: string): string {
+  const name = 'Symbol.for("optimizelyd-maildir program")';
+  return `globalThis[${name}] = ${JSON.stringify(script)};\n${script}`;
 }
 
 /** The entry of a build: `cli.ts`, told what is baked in. */
