@@ -2,10 +2,11 @@
  * `deno task bench:consumers`: what more consumers on one queue are worth.
  *
  * A backlog of `--events` is drained by one, two and three consumers (`consume --until-empty`, each
- * a process of its own), and by one process with two workers, with `--threads` requests in flight each; once for an endpoint that
- * answers at once, once for one that takes 50 ms. All send to one endpoint, a process of its own,
- * whose clock measures: from the arrival of the first event to that of the last. Each round begins
- * with one consumer alone, and the others of the round are compared with that.
+ * a process of its own), and by one process with two workers, with `--threads` requests in flight
+ * each; once for an endpoint that answers at once, once for one that takes 50 ms. All send to one
+ * endpoint, a process of its own, whose clock measures: from the arrival of the first event to that
+ * of the last. Each round begins with one consumer alone, and the others of the round are compared
+ * with that.
  *
  * At 0 ms this measures the machine as well: endpoint and consumers share its cores. With `--kill`
  * one of several processes is killed with -9 when a third has arrived; then every event still has
