@@ -12,6 +12,7 @@ import { EXIT } from "../lib/cli/exit_code.ts";
 import { help } from "../lib/cli/help.ts";
 import { formatTrace } from "../lib/cli/log.ts";
 import { statusText } from "../lib/cli/status.ts";
+import { COMMANDS as NAMES } from "../lib/config/option.ts";
 import { outcomeOfStatus } from "../lib/http/outcome.ts";
 import { retryTableMarkdown } from "../lib/http/schedule.ts";
 import {
@@ -38,7 +39,7 @@ const README = PAGES.get("README.md")!;
 const COMMANDS = PAGES.get("docs/commands.md")!;
 const DELIVERY = PAGES.get("docs/delivery.md")!;
 const TASKS: Readonly<Record<string, string>> = JSON.parse(read("deno.json")).tasks;
-const HELP = [undefined, "consume", "client", "status", "requeue", "hold", "resume"] as const;
+const HELP = [undefined, ...NAMES];
 
 /** The table of a page whose first head is `head`, without its head. */
 function table(page: string, head: string): string[][] {

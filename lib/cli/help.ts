@@ -18,6 +18,7 @@ optimizelyd-maildir delivers events over HTTP from a directory.
   optimizelyd-maildir hold DESTINATION                 stop sending to it
   optimizelyd-maildir resume DESTINATION               start sending to it again
   optimizelyd-maildir config check | show              the configuration file
+  optimizelyd-maildir test URL | DESTINATION           send one request now
 
 COMMAND --help tells more. Without a command events are delivered.
 
@@ -162,6 +163,24 @@ Examples:
   optimizelyd-maildir config show
 `;
 
+const TEST = `\
+optimizelyd-maildir test URL | DESTINATION
+
+Sends one request now, as a consumer would with this configuration, and says
+step by step what happens: addresses, connection, TLS and the certificate, the
+answer, and what a consumer would make of it. It is an empty POST unless --body
+says otherwise. On a terminal it asks first. The queue is not touched.
+
+DESTINATION is the name of a folder in defer/. Ends with 0 when the event would
+be delivered, with 75 when it would be tried again, with 65 when it would die.
+
+${optionsText("test")}
+Examples:
+  optimizelyd-maildir test https://example.com/hook
+  optimizelyd-maildir test https_example.com_443 --config queue.toml
+  optimizelyd-maildir test https://example.com/hook --body '{"a": 1}' --json
+`;
+
 const TOPICS: Readonly<Record<Command, string>> = {
   consume: CONSUME,
   client: CLIENT,
@@ -170,6 +189,7 @@ const TOPICS: Readonly<Record<Command, string>> = {
   hold: HOLD,
   resume: RESUME,
   config: CONFIG,
+  test: TEST,
 };
 
 /**

@@ -20,6 +20,7 @@ import type { Io } from "./io.ts";
 import { parseCommandLine } from "./options.ts";
 import { requeue } from "./requeue.ts";
 import { status } from "./status.ts";
+import { test } from "./trial.ts";
 
 async function run(args: readonly string[], runtime: Runtime, io: Io): Promise<ExitCode> {
   const invocation = parseCommandLine(args);
@@ -32,6 +33,7 @@ async function run(args: readonly string[], runtime: Runtime, io: Io): Promise<E
     return EXIT.ok;
   }
   if (invocation.command === "config") return await config(invocation, io);
+  if (invocation.command === "test") return await test(invocation, runtime, io);
   const baseDir = invocation.baseDir ?? io.defaultBaseDir;
   switch (invocation.command) {
     case "consume":

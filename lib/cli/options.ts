@@ -42,6 +42,24 @@ export interface ConfigInvocation {
   readonly config: string | undefined;
 }
 
+/** Send one request now. */
+export interface TestInvocation {
+  /** The variant. */
+  readonly command: "test";
+  /** Where to. */
+  readonly url: string;
+  /** JSON text to send, unchecked; `undefined` for an empty POST. */
+  readonly body: string | undefined;
+  /** The configuration file; `undefined` for the default one. */
+  readonly config: string | undefined;
+  /** The options on the command line, by name. */
+  readonly written: Texts;
+  /** Whether to do it without asking. */
+  readonly yes: boolean;
+  /** As JSON instead of text. */
+  readonly json: boolean;
+}
+
 /** One event, given by options. */
 export interface OptionsInput {
   /** The variant. */
@@ -140,6 +158,7 @@ export type Invocation =
   | RequeueInvocation
   | HoldInvocation
   | ConfigInvocation
+  | TestInvocation
   | HelpInvocation
   | VersionInvocation;
 
@@ -196,6 +215,7 @@ function readClientInput(
   paths: readonly string[],
 ): ClientInvocation["input"] {
   if (url === undefined) {
+    if (body !== undefined) throw new UsageError("--body needs --url as well");
     if (paths.length === 0) return { from: "stdin", explicit: false };
     if (paths.length === 1 && paths[0] === "-") return { from: "stdin", explicit: true };
     if (paths.includes("-")) throw new UsageError("- (standard input) can't be used with files");
@@ -239,13 +259,33 @@ function readHeld(command: "hold" | "resume", words: readonly string[]): string 
       `${command} takes one destination, but there is ${quoted(others[0]!)} too`,
     );
   }
+  asDestination(destination);
+  return destination;
+}
+
+function asDestination(text: string): URL | string {
   try {
-    readDestination(destination);
+    return readDestination(text);
   } catch (cause) {
     const message = (cause as Error).message.replace(/^Cannot read the destination: /, "");
     throw new UsageError(printable(message), { cause });
   }
-  return destination;
+}
+
+function readTested(words: readonly string[]): string {
+  const [text, ...others] = words;
+  if (text === undefined) {
+    throw new UsageError("test needs a URL, or the name of a destination's folder in defer/");
+  }
+  if (others.length > 0) {
+    throw new UsageError(`test takes one URL, but there is ${quoted(others[0]!)} too`);
+  }
+  const read = asDestination(text);
+  if (typeof read === "string") {
+    throw new UsageError(`test needs a URL here, for ${quoted(text)} doesn't show its host`);
+  }
+  // A person's URL as it is: its user info is a part of the request.
+  return text.includes("://") ? text : read.href;
 }
 
 function readConfigAction(words: readonly string[]): ConfigInvocation["action"] {
@@ -299,5 +339,10 @@ export function parseCommandLine(args: readonly string[]): Invocation {
       return { command, baseDir, destination: readHeld(command, words) };
     case "config":
       return { command, action: readConfigAction(words), config };
+    case "test": {
+      const { body, yes, json } = options;
+      readConsumeOptions(texts);
+      return { command, url: readTested(words), body, config, written: texts, yes, json };
+    }
   }
 }

@@ -32,6 +32,8 @@ export interface CommandOptions {
   readonly atMs: number | undefined;
   /** Whether good events are put on the queue although others are bad. */
   readonly keepGoing: boolean;
+  /** Whether to do it without asking. */
+  readonly yes: boolean;
   /** Whether to answer as JSON. */
   readonly json: boolean;
   /** Whether to take all dead letters. */
@@ -51,7 +53,7 @@ export const COMMAND_OPTIONS: OptionsOf<CommandOptions> = {
   },
   config: {
     name: "config",
-    commands: ["consume", "config"],
+    commands: ["consume", "config", "test"],
     kind: text("FILE"),
     default: undefined,
     defaultText: "$OPTIMIZELYD_CONFIG",
@@ -81,12 +83,11 @@ export const COMMAND_OPTIONS: OptionsOf<CommandOptions> = {
   },
   body: {
     name: "body",
-    commands: ["client"],
+    commands: ["client", "test"],
     kind: text("JSON"),
     default: undefined,
-    defaultText: "nothing, a GET",
+    defaultText: "nothing: client makes it a GET, test an empty POST",
     help: "what to send",
-    needs: "url",
     secret: true,
   },
   method: {
@@ -130,9 +131,16 @@ export const COMMAND_OPTIONS: OptionsOf<CommandOptions> = {
     default: false,
     help: "put the good events on the queue although others are wrong; the exit code still is 65",
   },
+  yes: {
+    name: "yes",
+    commands: ["test"],
+    kind: flag(),
+    default: false,
+    help: "don't ask first",
+  },
   json: {
     name: "json",
-    commands: ["status"],
+    commands: ["status", "test"],
     kind: flag(),
     default: false,
     help: "as JSON",

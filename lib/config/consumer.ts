@@ -186,6 +186,9 @@ const MOST_MEMORY_BYTES = 2 ** 40;
 /** What is the same for most. */
 const CONSUME = { commands: ["consume"], section: "consume" } as const;
 
+/** What counts for a single request too. */
+const REQUEST = { commands: ["consume", "test"], section: "consume" } as const;
+
 /** The options of a consumer, each declared once. */
 export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
   concurrency: {
@@ -216,7 +219,7 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     help: "requests a second to one destination at most, by this consumer; also N/m and N/h",
   },
   timeoutMs: {
-    ...CONSUME,
+    ...REQUEST,
     name: "timeout",
     destinationName: "timeout",
     kind: duration(1, LONGEST_LEASE_MS),
@@ -321,7 +324,7 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     help: "how long the journal in log/ is kept; 0s for none",
   },
   onStatus: {
-    ...CONSUME,
+    ...REQUEST,
     name: "on-status",
     destinationName: "on-status",
     kind: statusMap(),
@@ -336,7 +339,7 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     help: "time between two looks at the queue when nothing tells of a change",
   },
   egress: {
-    commands: ["consume"],
+    ...REQUEST,
     section: "egress",
     fileName: "allow",
     name: "egress",
@@ -346,7 +349,7 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     help: "where requests may go: public, private, loopback, addresses such as 10.0.0.0/8, hosts",
   },
   transport: {
-    ...CONSUME,
+    ...REQUEST,
     name: "transport",
     destinationName: "transport",
     kind: choice<TransportName>("auto", "sockets", "fetch"),
@@ -354,7 +357,7 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     help: "what carries requests: sockets, fetch, or auto: sockets but where a proxy applies",
   },
   connectTimeoutMs: {
-    ...CONSUME,
+    ...REQUEST,
     name: "connect-timeout",
     destinationName: "connect-timeout",
     kind: duration(1, LONGEST_LEASE_MS),
@@ -362,7 +365,7 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     help: "how long it may take to get a connection, TLS included",
   },
   tlsCa: {
-    ...CONSUME,
+    ...REQUEST,
     name: "tls-ca",
     kind: text("FILE"),
     default: "",

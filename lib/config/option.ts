@@ -16,6 +16,7 @@ export const COMMANDS = [
   "hold",
   "resume",
   "config",
+  "test",
 ] as const;
 
 /** A command's name. */

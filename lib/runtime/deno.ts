@@ -15,7 +15,7 @@
  * @module
  */
 
-import { connect, connectionOf, lookup } from "./deno_sockets.ts";
+import { certificate, connect, connectionOf, lookup } from "./deno_sockets.ts";
 import { hostIds } from "./host.ts";
 import {
   type CreateOptions,
@@ -700,6 +700,7 @@ export function denoRuntime(disk: Disk = blockingDisk): Runtime {
     clock,
     lookup,
     connect,
+    certificate,
     proxies,
     fetch: fetchDeno,
     closeIdle,

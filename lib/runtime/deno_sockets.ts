@@ -35,6 +35,8 @@ export const lookup: Lookup = (host) => {
   return state === "granted" ? lookupByNode(host) : Promise.resolve([host]);
 };
 
+export { certificate } from "./node_sockets.ts";
+
 /** As `Runtime.connect`. */
 export const connect: Connector = async (to) => {
   const { host, port, tls, onConnected, signal } = to;

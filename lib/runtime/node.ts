@@ -35,7 +35,7 @@ import { opendir } from "node:fs/promises";
 import { hostname, totalmem } from "node:os";
 import process from "node:process";
 import { hostIds } from "./host.ts";
-import { connect, lookup } from "./node_sockets.ts";
+import { certificate, connect, lookup } from "./node_sockets.ts";
 import type { DirEntry, Disk, FileContent, Kind, Runtime, Stat } from "./runtime.ts";
 import { clock, hmacSha256, random, sha256 } from "./web.ts";
 
@@ -244,7 +244,7 @@ export function nodeRuntime(): Runtime {
     disk: nodeDisk,
     clock,
     // modules are loaded by name since 20.16
-    ...(typeof process.getBuiltinModule === "function" ? { lookup, connect } : {}),
+    ...(typeof process.getBuiltinModule === "function" ? { lookup, connect, certificate } : {}),
     proxies,
     fetch(url, init, terms) {
       if (terms === undefined) return fetch(url, init);

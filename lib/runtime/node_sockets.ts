@@ -7,7 +7,14 @@
 import type * as NodeDns from "node:dns";
 import type * as NodeNet from "node:net";
 import type * as NodeTls from "node:tls";
-import type { Connection, Connector, Lookup, TlsTerms } from "./runtime.ts";
+import type {
+  Certificate,
+  CertificateLook,
+  Connection,
+  Connector,
+  Lookup,
+  TlsTerms,
+} from "./runtime.ts";
 
 interface Modules {
   readonly dns: typeof NodeDns;
@@ -89,6 +96,45 @@ function startTls(
   });
   secure.on("session", (session: Uint8Array) => known.set(address, session));
   return secure;
+}
+
+/** As `Runtime.certificate`. */
+export const certificate: CertificateLook = ({ host, port, serverName }, signal) =>
+  new Promise((resolve, reject) => {
+    const socket = node("tls").connect({
+      host,
+      port,
+      ...(node("net").isIP(serverName) === 0 ? { servername: serverName } : {}),
+      rejectUnauthorized: false, // to be looked at, not to be trusted
+    });
+    const end = () => {
+      signal.removeEventListener("abort", abort);
+      socket.destroy();
+    };
+    const fail = (error: unknown) => {
+      end();
+      reject(error);
+    };
+    const abort = () => fail(signal.reason);
+    signal.addEventListener("abort", abort);
+    socket.on("error", fail);
+    socket.once("secureConnect", () => {
+      const shown = socket.getPeerCertificate();
+      end();
+      if (shown?.valid_to === undefined) return reject(new Error("it shows no certificate"));
+      resolve(readCertificate(shown));
+    });
+  });
+
+function readCertificate(shown: NodeTls.PeerCertificate): Certificate {
+  const nameOf = (who: NodeTls.Certificate) => [who?.CN ?? who?.O ?? who?.OU ?? ""].flat()[0] ?? "";
+  return {
+    subject: nameOf(shown.subject),
+    names: shown.subjectaltname?.split(", ") ?? [],
+    issuer: nameOf(shown.issuer),
+    fromMs: Date.parse(shown.valid_from),
+    untilMs: Date.parse(shown.valid_to),
+  };
 }
 
 /** A stream of pushes, read when it is asked for. */

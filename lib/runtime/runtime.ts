@@ -270,6 +270,29 @@ export interface ConnectTo {
 /** Makes a connection. */
 export type Connector = (to: ConnectTo) => Promise<Connection>;
 
+/** Who an endpoint says that it is. */
+export interface Certificate {
+  /** The name it was made out to. */
+  readonly subject: string;
+  /** The names and addresses it is for, such as `DNS:a.example`. */
+  readonly names: readonly string[];
+  /** Who signed it. */
+  readonly issuer: string;
+  /** From when on it counts, Unix ms. */
+  readonly fromMs: number;
+  /** Until when, Unix ms. */
+  readonly untilMs: number;
+}
+
+/**
+ * Looks at the certificate that an endpoint shows, whoever signed it: for people. Nothing is sent
+ * to it.
+ */
+export type CertificateLook = (
+  to: { readonly host: string; readonly port: number; readonly serverName: string },
+  signal: AbortSignal,
+) => Promise<Certificate>;
+
 /** Finds the addresses of a host. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
 
@@ -295,6 +318,12 @@ export interface Runtime {
    * `onConnected` it is that of TLS.
    */
   readonly connect?: Connector;
+  /**
+   * Look at an endpoint's certificate. Missing where a runtime can't.
+   *
+   * @throws The network's error.
+   */
+  readonly certificate?: CertificateLook;
   /**
    * What the environment says of proxies that `fetch` would use: `HTTP_PROXY`, `HTTPS_PROXY`,
    * `ALL_PROXY`, `NO_PROXY`, by those names; what isn't there, or may not be read, is left out.

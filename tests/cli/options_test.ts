@@ -3,6 +3,7 @@ import { UsageError } from "../../lib/cli/args.ts";
 import type { ClientInvocation, ConsumeInvocation } from "../../lib/cli/options.ts";
 import { parseCommandLine } from "../../lib/cli/options.ts";
 import type { Outcome } from "../../lib/http/outcome.ts";
+import { COMMANDS } from "../../lib/config/option.ts";
 import { MERGERS } from "../../lib/merge/mergers.ts";
 
 function consume(...args: string[]): ConsumeInvocation {
@@ -162,7 +163,7 @@ Deno.test("a flag takes no value and eats no word", () => {
   assertEquals(
     refusal("--once", "true"),
     'unknown command "true"; ' +
-      "the commands are consume, client, status, requeue, hold, resume, config",
+      `the commands are ${COMMANDS.join(", ")}`,
   );
 });
 
