@@ -136,6 +136,8 @@ export {
 export { nodeDisk, nodeRuntime } from "./lib/runtime/node.ts";
 export type {
   Awaitable,
+  Certificate,
+  CertificateLook,
   Clock,
   Connection,
   Connector,
@@ -150,10 +152,12 @@ export type {
   Lock,
   Lookup,
   Move,
+  Room,
   Runtime,
   Stat,
   Taken,
   TlsTerms,
+  Volume,
 } from "./lib/runtime/runtime.ts";
 export type {
   EventDispatcher,

@@ -72,6 +72,7 @@ const ADAPTERS = new Set([
   "lib/runtime/deno_sockets.ts",
   "lib/runtime/node.ts",
   "lib/runtime/node_sockets.ts",
+  "lib/runtime/volume.ts",
   "lib/runtime/web.ts",
 ]);
 
@@ -98,7 +99,8 @@ const UNFINISHED = new RegExp(`\\b(?:${["TO" + "DO", "FIX" + "ME", "XX" + "X"].j
 
 /** Whether it is Node's own that the runtime on Node imports. */
 function isOfNode(path: string, specifier: string): boolean {
-  return /^lib\/runtime\/node(?:_sockets)?\.ts$/.test(path) && specifier.startsWith("node:");
+  return /^lib\/runtime\/(?:node(?:_sockets)?|volume)\.ts$/.test(path) &&
+    specifier.startsWith("node:");
 }
 
 /** What is wrong with the imports of a module of `lib/`. */

@@ -18,6 +18,7 @@ optimizelyd-maildir delivers events over HTTP from a directory.
   optimizelyd-maildir hold DESTINATION                 stop sending to it
   optimizelyd-maildir resume DESTINATION               start sending to it again
   optimizelyd-maildir config check | show              the configuration file
+  optimizelyd-maildir doctor [--json]                  is the directory fit?
   optimizelyd-maildir test URL | DESTINATION           send one request now
 
 COMMAND --help tells more. Without a command events are delivered.
@@ -163,6 +164,24 @@ Examples:
   optimizelyd-maildir config show
 `;
 
+const DOCTOR = `\
+optimizelyd-maildir doctor [--json]
+
+Says whether the queue's directory is fit, and what to do where it isn't: the
+file system and how it is mounted, room, whether a consumer could work here,
+clock and locks, modes and owners, what is left of consumers that are no more,
+destinations that are held or down, strays, files that can't be read, drafts
+that nobody publishes. It changes nothing, but for a dot file that it makes and
+removes as a consumer does at its start.
+
+Ends with 0 when there is nothing to do, else with 75.
+
+${optionsText("doctor")}
+Examples:
+  optimizelyd-maildir doctor --base-dir /var/spool/events
+  optimizelyd-maildir doctor --json | jq '.findings[] | select(.advice)'
+`;
+
 const TEST = `\
 optimizelyd-maildir test URL | DESTINATION
 
@@ -189,6 +208,7 @@ const TOPICS: Readonly<Record<Command, string>> = {
   hold: HOLD,
   resume: RESUME,
   config: CONFIG,
+  doctor: DOCTOR,
   test: TEST,
 };
 

@@ -12,6 +12,7 @@ import { VERSION } from "../version.ts";
 import { client } from "./client.ts";
 import { config } from "./config.ts";
 import { consume } from "./consume.ts";
+import { doctor } from "./doctor.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { describeFailure } from "./failure.ts";
 import { help } from "./help.ts";
@@ -42,6 +43,8 @@ async function run(args: readonly string[], runtime: Runtime, io: Io): Promise<E
       return await client(invocation, baseDir, runtime, io);
     case "status":
       return await status(invocation, baseDir, runtime, io);
+    case "doctor":
+      return await doctor(invocation, baseDir, runtime, io);
     case "requeue":
       return await requeue(invocation, baseDir, runtime, io);
     case "hold":

@@ -42,6 +42,16 @@ export interface ConfigInvocation {
   readonly config: string | undefined;
 }
 
+/** Examine the queue. */
+export interface DoctorInvocation {
+  /** The variant. */
+  readonly command: "doctor";
+  /** The queue's directory; `undefined` for the default one. */
+  readonly baseDir: string | undefined;
+  /** As JSON instead of text. */
+  readonly json: boolean;
+}
+
 /** Send one request now. */
 export interface TestInvocation {
   /** The variant. */
@@ -158,6 +168,7 @@ export type Invocation =
   | RequeueInvocation
   | HoldInvocation
   | ConfigInvocation
+  | DoctorInvocation
   | TestInvocation
   | HelpInvocation
   | VersionInvocation;
@@ -295,6 +306,9 @@ function readConfigAction(words: readonly string[]): ConfigInvocation["action"] 
   throw new UsageError(`config must be followed by check or show${current}`);
 }
 
+/** Commands that are told everything by options. */
+const WITHOUT_ARGUMENTS: readonly Command[] = ["consume", "status", "doctor"];
+
 /**
  * Read the command line.
  *
@@ -315,7 +329,7 @@ export function parseCommandLine(args: readonly string[]): Invocation {
 
   const options = resolve(COMMAND_OPTIONS, readGiven(COMMAND_OPTIONS, texts));
   const { baseDir, config } = options;
-  if ((command === "consume" || command === "status") && words.length > 0) {
+  if (WITHOUT_ARGUMENTS.includes(command) && words.length > 0) {
     throw new UsageError(`${command} takes no arguments, but there is ${quoted(words[0]!)}`);
   }
   switch (command) {
@@ -331,6 +345,7 @@ export function parseCommandLine(args: readonly string[]): Invocation {
         wait: options.atMs === undefined ? { inMs: options.inMs } : { atMs: options.atMs },
       };
     case "status":
+    case "doctor":
       return { command, baseDir, json: options.json };
     case "requeue":
       return { command, baseDir, ids: readRequeueIds(options.all, words) };

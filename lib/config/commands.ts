@@ -140,7 +140,7 @@ export const COMMAND_OPTIONS: OptionsOf<CommandOptions> = {
   },
   json: {
     name: "json",
-    commands: ["status", "test"],
+    commands: ["status", "doctor", "test"],
     kind: flag(),
     default: false,
     help: "as JSON",

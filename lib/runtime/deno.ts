@@ -15,6 +15,7 @@
  * @module
  */
 
+import { volumeOf } from "./volume.ts";
 import { certificate, connect, connectionOf, lookup } from "./deno_sockets.ts";
 import { hostIds } from "./host.ts";
 import {
@@ -701,6 +702,7 @@ export function denoRuntime(disk: Disk = blockingDisk): Runtime {
     lookup,
     connect,
     certificate,
+    volume: volumeOf(Deno.build.os),
     proxies,
     fetch: fetchDeno,
     closeIdle,

@@ -36,6 +36,7 @@ import { hostname, totalmem } from "node:os";
 import process from "node:process";
 import { hostIds } from "./host.ts";
 import { certificate, connect, lookup } from "./node_sockets.ts";
+import { volumeOf } from "./volume.ts";
 import type { DirEntry, Disk, FileContent, Kind, Runtime, Stat } from "./runtime.ts";
 import { clock, hmacSha256, random, sha256 } from "./web.ts";
 
@@ -244,7 +245,9 @@ export function nodeRuntime(): Runtime {
     disk: nodeDisk,
     clock,
     // modules are loaded by name since 20.16
-    ...(typeof process.getBuiltinModule === "function" ? { lookup, connect, certificate } : {}),
+    ...(typeof process.getBuiltinModule === "function"
+      ? { lookup, connect, certificate, volume: volumeOf(process.platform) }
+      : {}),
     proxies,
     fetch(url, init, terms) {
       if (terms === undefined) return fetch(url, init);

@@ -293,6 +293,26 @@ export type CertificateLook = (
   signal: AbortSignal,
 ) => Promise<Certificate>;
 
+/** How much there is of something, and how much of it this user may still have. */
+export interface Room {
+  /** All of it. */
+  readonly total: number;
+  /** What is left. */
+  readonly free: number;
+}
+
+/** The file system that a path is on, as far as it can be told. */
+export interface Volume {
+  /** What kind it is: `ext4`. */
+  readonly kind?: string;
+  /** How it is mounted: `ro`, `discard`. */
+  readonly options?: readonly string[];
+  /** Bytes. */
+  readonly bytes?: Room;
+  /** Files; missing too where there is no limit. */
+  readonly files?: Room;
+}
+
 /** Finds the addresses of a host. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
 
@@ -387,6 +407,8 @@ export interface Runtime {
    * disk of its own. `false` where that can't be told, as on a network file system.
    */
   ownsDevice(dev: number): boolean;
+  /** What a path is on, for people. Missing where a runtime can't tell. */
+  readonly volume?: (path: string) => Volume;
   /** This process's number. */
   readonly pid: number;
   /**

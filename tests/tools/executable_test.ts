@@ -518,7 +518,7 @@ for (const [name, ...targets] of formats) {
         allow_import: ["0.0.0.0:1"], // nobody's address; absent it would be Deno's list
         allow_net: [],
         allow_read: [],
-        allow_sys: ["hostname", "systemMemoryInfo"],
+        allow_sys: ["hostname", "statfs", "systemMemoryInfo"],
         allow_write: [],
         prompt: false,
       });
@@ -545,7 +545,7 @@ Deno.test("deno compile bakes the locks of a locked build in", async () => {
     allow_import: ["0.0.0.0:1"],
     allow_net: ["a.example", "b.example:8443"],
     allow_read: ["/var/spool/optimizelyd", "/etc/machine-id"],
-    allow_sys: ["hostname", "systemMemoryInfo"],
+    allow_sys: ["hostname", "statfs", "systemMemoryInfo"],
     allow_write: ["/var/spool/optimizelyd"],
     prompt: false,
   });

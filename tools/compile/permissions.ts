@@ -23,8 +23,8 @@ export interface Locks {
  */
 const MACHINE_FILES = ["/etc/machine-id"];
 
-/** What Deno tells by `--allow-sys`: a part of a claim's name, and what memory there is. */
-const SYSTEM = ["hostname", "systemMemoryInfo"];
+/** What Deno tells by `--allow-sys`: a part of a claim's name, what memory and disk there is. */
+const SYSTEM = ["hostname", "statfs", "systemMemoryInfo"];
 
 /** Variables that stand for options, and where systemd puts secrets. */
 const VARIABLES = ["OPTIMIZELYD_BASE_DIR", "OPTIMIZELYD_CONFIG", "CREDENTIALS_DIRECTORY"];
@@ -61,7 +61,7 @@ export function permissionLines({ baseDir, hosts }: Locks): string[] {
     `files:        ${locked ? `only ${baseDir}, the default base directory` : "any"}`,
     `network:      ${hosts.length === 0 ? "any host" : `only ${hosts.join(", ")}`}`,
     `environment:  ${locked ? "only proxies" : `only ${VARIABLES.join(", ")}, proxies`}`,
-    "system:       only the host name, the machine's id and how much memory there is",
+    "system:       only the host name, the machine's id, how much memory and disk there is",
     "never:        running programs, loading libraries, importing code, asking for more",
   ];
 }

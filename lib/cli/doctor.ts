@@ -1,0 +1,64 @@
+/**
+ * `doctor`: says whether a queue's directory is fit, and what somebody should do.
+ *
+ * @module
+ */
+
+import { describeTransport } from "../http/transport/choose.ts";
+import { examine, type Finding, type Severity } from "../queue/doctor/doctor.ts";
+import { Queue } from "../queue/queue.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { VERSION } from "../version.ts";
+import { EXIT, type ExitCode } from "./exit_code.ts";
+import type { Io } from "./io.ts";
+import type { DoctorInvocation } from "./options.ts";
+import { printable } from "./printable.ts";
+
+/** Columns of a severity, and of a topic. */
+const SEVERITY_COLUMNS = 9;
+const TOPIC_COLUMNS = 14;
+
+/** The severities that somebody should act upon. */
+const BAD: readonly Severity[] = ["warning", "failure"];
+
+function lines({ severity, topic, text, advice }: Finding): string {
+  const found = severity.padEnd(SEVERITY_COLUMNS) + topic.padEnd(TOPIC_COLUMNS) + text;
+  const indent = " ".repeat(SEVERITY_COLUMNS + TOPIC_COLUMNS);
+  const lines = advice === undefined ? [found] : [found, `${indent}→ ${advice}`];
+  return lines.map((line) => `${printable(line)}\n`).join("");
+}
+
+function summary(findings: readonly Finding[]): string {
+  const counts = (["failure", "warning", "note"] as const)
+    .map((severity) => [findings.filter((each) => each.severity === severity).length, severity])
+    .filter(([count]) => count !== 0)
+    .map(([count, severity]) => `${count} ${severity}${count === 1 ? "" : "s"}`);
+  return counts.length === 0 ? "all is well\n" : `${counts.join(", ")}\n`;
+}
+
+/**
+ * Examine a queue.
+ *
+ * @throws {NotAQueueError} If the directory isn't one.
+ */
+export async function doctor(
+  { json }: DoctorInvocation,
+  baseDir: string,
+  runtime: Runtime,
+  io: Io,
+): Promise<ExitCode> {
+  const queue = await Queue.open(baseDir, runtime);
+  const transport = describeTransport(runtime, "auto");
+  const version = `optimizelyd-maildir ${VERSION}, requests by ${transport}`;
+  if (!json) await io.stdout.write(`${version}\n${printable(queue.place.base)}\n\n`);
+  const findings: Finding[] = [];
+  for await (const finding of examine(queue)) {
+    findings.push(finding);
+    if (!json) await io.stdout.write(lines(finding));
+  }
+  const report = { version: VERSION, transport, baseDir: queue.place.base, findings };
+  await io.stdout.write(
+    json ? `${printable(JSON.stringify(report))}\n` : `\n${summary(findings)}`,
+  );
+  return findings.some(({ severity }) => BAD.includes(severity)) ? EXIT.tryAgain : EXIT.ok;
+}
