@@ -25,5 +25,10 @@ export const EXIT = {
   permission: 77,
 } as const;
 
-/** One of {@linkcode EXIT}. */
-export type ExitCode = typeof EXIT[keyof typeof EXIT];
+/** What `check` ends with: the codes of monitoring plugins. */
+export const PLUGIN_EXIT = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
+
+/** One of {@linkcode EXIT}, or of {@linkcode PLUGIN_EXIT}. */
+export type ExitCode =
+  | typeof EXIT[keyof typeof EXIT]
+  | typeof PLUGIN_EXIT[keyof typeof PLUGIN_EXIT];

@@ -18,6 +18,7 @@ optimizelyd-maildir delivers events over HTTP from a directory.
   optimizelyd-maildir hold DESTINATION                 stop sending to it
   optimizelyd-maildir resume DESTINATION               start sending to it again
   optimizelyd-maildir config check | show              the configuration file
+  optimizelyd-maildir check [--prometheus]             one line for monitoring
   optimizelyd-maildir doctor [--json]                  is the directory fit?
   optimizelyd-maildir test URL | DESTINATION           send one request now
 
@@ -40,6 +41,7 @@ Exit codes:
   74  the disk failed
   75  events remain: try again later
   77  not allowed
+check ends as monitoring plugins do: with 0, 1, 2 or 3.
 `;
 
 const CONSUME = `\
@@ -164,6 +166,28 @@ Examples:
   optimizelyd-maildir config show
 `;
 
+const CHECK = `\
+optimizelyd-maildir check [--prometheus]
+
+Says in one line, as a monitoring plugin does, whether events are delivered.
+
+  0  OK
+  1  WARNING   more dead letters than --max-dead; a destination is held while
+               events wait for it
+  2  CRITICAL  an event is late by more than --max-age; a destination is down
+               for more than --max-down
+  3  UNKNOWN   the queue can't be read
+
+Late is what could have been sent and wasn't. What has still to wait isn't, nor
+is what waits for a destination that is held, down or throttled. Numbers follow
+behind a bar. With --prometheus they are all there is.
+
+${optionsText("check")}
+Examples:
+  optimizelyd-maildir check --base-dir /var/spool/events --max-age 1m
+  optimizelyd-maildir check --prometheus > events.prom
+`;
+
 const DOCTOR = `\
 optimizelyd-maildir doctor [--json]
 
@@ -208,6 +232,7 @@ const TOPICS: Readonly<Record<Command, string>> = {
   hold: HOLD,
   resume: RESUME,
   config: CONFIG,
+  check: CHECK,
   doctor: DOCTOR,
   test: TEST,
 };

@@ -9,6 +9,7 @@
 
 import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
+import { check } from "./check.ts";
 import { client } from "./client.ts";
 import { config } from "./config.ts";
 import { consume } from "./consume.ts";
@@ -43,6 +44,8 @@ async function run(args: readonly string[], runtime: Runtime, io: Io): Promise<E
       return await client(invocation, baseDir, runtime, io);
     case "status":
       return await status(invocation, baseDir, runtime, io);
+    case "check":
+      return await check(invocation, baseDir, runtime, io);
     case "doctor":
       return await doctor(invocation, baseDir, runtime, io);
     case "requeue":

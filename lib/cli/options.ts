@@ -8,6 +8,7 @@
  */
 
 import { nearest, readArguments, type Spelling, UsageError } from "./args.ts";
+import { CHECK_OPTIONS, type CheckOptions } from "../config/check_command.ts";
 import { COMMAND_OPTIONS, type CommandOptions } from "../config/commands.ts";
 import { CONSUMER_OPTIONS } from "../config/consumer.ts";
 import { type AnyOption, type Command, COMMANDS } from "../config/option.ts";
@@ -40,6 +41,16 @@ export interface ConfigInvocation {
   readonly action: "check" | "show";
   /** The configuration file; `undefined` for the default one. */
   readonly config: string | undefined;
+}
+
+/** Check the queue for monitoring. */
+export interface CheckInvocation {
+  /** The variant. */
+  readonly command: "check";
+  /** The queue's directory; `undefined` for the default one. */
+  readonly baseDir: string | undefined;
+  /** What is still well, and how to say it. */
+  readonly options: CheckOptions;
 }
 
 /** Examine the queue. */
@@ -168,6 +179,7 @@ export type Invocation =
   | RequeueInvocation
   | HoldInvocation
   | ConfigInvocation
+  | CheckInvocation
   | DoctorInvocation
   | TestInvocation
   | HelpInvocation
@@ -188,11 +200,10 @@ function readCommand(name: string | undefined): Command {
   );
 }
 
-function refuseMisplaced(
-  { name, commands }: AnyOption,
-  command: Command,
-  isDefault: boolean,
-): void {
+/** Of one name there may be an option of each of several commands. */
+function refuseMisplaced(name: string, command: Command, isDefault: boolean): void {
+  const commands = OPTIONS.filter((option) => option.name === name)
+    .flatMap(({ commands }) => commands);
   if (commands.includes(command)) return;
   throw new UsageError(
     `--${name} belongs to ${commands.join(" and ")}, not to ${command}` +
@@ -307,7 +318,7 @@ function readConfigAction(words: readonly string[]): ConfigInvocation["action"] 
 }
 
 /** Commands that are told everything by options. */
-const WITHOUT_ARGUMENTS: readonly Command[] = ["consume", "status", "doctor"];
+const WITHOUT_ARGUMENTS: readonly Command[] = ["consume", "status", "check", "doctor"];
 
 /**
  * Read the command line.
@@ -322,9 +333,7 @@ export function parseCommandLine(args: readonly string[]): Invocation {
   if (texts.has("help")) {
     return { command: "help", topic: name === undefined ? undefined : command };
   }
-  for (const option of OPTIONS) {
-    if (texts.has(option.name)) refuseMisplaced(option, command, name === undefined);
-  }
+  for (const option of texts.keys()) refuseMisplaced(option, command, name === undefined);
   checkTogether(OPTIONS, texts);
 
   const options = resolve(COMMAND_OPTIONS, readGiven(COMMAND_OPTIONS, texts));
@@ -347,6 +356,8 @@ export function parseCommandLine(args: readonly string[]): Invocation {
     case "status":
     case "doctor":
       return { command, baseDir, json: options.json };
+    case "check":
+      return { command, baseDir, options: resolve(CHECK_OPTIONS, readGiven(CHECK_OPTIONS, texts)) };
     case "requeue":
       return { command, baseDir, ids: readRequeueIds(options.all, words) };
     case "hold":

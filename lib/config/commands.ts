@@ -1,5 +1,5 @@
 /**
- * The options of the commands, but for those of `consume`.
+ * The options of the commands, but for those of `consume` and `check`.
  *
  * @module
  */

@@ -16,6 +16,7 @@ export const COMMANDS = [
   "hold",
   "resume",
   "config",
+  "check",
   "doctor",
   "test",
 ] as const;

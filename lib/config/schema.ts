@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CHECK_OPTIONS } from "./check_command.ts";
 import { COMMAND_OPTIONS } from "./commands.ts";
 import { CONSUME_COMMAND_OPTIONS } from "./consume_command.ts";
 import { CONSUMER_OPTIONS } from "./consumer.ts";
@@ -14,6 +15,7 @@ export const OPTIONS: readonly AnyOption[] = [
   ...Object.values<AnyOption>(COMMAND_OPTIONS),
   ...Object.values<AnyOption>(CONSUMER_OPTIONS),
   ...Object.values<AnyOption>(CONSUME_COMMAND_OPTIONS),
+  ...Object.values<AnyOption>(CHECK_OPTIONS),
 ];
 
 /** How it is written on the command line: `--lease DURATION`. */

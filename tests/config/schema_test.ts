@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { CONSUMER_OPTIONS, type ConsumerSettings } from "../../lib/config/consumer.ts";
 import { text } from "../../lib/config/kinds.ts";
-import type { AnyOption, OptionsOf } from "../../lib/config/option.ts";
+import { type AnyOption, COMMANDS, type OptionsOf } from "../../lib/config/option.ts";
 import { defaultOf, OPTIONS } from "../../lib/config/schema.ts";
 
 const CONSUMER = Object.entries<AnyOption>(CONSUMER_OPTIONS);
@@ -15,10 +15,18 @@ Deno.test("an option that a program knows and the schema doesn't is an error of 
   assert(missing && wrong);
 });
 
-Deno.test("no two options can be written alike", () => {
-  const written = OPTIONS.flatMap(({ name, aliases = [] }) => [`--${name}`, ...aliases]);
-  assertEquals(new Set(written).size, written.length);
-  for (const spelling of written) assert(/^--?[a-z][a-zA-Z-]+$/.test(spelling), spelling);
+Deno.test("no two options of one command can be written alike, and each name takes a value or none", () => {
+  const takes = new Map<string, string>();
+  for (const command of COMMANDS) {
+    const options = OPTIONS.filter(({ commands }) => commands.includes(command));
+    const written = options.flatMap(({ name, aliases = [] }) => [`--${name}`, ...aliases]);
+    assertEquals(new Set(written).size, written.length, command);
+    for (const spelling of written) assert(/^--?[a-z][a-zA-Z-]+$/.test(spelling), spelling);
+    for (const { name, kind } of options) {
+      assertEquals(takes.get(name) ?? kind.takes, kind.takes, name);
+      takes.set(name, kind.takes);
+    }
+  }
 });
 
 Deno.test("what an option needs or excludes is an option", () => {

@@ -42,6 +42,10 @@ export async function runHere(
     permissions: [],
     readFile: (path) => Deno.readFile(path),
     onSignal: () => () => {},
+    cores: 1,
+    startThread: () => {
+      throw new Error("no threads here");
+    },
   };
   const code = await main(args, runtime, io);
   return { code, ...written };

@@ -4,70 +4,23 @@
  * @module
  */
 
-import { isSameKernel, parseName, parseOwnerFile, parseTag } from "../name.ts";
-import { isMissing } from "../place.ts";
+import { type ConsumerSign, consumersOf } from "../consumers.ts";
 import type { Queue } from "../queue.ts";
-import { isSurvived, lockDeadOwner, TOUCH_EVERY_MS } from "../store/owner.ts";
 import { counted, type Finding, type Findings, roughly } from "./finding.ts";
-
-/** Of one who hasn't touched its file for so long nothing is known. */
-const SILENT_MS = 2 * TOUCH_EVERY_MS;
-
-/** What is known of an owner. */
-interface Known {
-  readonly state: "alive" | "dead" | "silent";
-  readonly isHere: boolean;
-  readonly silentMs: number;
-}
 
 /** The consumers of the queue, and the claims of those that are gone. */
 export async function* ownerFindings(queue: Queue): Findings {
-  const owners = new Map<string, Known>();
-  const claims = new Map<string, number>();
-  for await (const { name } of queue.place.runtime.disk.list(`${queue.place.base}/cur`)) {
-    const owner = parseOwnerFile(name)?.owner;
-    if (owner !== undefined) {
-      const known = await look(queue, name);
-      if (known) owners.set(owner, known);
-      continue;
-    }
-    const { tag } = parseName(name);
-    const of = tag === undefined ? undefined : parseTag(tag)?.owner;
-    if (of !== undefined) claims.set(of, (claims.get(of) ?? 0) + 1);
-  }
-  yield aliveFinding([...owners.values()].filter(({ state }) => state === "alive"));
-  for (const [owner, known] of owners) {
-    if (known.state !== "alive") yield gone(owner, known, claims.get(owner) ?? 0);
+  const { signs, claims } = await consumersOf(queue);
+  yield aliveFinding(signs.filter(({ state }) => state === "alive"));
+  for (const sign of signs) {
+    if (sign.state !== "alive") yield gone(sign, claims.get(sign.owner) ?? 0);
   }
   for (const [owner, count] of claims) {
-    if (!owners.has(owner)) yield unowned(owner, count);
+    if (!signs.some((sign) => sign.owner === owner)) yield unowned(owner, count);
   }
 }
 
-async function look(queue: Queue, name: string): Promise<Known | undefined> {
-  const { disk, clock } = queue.place.runtime;
-  try {
-    const { mtimeMs } = await disk.lstat(queue.path("cur", name));
-    const silentMs = clock.now() - mtimeMs;
-    const isHere = isSameKernel(parseOwnerFile(name)!.host, queue.host);
-    const found = await lockDeadOwner(queue, name);
-    if (typeof found === "object") {
-      found.lock.release();
-      return { state: "dead", isHere, silentMs };
-    }
-    // its lock is held by whoever takes its claims over
-    if (found === "alive" && await isSurvived(queue, name)) {
-      return { state: "dead", isHere, silentMs };
-    }
-    const isSilent = found === "unknown" && silentMs > SILENT_MS;
-    return { state: isSilent ? "silent" : "alive", isHere, silentMs };
-  } catch (error) {
-    if (isMissing(error)) return undefined; // it has just ended
-    throw error;
-  }
-}
-
-function aliveFinding(alive: readonly Known[]): Finding {
+function aliveFinding(alive: readonly ConsumerSign[]): Finding {
   const topic = "consumers";
   const here = alive.filter(({ isHere }) => isHere).length;
   if (alive.length === 0) {
@@ -77,7 +30,7 @@ function aliveFinding(alive: readonly Known[]): Finding {
   return { severity: "ok", topic, text: `${alive.length} at work, ${where}` };
 }
 
-function gone(owner: string, { state, isHere, silentMs }: Known, claims: number): Finding {
+function gone({ owner, state, isHere, silentMs }: ConsumerSign, claims: number): Finding {
   const topic = "owner file";
   const has = claims === 0 ? "it has no claims" : `it has ${counted(claims, "claim")}`;
   if (state === "dead") {
