@@ -11,7 +11,7 @@ import { nearest, readArguments, type Spelling, UsageError } from "./args.ts";
 import { CHECK_OPTIONS, type CheckOptions } from "../config/check_command.ts";
 import { COMMAND_OPTIONS, type CommandOptions } from "../config/commands.ts";
 import { CONSUMER_OPTIONS } from "../config/consumer.ts";
-import { type AnyOption, type Command, COMMANDS } from "../config/option.ts";
+import { type Command, COMMANDS } from "../config/option.ts";
 import { resolve } from "../config/resolve.ts";
 import { OPTIONS } from "../config/schema.ts";
 import { type ConsumeOptions, readConsumeOptions } from "./consume_options.ts";
