@@ -25,6 +25,18 @@ export const EXIT = {
   permission: 77,
 } as const;
 
+/** What each of them means, in a few words. */
+export const EXIT_MEANINGS: Readonly<Record<typeof EXIT[keyof typeof EXIT], string>> = {
+  0: "done",
+  64: "the command line or the configuration is wrong",
+  65: "an event is wrong, or an id or a destination is not known",
+  70: "a bug in this program",
+  73: "can't create the queue, or the directory is not one",
+  74: "the disk failed",
+  75: "events remain: try again later",
+  77: "not allowed",
+};
+
 /** What `check` ends with: the codes of monitoring plugins. */
 export const PLUGIN_EXIT = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
 

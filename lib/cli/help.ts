@@ -6,22 +6,14 @@
  */
 
 import type { Command } from "../config/option.ts";
+import { EXIT_MEANINGS } from "./exit_code.ts";
 import { everywhereText, optionsText } from "./option_help.ts";
+import { usagesText } from "./usage.ts";
 
 const OVERVIEW = `\
 optimizelyd-maildir delivers events over HTTP from a directory.
 
-  optimizelyd-maildir [consume] [options]              deliver events
-  optimizelyd-maildir client [options] [FILE... | -]   put events on the queue
-  optimizelyd-maildir status [--json]                  say what is in the queue
-  optimizelyd-maildir requeue ID... | - | --all        dead letters once more
-  optimizelyd-maildir hold DESTINATION                 stop sending to it
-  optimizelyd-maildir resume DESTINATION               start sending to it again
-  optimizelyd-maildir config check | show              the configuration file
-  optimizelyd-maildir check [--prometheus]             one line for monitoring
-  optimizelyd-maildir doctor [--json]                  is the directory fit?
-  optimizelyd-maildir test URL | DESTINATION           send one request now
-
+${usagesText()}
 COMMAND --help tells more. Without a command events are delivered.
 
 Options of every command, before or after its name:
@@ -33,15 +25,11 @@ understood as --base-dir and --concurrency.
 Results are written to standard output, everything else to standard error.
 
 Exit codes:
-  0   done
-  64  the command line or the configuration is wrong
-  65  an event is wrong, or an id or a destination is not known
-  70  a bug in this program
-  73  can't create the queue, or the directory is not one
-  74  the disk failed
-  75  events remain: try again later
-  77  not allowed
-check ends as monitoring plugins do: with 0, 1, 2 or 3.
+${
+  Object.entries(EXIT_MEANINGS).map(([code, meaning]) => `  ${code.padEnd(3)} ${meaning}\n`).join(
+    "",
+  )
+}check ends as monitoring plugins do: with 0, 1, 2 or 3.
 `;
 
 const CONSUME = `\
@@ -224,6 +212,19 @@ Examples:
   optimizelyd-maildir test https://example.com/hook --body '{"a": 1}' --json
 `;
 
+const COMPLETION = `\
+optimizelyd-maildir completion bash | zsh | fish
+
+Prints a script by which the shell completes commands, options, their values,
+and destinations that events wait for.
+
+${optionsText("completion")}
+Examples:
+  eval "$(optimizelyd-maildir completion bash)"
+  optimizelyd-maildir completion zsh > ~/.zsh/functions/_optimizelyd-maildir
+  optimizelyd-maildir completion fish | source
+`;
+
 const TOPICS: Readonly<Record<Command, string>> = {
   consume: CONSUME,
   client: CLIENT,
@@ -235,7 +236,25 @@ const TOPICS: Readonly<Record<Command, string>> = {
   check: CHECK,
   doctor: DOCTOR,
   test: TEST,
+  completion: COMPLETION,
 };
+
+/** What a person is told of a command, beside its options. */
+export interface Topic {
+  /** What it does. */
+  readonly before: string;
+  /** More of that; empty for nothing. */
+  readonly after: string;
+  /** How it is called, a line each. */
+  readonly examples: string;
+}
+
+/** The help of a command in parts. */
+export function topicOf(command: Command): Topic {
+  const [before = "", rest = ""] = TOPICS[command].split(optionsText(command));
+  const [after = "", examples = ""] = rest.split("Examples:\n");
+  return { before: before.slice(before.indexOf("\n\n")).trim(), after: after.trim(), examples };
+}
 
 /**
  * The help as printed.

@@ -11,6 +11,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
 import { check } from "./check.ts";
 import { client } from "./client.ts";
+import { completion } from "./completion/completion.ts";
 import { config } from "./config.ts";
 import { consume } from "./consume.ts";
 import { doctor } from "./doctor.ts";
@@ -35,6 +36,7 @@ async function run(args: readonly string[], runtime: Runtime, io: Io): Promise<E
     return EXIT.ok;
   }
   if (invocation.command === "config") return await config(invocation, io);
+  if (invocation.command === "completion") return await completion(invocation, io);
   if (invocation.command === "test") return await test(invocation, runtime, io);
   const baseDir = invocation.baseDir ?? io.defaultBaseDir;
   switch (invocation.command) {

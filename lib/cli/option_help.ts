@@ -13,7 +13,7 @@ const COLUMNS = 80;
 const WIDEST_USAGE = 19;
 
 /** Words in lines of a width. */
-function wrap(text: string, width: number): readonly string[] {
+export function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {
     const longer = `${lines.at(-1)} ${word}`;
@@ -24,7 +24,7 @@ function wrap(text: string, width: number): readonly string[] {
 }
 
 /** What an option is for, with its other names and its default. */
-function purposeOf(option: AnyOption): string {
+export function purposeOf(option: AnyOption): string {
   const others = (option.aliases ?? []).filter((alias) => alias.startsWith("--"));
   const also = others.length === 0 ? "" : `; ${others.join(", ")} is the same`;
   const standard = defaultOf(option);
@@ -44,7 +44,10 @@ function listText(options: readonly AnyOption[]): string {
   }).join("");
 }
 
-const isEverywhere = ({ commands }: AnyOption) => commands.length === COMMANDS.length;
+/** Whether every command knows an option. */
+export function isEverywhere({ commands }: AnyOption): boolean {
+  return commands.length === COMMANDS.length;
+}
 
 /** The options of every command. */
 export function everywhereText(): string {

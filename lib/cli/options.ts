@@ -18,6 +18,7 @@ import { type ConsumeOptions, readConsumeOptions } from "./consume_options.ts";
 import { readDestination } from "../queue/hold.ts";
 import { checkTogether, readGiven, type Texts } from "./given.ts";
 import { printable, quoted } from "./printable.ts";
+import { type Shell, SHELLS } from "./usage.ts";
 
 /** Deliver events. */
 export interface ConsumeInvocation {
@@ -79,6 +80,14 @@ export interface TestInvocation {
   readonly yes: boolean;
   /** As JSON instead of text. */
   readonly json: boolean;
+}
+
+/** Print a script for a shell. */
+export interface CompletionInvocation {
+  /** The variant. */
+  readonly command: "completion";
+  /** Which. */
+  readonly shell: Shell;
 }
 
 /** One event, given by options. */
@@ -182,6 +191,7 @@ export type Invocation =
   | CheckInvocation
   | DoctorInvocation
   | TestInvocation
+  | CompletionInvocation
   | HelpInvocation
   | VersionInvocation;
 
@@ -310,6 +320,13 @@ function readTested(words: readonly string[]): string {
   return text.includes("://") ? text : read.href;
 }
 
+function readShell(words: readonly string[]): Shell {
+  const shell = words.length === 1 ? SHELLS.find((known) => known === words[0]) : undefined;
+  if (shell !== undefined) return shell;
+  const current = words.length === 0 ? "" : `, current value is ${quoted(words.join(" "))}`;
+  throw new UsageError(`completion must be followed by ${SHELLS.join(", ")}${current}`);
+}
+
 function readConfigAction(words: readonly string[]): ConfigInvocation["action"] {
   const [action, ...others] = words;
   if ((action === "check" || action === "show") && others.length === 0) return action;
@@ -365,6 +382,8 @@ export function parseCommandLine(args: readonly string[]): Invocation {
       return { command, baseDir, destination: readHeld(command, words) };
     case "config":
       return { command, action: readConfigAction(words), config };
+    case "completion":
+      return { command, shell: readShell(words) };
     case "test": {
       const { body, yes, json } = options;
       readConsumeOptions(texts);

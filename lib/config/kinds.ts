@@ -162,6 +162,7 @@ export function choice<Word extends string>(...words: readonly Word[]): Kind<Wor
   return {
     takes: "value",
     valueName: words.join("|"),
+    words,
     textMust: must,
     valueMust: must,
     read: (text) => words.find((word) => word === text),
@@ -184,6 +185,7 @@ export function named<T extends { readonly name: string }>(
   return {
     takes: "value",
     valueName: "NAME",
+    words: names,
     textMust: names.join(" or "),
     valueMust: must,
     read: (text) => Object.hasOwn(known, text) ? known[text]!() : undefined,

@@ -19,6 +19,7 @@ export const COMMANDS = [
   "check",
   "doctor",
   "test",
+  "completion",
 ] as const;
 
 /** A command's name. */
@@ -34,6 +35,8 @@ export interface Kind<T> {
   readonly mayBe?: readonly string[];
   /** What stands for a value in the help, such as `DURATION`; empty for a flag. */
   readonly valueName: string;
+  /** The words it may be, where it is one of some. */
+  readonly words?: readonly string[];
   /** What a text must be, as in "--poll must be a duration from 10ms to 1h". */
   readonly textMust: string;
   /** What a value must be, as in "pollMs must be a whole number from 10 to 3600000". */
