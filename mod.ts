@@ -127,6 +127,9 @@ export {
   status,
   type StatusProgress,
 } from "./lib/queue/status.ts";
+export { examine, type Finding, type Findings, type Severity } from "./lib/queue/doctor/doctor.ts";
+export { type KeptState, prune, type PruneOptions } from "./lib/queue/prune.ts";
+export { type ParkedDestination, type Vitals, vitals } from "./lib/queue/vitals.ts";
 export { asyncDisk, blockingDisk, denoRuntime } from "./lib/runtime/deno.ts";
 export {
   type WorkerDisk,

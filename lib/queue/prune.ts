@@ -18,7 +18,7 @@ import type { Queue } from "./queue.ts";
 import { SENT_HOUR_MS, sentHourMs } from "./sent.ts";
 
 /** What is pruned: delivered events, dead letters, answers. */
-export type Kept = "sent" | "dead" | "res";
+export type KeptState = "sent" | "dead" | "res";
 
 /** How to prune. */
 export interface PruneOptions {
@@ -52,7 +52,7 @@ const STRIDE = 64;
  */
 export async function prune(
   queue: Queue,
-  kept: Kept,
+  kept: KeptState,
   beforeMs: number,
   { signal, rest = 0, dryRun = false, onProgress = () => {} }: PruneOptions = {},
 ): Promise<number> {
@@ -103,7 +103,7 @@ class Pace {
 
 function oldOf(
   queue: Queue,
-  kept: Kept,
+  kept: KeptState,
   beforeMs: number,
   onFailure: (error: unknown) => void,
 ): AsyncIterable<Old> {

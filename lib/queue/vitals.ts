@@ -20,7 +20,7 @@ import { believedAfterMs, HOLD_FILE, OPEN_FILE } from "./store/marks.ts";
 import { uuidTimeMs } from "./uuid.ts";
 
 /** A destination that events are parked for. */
-export interface Parked {
+export interface ParkedDestination {
   /** Its label. */
   readonly destination: string;
   /** How many wait for it. */
@@ -46,7 +46,7 @@ export interface Vitals {
   /** Consumers at work, as far as it can be told. */
   readonly consumers: number;
   /** Destinations that are held or down. */
-  readonly parked: readonly Parked[];
+  readonly parked: readonly ParkedDestination[];
 }
 
 /** Files that are looked at for their time, as their names don't tell. */
@@ -150,8 +150,8 @@ async function dead(queue: Queue): Promise<number> {
 async function waiting(
   queue: Queue,
   late: Late,
-): Promise<{ readonly count: number; readonly parked: readonly Parked[] }> {
-  const parked: Parked[] = [];
+): Promise<{ readonly count: number; readonly parked: readonly ParkedDestination[] }> {
+  const parked: ParkedDestination[] = [];
   let count = 0;
   for await (const { name, isFolder } of namesIn(queue, "defer")) {
     if (name.startsWith(".")) continue;
@@ -174,7 +174,7 @@ async function waitingFor(
   queue: Queue,
   destination: string,
   late: Late,
-): Promise<Parked & { readonly isThrottled: boolean }> {
+): Promise<ParkedDestination & { readonly isThrottled: boolean }> {
   const folder = `defer/${destination}`;
   let [count, isHeld, isThrottled] = [0, false, false];
   let downSinceMs: number | undefined;

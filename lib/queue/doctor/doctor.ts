@@ -16,7 +16,7 @@ import { contentFindings, modeFindings } from "./folders.ts";
 import { ownerFindings } from "./owners.ts";
 import { volumeFindings } from "./volume.ts";
 
-export type { Finding, Severity } from "./finding.ts";
+export type { Finding, Findings, Severity } from "./finding.ts";
 
 /** What is looked at, in the order in which it is told. */
 const EXAMINATIONS: readonly (readonly [
