@@ -53,6 +53,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   accept: ["event", "queue", "runtime", "server", "store"],
   server: ["runtime", "wire"],
   sdk: ["event", "queue", "runtime"],
+  testing: ["config", "consumer", "queue", "runtime", "telemetry"],
   queue: ["event", "runtime", "store", "telemetry"],
   store: ["runtime", "telemetry"],
   telemetry: ["runtime"],
@@ -72,6 +73,7 @@ const ADAPTERS = new Set([
   "lib/runtime/deno_sockets.ts",
   "lib/runtime/node.ts",
   "lib/runtime/node_sockets.ts",
+  "lib/runtime/temporary.ts",
   "lib/runtime/volume.ts",
   "lib/runtime/web.ts",
 ]);
@@ -99,7 +101,7 @@ const UNFINISHED = new RegExp(`\\b(?:${["TO" + "DO", "FIX" + "ME", "XX" + "X"].j
 
 /** Whether it is Node's own that the runtime on Node imports. */
 function isOfNode(path: string, specifier: string): boolean {
-  return /^lib\/runtime\/(?:node(?:_sockets)?|volume)\.ts$/.test(path) &&
+  return /^lib\/runtime\/(?:node(?:_sockets)?|temporary|volume)\.ts$/.test(path) &&
     specifier.startsWith("node:");
 }
 

@@ -1,15 +1,21 @@
 /**
  * `deno task pack`: the npm package, as a tarball in `dist/`.
  *
- * `deno pack` turns `mod.ts` and what it reaches into JavaScript with types. What it has no words
- * for is added here: the program for Node, bundled into one file so that the package depends on
- * nothing, and the Node versions it runs on.
+ * `deno pack` turns `mod.ts`, `testing.ts` and what they reach into JavaScript with types. What it
+ * has no words for is added here: the program for Node, bundled into one file so that the package
+ * depends on nothing; the same modules for `require()`, since there are runners that know nothing
+ * else; and the Node versions it runs on.
+ *
+ *     mod.js testing.js lib/   modules, and their types
+ *     cjs/                     for require(): all modules in one file, each entry's part of it, and
+ *                              the types once more, which mean another kind of module here
+ *     bin/                     the program
  *
  * @module
  */
 
 // deno-lint-ignore-file no-console -- a command that talks to its user
-import { fromFileUrl, join, relative, toFileUrl } from "@std/path";
+import { dirname, fromFileUrl, join, relative, toFileUrl } from "@std/path";
 import { withoutForeignPaths } from "./compile/bundle.ts";
 import { runDeno, runNpm, ToolError } from "./compile/child.ts";
 
@@ -20,13 +26,28 @@ const NODE_VERSIONS = ">=20.19";
 
 const PROGRAM = "bin/optimizelyd-maildir.mjs";
 
-/** What `deno pack` leaves out of `package.json`. */
+/** What can be imported: the entries of the package. */
+const ENTRIES = { ".": "mod", "./testing": "testing" } as const;
+
+/** How each entry is found by `import` and by `require()`. */
+const EXPORTS = Object.fromEntries([
+  ...Object.entries(ENTRIES).map(([specifier, name]) => [specifier, {
+    import: { types: `./${name}.d.ts`, default: `./${name}.js` },
+    require: { types: `./cjs/${name}.d.ts`, default: `./cjs/${name}.js` },
+  }]),
+  ["./package.json", "./package.json"],
+]);
+
+/** What `deno pack` leaves out of `package.json`, or has no words for. */
 const ADDITIONS = {
   description: "Events delivered over HTTP from a directory: a crash-safe maildir outbox",
   keywords: ["optimizely", "event dispatcher", "outbox", "queue", "maildir", "webhooks"],
   bin: { "optimizelyd-maildir": PROGRAM },
   engines: { node: NODE_VERSIONS },
   sideEffects: false,
+  main: "./cjs/mod.js",
+  types: "./cjs/mod.d.ts",
+  exports: EXPORTS,
 };
 
 /**
@@ -47,6 +68,7 @@ export async function pack(out: string, flags: readonly string[] = []): Promise<
     const dir = join(scratch, "package");
     await Deno.mkdir(join(dir, "bin"));
     await addProgram(join(dir, PROGRAM));
+    await addCommonJs(dir);
     await amend(join(dir, "package.json"));
     await unlinkAbsent(dir, dir);
     const args = ["pack", "--ignore-scripts", "--json", `--pack-destination=${scratch}`];
@@ -76,6 +98,57 @@ async function addProgram(path: string): Promise<void> {
     `#!/usr/bin/env node\n${withoutForeignPaths(await Deno.readTextFile(path))}`,
   );
   await Deno.chmod(path, 0o755);
+}
+
+/** Add the package for `require()`. */
+async function addCommonJs(dir: string): Promise<void> {
+  const cjs = join(dir, "cjs");
+  await copyTypes(dir, dir, cjs);
+  await Deno.writeTextFile(join(cjs, "package.json"), `{ "type": "commonjs" }\n`);
+  // One bundle, so that a class is one class, whichever entry it comes from.
+  const entry = join(dir, "all.ts");
+  const names = Object.values(ENTRIES);
+  await Deno.writeTextFile(
+    entry,
+    names.map((name) => `export * as ${name} from ${JSON.stringify(moduleUrl(name))};\n`).join(""),
+  );
+  const bundle = join(cjs, "all.js");
+  await runDeno(ROOT, [
+    ...["bundle", "--quiet", "--frozen", "--platform=deno", "--format=cjs", `--output=${bundle}`],
+    entry,
+  ]);
+  await Deno.remove(entry);
+  await Deno.writeTextFile(bundle, withoutForeignPaths(await Deno.readTextFile(bundle)));
+  await refer(dir);
+  await refer(cjs);
+  for (const name of names) {
+    await Deno.writeTextFile(
+      join(cjs, `${name}.js`),
+      `"use strict";\nmodule.exports = require("./all.js").${name};\n`,
+    );
+  }
+}
+
+/** Tell the compiler of `AsyncDisposable`, which it knows only when asked to. */
+async function refer(dir: string): Promise<void> {
+  const path = join(dir, "testing.d.ts");
+  const types = await Deno.readTextFile(path);
+  await Deno.writeTextFile(path, `/// <reference lib="esnext.disposable" />\n${types}`);
+}
+
+const moduleUrl = (name: string) => new URL(`${name}.ts`, toFileUrl(ROOT)).href;
+
+/** Copy all declarations below `dir` to the same places below `to`. */
+async function copyTypes(root: string, dir: string, to: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(dir)) {
+    const path = join(dir, name);
+    if (path === to) continue;
+    if (isDirectory) await copyTypes(root, path, to);
+    if (!name.endsWith(".d.ts")) continue;
+    const target = join(to, relative(root, path));
+    await Deno.mkdir(dirname(target), { recursive: true });
+    await Deno.copyFile(path, target);
+  }
 }
 
 async function amend(path: string): Promise<void> {

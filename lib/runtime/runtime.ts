@@ -423,9 +423,10 @@ export interface Runtime {
  * `undefined` for anything else.
  */
 export function errorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
+  // By what it is like: a test runner may run this in a context whose classes aren't the system's.
+  if (typeof error !== "object" || error === null) return undefined;
   if ("code" in error && typeof error.code === "string") return error.code;
-  return error.name === "NotCapable" ? "ENOTCAPABLE" : undefined;
+  return "name" in error && error.name === "NotCapable" ? "ENOTCAPABLE" : undefined;
 }
 
 /** Rename files and read them under their new names, on any disk, side by side. */

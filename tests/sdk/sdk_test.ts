@@ -1,7 +1,7 @@
 /** The packed npm package beside the real SDKs, under Node and Deno. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { basename, dirname, join } from "@std/path";
+import { basename, dirname, fromFileUrl, join } from "@std/path";
 import { Consumer, openQueue } from "../../mod.ts";
 import { startEndpoint, type Taken } from "../support/endpoint.ts";
 import { brokenLinks, pagesBelow } from "../support/markdown.ts";
@@ -151,7 +151,9 @@ Deno.test("the package's own types are whole", async () => {
 const PACKAGED = [
   /^(?:package\.json|LICENSE|[A-Z]+\.md|docs\/[a-z]+\.md)$/,
   /^examples\/(?:README\.md|producers\/put\.\w+|sdk\/\w+\.\w+)$/,
-  /^(?:bin\/[a-z-]+\.mjs|mod\.(?:js|d\.ts)|lib\/[\w/]+\.(?:js|d\.ts))$/,
+  /^examples\/testing\/orders(?:_test\.ts|(?:\.test)?\.[cm]js)$/,
+  /^(?:bin\/[a-z-]+\.mjs|(?:mod|testing)\.(?:js|d\.ts)|lib\/[\w/]+\.(?:js|d\.ts))$/,
+  /^cjs\/(?:package\.json|(?:all|mod|testing)\.js|[\w/]+\.d\.ts)$/,
 ];
 
 Deno.test("the package has no dependencies, no tests, no sources and no paths of the machine it was made on", async () => {
@@ -176,14 +178,34 @@ Deno.test("the package brings its pages, and their links lead somewhere in it", 
   assertEquals(brokenLinks(package_, pages), []);
 });
 
-Deno.test("import and require() give the same package on Node", async () => {
+Deno.test("what is imported and what is required work on one queue on Node", async () => {
   const dir = await projects.sdk(4);
+  await using queue = await tempDir();
   const script = `import { createRequire } from "node:module";
     import * as imported from "@optimizelyd/maildir";
-    const required = createRequire(import.meta.url)("@optimizelyd/maildir");
-    console.log(required.createEventDispatcher === imported.createEventDispatcher);`;
+    import * as testing from "@optimizelyd/maildir/testing";
+    const require = createRequire(import.meta.url);
+    const required = require("@optimizelyd/maildir");
+    const { drain } = require("@optimizelyd/maildir/testing");
+    const sameNames = (a, b) => Object.keys(a).sort().join() === Object.keys(b).sort().join();
+    console.log(sameNames(imported, required), sameNames(testing, require("@optimizelyd/maildir/testing")));
+    const queue = await imported.openQueue(${JSON.stringify(queue.path)}, { create: true });
+    await queue.enqueue({ url: "https://a.example/", requestBody: 1 });
+    const { deferred } = await drain(queue, () => 503);
+    const consumer = new required.Consumer(queue, { pollMs: 10 });
+    console.log(deferred.length, typeof consumer.settings.current.leaseMs);`;
   const { stdout, stderr } = await run("node", ["--input-type=module", "-e", script], dir);
-  assertEquals([stdout, stderr], ["true\n", ""]);
+  assertEquals([stdout, stderr], ["true true\n1 number\n", ""]);
+});
+
+Deno.test("an application's tests are those of the example, in Node's runner", async () => {
+  const dir = await projects.sdk(4);
+  const examples = fromFileUrl(new URL("../../examples/testing/", import.meta.url));
+  for (const file of ["orders.mjs", "orders.test.mjs"]) {
+    await Deno.copyFile(join(examples, file), join(dir, file));
+  }
+  const { code, stdout } = await run("node", ["--test", "orders.test.mjs"], dir);
+  assertEquals(code, 0, stdout);
 });
 
 Deno.test("client, status, requeue and consume work on Node", async () => {
