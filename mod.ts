@@ -119,6 +119,15 @@ export type {
 } from "./lib/store/store.ts";
 export type { Counts } from "./lib/telemetry/summary.ts";
 export { hold, type HoldChange, resume } from "./lib/queue/hold.ts";
+export { type Act, actOn, type ActResult, settleActs } from "./lib/queue/acts.ts";
+export type { DetailedEvent, EventDetail, EventState, FoundEvent } from "./lib/queue/find/event.ts";
+export { type Filter, find, findNames, type FindProgress } from "./lib/queue/find/find.ts";
+export {
+  type JournalLine,
+  journalLines,
+  type JournalRange,
+} from "./lib/queue/find/journal_reader.ts";
+export { type Resolved, resolveIds } from "./lib/queue/find/resolve.ts";
 export { type RefusedLetter, requeue, type Requeued, RequeueError } from "./lib/queue/requeue.ts";
 export type { Budget, ByteBudget } from "./lib/store/budget.ts";
 export {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { checkEvent, openQueue, type TraceEvent } from "@optimizelyd/maildir";
 import { EXIT } from "../lib/cli/exit_code.ts";
@@ -386,7 +386,9 @@ const EFFECTS: Readonly<
     const folder = (name: string) => namesIn(join(dir, "queue", name));
     assertStringIncludes(printed[0]!, "https_example.com_443 is resumed");
     assertStringIncludes(printed[1]!, `"reason": "the URL's scheme must be http or https`);
-    assertEquals(printed[2], "wrong\n");
+    assertMatch(printed[2]!, /\nwrong +dead .*scheme must be http or https/);
+    assertMatch(printed[2]!, /\nstate +dead for .*, after attempt 1\n/);
+    assertEquals(printed[3], "wrong\nwrong\n");
     // The same commands for "not older than" instead of "older than" find what is there, and leave
     // dot files alone.
     for (const name of ["a+1@1~t", "a+1@1~t.why", ".keep"]) {

@@ -93,19 +93,79 @@ Examples:
   optimizelyd-maildir status --json | jq .
 `;
 
-const REQUEUE = `\
-optimizelyd-maildir requeue ID... | - | --all
+const LIST = `\
+optimizelyd-maildir list [FILTER] [--count | --json]
 
-Puts dead letters back on the queue, as if they had never been tried, and prints
-the id of each. With - it reads ids from standard input, one a line, all before
-the first is put back. An id that isn't among the dead letters is reported, and
-the exit code is 65; the others are put back all the same.
+Prints the events of the queue: the dead that died last, what is in flight, what
+waits by when it is due, what is ready. Reads only. The reason why an event
+waits is in the journal, log/; without one it isn't known.
+
+${optionsText("list")}
+Examples:
+  optimizelyd-maildir list --state dead --since 1h
+  optimizelyd-maildir list --destination https://hooks.example.com --status 5xx
+  optimizelyd-maildir list --json | jq -r 'select(.attempts > 3).id'
+`;
+
+const SHOW = `\
+optimizelyd-maildir show ID [--exact | --curl | --json]
+
+Tells the story of one event: where it is, why it waits and until when, every
+attempt that the journal has, the last answer, the request, and a command that
+repeats it. An id of this product may be shortened to what no other begins with.
+Header values are not shown.
+
+${optionsText("show")}
+Examples:
+  optimizelyd-maildir show 0193c2a4-8d5e-7c11
+  optimizelyd-maildir show 0193c2a4-8d5e-7c11 --exact | jq .
+`;
+
+/** What all verbs on events have in common. */
+const CHOOSING = `\
+What is meant is fixed first, by ids, by - for ids on standard input, one a
+line, or by a filter: what comes or moves on meanwhile isn't touched. The id of
+each is printed once it is done. More than one chosen by a filter are asked for
+on a terminal; elsewhere --yes is needed. What isn't there, or can't be moved,
+is named, and the exit code is 65; the others are done all the same.`;
+
+const REQUEUE = `\
+optimizelyd-maildir requeue FILTER | ID... | -
+
+Puts dead letters back on the queue, as if they had never been tried.
+${CHOOSING}
 
 ${optionsText("requeue")}
 Examples:
   optimizelyd-maildir requeue 0193c2a4-8d5e-7c11-9a6b-3f1e2d4c5b6a
-  optimizelyd-maildir requeue --all --base-dir queue
-  optimizelyd-maildir requeue - < ids.txt
+  optimizelyd-maildir requeue --status 5xx --since 2h --dry-run
+  optimizelyd-maildir list --json | jq -r .id | optimizelyd-maildir requeue -
+`;
+
+const RETRY = `\
+optimizelyd-maildir retry FILTER | ID... | -
+
+Lets events that wait for a later attempt be due now. Attempts and age stay. A
+destination that is held or down stays so, and they wait for it again.
+${CHOOSING}
+
+${optionsText("retry")}
+Examples:
+  optimizelyd-maildir retry --destination https://hooks.example.com --yes
+  optimizelyd-maildir retry 0193c2a4-8d5e-7c11
+`;
+
+const DELETE = `\
+optimizelyd-maildir delete FILTER | ID... | -
+
+Removes events that are ready, waiting or dead, for good. What a consumer has in
+its hands is left alone.
+${CHOOSING}
+
+${optionsText("delete")}
+Examples:
+  optimizelyd-maildir delete --state dead --until 30d --yes
+  optimizelyd-maildir delete --reason "no such customer" --dry-run
 `;
 
 const HOLD = `\
@@ -229,7 +289,11 @@ const TOPICS: Readonly<Record<Command, string>> = {
   consume: CONSUME,
   client: CLIENT,
   status: STATUS,
+  list: LIST,
+  show: SHOW,
   requeue: REQUEUE,
+  retry: RETRY,
+  delete: DELETE,
   hold: HOLD,
   resume: RESUME,
   config: CONFIG,

@@ -10,6 +10,7 @@
 import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
 import { check } from "./check.ts";
+import { act } from "./act.ts";
 import { client } from "./client.ts";
 import { completion } from "./completion/completion.ts";
 import { config } from "./config.ts";
@@ -20,8 +21,9 @@ import { describeFailure } from "./failure.ts";
 import { help } from "./help.ts";
 import { hold } from "./hold.ts";
 import type { Io } from "./io.ts";
+import { list } from "./list.ts";
 import { parseCommandLine } from "./options.ts";
-import { requeue } from "./requeue.ts";
+import { show } from "./show.ts";
 import { status } from "./status.ts";
 import { test } from "./trial.ts";
 
@@ -50,8 +52,14 @@ async function run(args: readonly string[], runtime: Runtime, io: Io): Promise<E
       return await check(invocation, baseDir, runtime, io);
     case "doctor":
       return await doctor(invocation, baseDir, runtime, io);
+    case "list":
+      return await list(invocation, baseDir, runtime, io);
+    case "show":
+      return await show(invocation, baseDir, runtime, io);
     case "requeue":
-      return await requeue(invocation, baseDir, runtime, io);
+    case "retry":
+    case "delete":
+      return await act(invocation, baseDir, runtime, io);
     case "hold":
     case "resume":
       return await hold(invocation, baseDir, runtime, io);

@@ -11,10 +11,12 @@ import { nearest, readArguments, type Spelling, UsageError } from "./args.ts";
 import { CHECK_OPTIONS, type CheckOptions } from "../config/check_command.ts";
 import { COMMAND_OPTIONS, type CommandOptions } from "../config/commands.ts";
 import { CONSUMER_OPTIONS } from "../config/consumer.ts";
-import { type Command, COMMANDS } from "../config/option.ts";
+import { CHOSEN_OPTIONS, FILTER_OPTIONS, type FilterOptions } from "../config/filter.ts";
+import { type AnyOption, type Command, COMMANDS } from "../config/option.ts";
 import { resolve } from "../config/resolve.ts";
 import { OPTIONS } from "../config/schema.ts";
 import { type ConsumeOptions, readConsumeOptions } from "./consume_options.ts";
+import { type Act, STATES_OF } from "../queue/acts.ts";
 import { readDestination } from "../queue/hold.ts";
 import { checkTogether, readGiven, type Texts } from "./given.ts";
 import { printable, quoted } from "./printable.ts";
@@ -146,14 +148,52 @@ export interface StatusInvocation {
   readonly json: boolean;
 }
 
-/** Put dead letters back. */
-export interface RequeueInvocation {
+/** Print events. */
+export interface ListInvocation {
   /** The variant. */
-  readonly command: "requeue";
+  readonly command: "list";
   /** The queue's directory; `undefined` for the default one. */
   readonly baseDir: string | undefined;
-  /** Ids of dead letters, each once; `"all"` for all, `"stdin"` for those on standard input. */
-  readonly ids: readonly string[] | "all" | "stdin";
+  /** Which. */
+  readonly filter: FilterOptions;
+  /** As JSON instead of text. */
+  readonly json: boolean;
+  /** Only how many there are. */
+  readonly count: boolean;
+}
+
+/** Print one event's story. */
+export interface ShowInvocation {
+  /** The variant. */
+  readonly command: "show";
+  /** The queue's directory; `undefined` for the default one. */
+  readonly baseDir: string | undefined;
+  /** Its id, its name or the beginning of its id. */
+  readonly id: string;
+  /** How: the whole story for people or programs, the body alone, or a command. */
+  readonly as: "text" | "json" | "exact" | "curl";
+}
+
+/** Bring dead letters back, let waiting events be due now, or remove events. */
+export interface ActInvocation {
+  /** The variant. */
+  readonly command: Act;
+  /** The queue's directory; `undefined` for the default one. */
+  readonly baseDir: string | undefined;
+  /** Ids, each once, `"stdin"` for those on standard input; `undefined` where a filter says it. */
+  readonly ids: readonly string[] | "stdin" | undefined;
+  /** Which, where no ids do. */
+  readonly filter: FilterOptions;
+  /** Whether all are meant that the command is for. */
+  readonly all: boolean;
+  /** Whether to say only which it would be. */
+  readonly dryRun: boolean;
+  /** Whether to do it without asking. */
+  readonly yes: boolean;
+  /** As JSON instead of text. */
+  readonly json: boolean;
+  /** So many a second at most. */
+  readonly pacePerSecond: number | undefined;
 }
 
 /** Stop or start sending to a destination. */
@@ -185,7 +225,9 @@ export type Invocation =
   | ConsumeInvocation
   | ClientInvocation
   | StatusInvocation
-  | RequeueInvocation
+  | ListInvocation
+  | ShowInvocation
+  | ActInvocation
   | HoldInvocation
   | ConfigInvocation
   | CheckInvocation
@@ -264,18 +306,60 @@ function readMaxBytes(texts: Texts): number {
   return resolve(CONSUMER_OPTIONS, readGiven(CONSUMER_OPTIONS, texts)).maxBytes;
 }
 
-function readRequeueIds(all: boolean, ids: readonly string[]): RequeueInvocation["ids"] {
-  if (all && ids.length > 0) throw new UsageError("requeue takes ids or --all, not both");
-  if (all) return "all";
-  if (ids.length === 0) {
-    throw new UsageError("requeue needs the ids of dead letters, - to read them, or --all");
+/** Options of the filter that say which events are meant. */
+const CHOOSES: readonly string[] = Object.values<AnyOption>(FILTER_OPTIONS)
+  .map(({ name }) => name).filter((name) => name !== "limit");
+
+function readAct(
+  command: Act,
+  { all, yes, json, baseDir }: CommandOptions,
+  words: readonly string[],
+  texts: Texts,
+): ActInvocation {
+  const said = CHOOSES.find((name) => texts.has(name));
+  const ids = words.length === 0 ? undefined : readIds(words);
+  if (ids !== undefined && all) throw new UsageError(`${command} takes ids or --all, not both`);
+  if (ids !== undefined && said !== undefined) {
+    throw new UsageError(`${command} takes ids or a filter such as --${said}, not both`);
   }
-  if (ids.includes("-")) {
-    if (ids.length === 1) return "stdin";
+  if (ids === undefined && said === undefined && !all) {
+    throw new UsageError(
+      `${command} needs ids, - to read them, or a filter such as --destination or --since` +
+        (command === "requeue" ? ", or --all" : ""),
+    );
+  }
+  const { dryRun, pacePerSecond } = resolve(CHOSEN_OPTIONS, readGiven(CHOSEN_OPTIONS, texts));
+  const filter = resolve(FILTER_OPTIONS, readGiven(FILTER_OPTIONS, texts));
+  const states = STATES_OF[command];
+  for (const state of filter.states ?? []) {
+    if (states.includes(state)) continue;
+    throw new UsageError(`${command} is for events that are ${states.join(" or ")}, not ${state}`);
+  }
+  return { command, baseDir, ids, filter, all, dryRun, yes, json, pacePerSecond };
+}
+
+function readIds(words: readonly string[]): readonly string[] | "stdin" {
+  if (words.includes("-")) {
+    if (words.length === 1) return "stdin";
     throw new UsageError("- (standard input) can't be used with ids");
   }
-  if (ids.includes("")) throw new UsageError("an id can't be empty");
-  return [...new Set(ids)];
+  if (words.includes("")) throw new UsageError("an id can't be empty");
+  return [...new Set(words)];
+}
+
+function readShow(
+  { baseDir, json }: CommandOptions,
+  words: readonly string[],
+  texts: Texts,
+): ShowInvocation {
+  const [id, ...others] = words;
+  if (id === undefined || id === "") throw new UsageError("show needs the id of an event");
+  if (others.length > 0) {
+    throw new UsageError(`show takes one id, but there is ${quoted(others[0]!)} too`);
+  }
+  const { exact, curl } = resolve(CHOSEN_OPTIONS, readGiven(CHOSEN_OPTIONS, texts));
+  const as = json ? "json" : exact ? "exact" : curl ? "curl" : "text";
+  return { command: "show", baseDir, id, as };
 }
 
 function readHeld(command: "hold" | "resume", words: readonly string[]): string {
@@ -335,7 +419,7 @@ function readConfigAction(words: readonly string[]): ConfigInvocation["action"] 
 }
 
 /** Commands that are told everything by options. */
-const WITHOUT_ARGUMENTS: readonly Command[] = ["consume", "status", "check", "doctor"];
+const WITHOUT_ARGUMENTS: readonly Command[] = ["consume", "status", "list", "check", "doctor"];
 
 /**
  * Read the command line.
@@ -375,8 +459,17 @@ export function parseCommandLine(args: readonly string[]): Invocation {
       return { command, baseDir, json: options.json };
     case "check":
       return { command, baseDir, options: resolve(CHECK_OPTIONS, readGiven(CHECK_OPTIONS, texts)) };
+    case "list": {
+      const filter = resolve(FILTER_OPTIONS, readGiven(FILTER_OPTIONS, texts));
+      const { count } = resolve(CHOSEN_OPTIONS, readGiven(CHOSEN_OPTIONS, texts));
+      return { command, baseDir, filter, json: options.json, count };
+    }
+    case "show":
+      return readShow(options, words, texts);
     case "requeue":
-      return { command, baseDir, ids: readRequeueIds(options.all, words) };
+    case "retry":
+    case "delete":
+      return readAct(command, options, words, texts);
     case "hold":
     case "resume":
       return { command, baseDir, destination: readHeld(command, words) };

@@ -46,11 +46,15 @@ export const USAGES: Readonly<Record<Command, Usage>> = {
     words: { are: "files" },
   },
   status: { usage: "status [--json]", summary: "say what is in the queue", words: NONE },
+  list: { usage: "list [FILTER] [--json]", summary: "find events", words: NONE },
+  show: { usage: "show ID", summary: "one event and its story", words: NONE },
   requeue: {
-    usage: "requeue ID... | - | --all",
+    usage: "requeue FILTER | ID... | -",
     summary: "dead letters once more",
     words: NONE,
   },
+  retry: { usage: "retry FILTER | ID... | -", summary: "waiting events now", words: NONE },
+  delete: { usage: "delete FILTER | ID... | -", summary: "remove events", words: NONE },
   hold: { usage: "hold DESTINATION", summary: "stop sending to it", words: DESTINATIONS },
   resume: {
     usage: "resume DESTINATION",

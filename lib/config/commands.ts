@@ -133,14 +133,14 @@ export const COMMAND_OPTIONS: OptionsOf<CommandOptions> = {
   },
   yes: {
     name: "yes",
-    commands: ["test"],
+    commands: ["test", "requeue", "retry", "delete"],
     kind: flag(),
     default: false,
     help: "don't ask first",
   },
   json: {
     name: "json",
-    commands: ["status", "doctor", "test"],
+    commands: ["status", "list", "show", "requeue", "retry", "delete", "doctor", "test"],
     kind: flag(),
     default: false,
     help: "as JSON",

@@ -8,6 +8,7 @@ import { CHECK_OPTIONS } from "./check_command.ts";
 import { COMMAND_OPTIONS } from "./commands.ts";
 import { CONSUME_COMMAND_OPTIONS } from "./consume_command.ts";
 import { CONSUMER_OPTIONS } from "./consumer.ts";
+import { CHOSEN_OPTIONS, FILTER_OPTIONS } from "./filter.ts";
 import type { AnyOption } from "./option.ts";
 
 /** Every option. */
@@ -16,6 +17,8 @@ export const OPTIONS: readonly AnyOption[] = [
   ...Object.values<AnyOption>(CONSUMER_OPTIONS),
   ...Object.values<AnyOption>(CONSUME_COMMAND_OPTIONS),
   ...Object.values<AnyOption>(CHECK_OPTIONS),
+  ...Object.values<AnyOption>(FILTER_OPTIONS),
+  ...Object.values<AnyOption>(CHOSEN_OPTIONS),
 ];
 
 /** How it is written on the command line: `--lease DURATION`. */

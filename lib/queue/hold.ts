@@ -91,7 +91,12 @@ export function readDestination(text: string): URL | string {
   throw malformed(text, hintFor(text));
 }
 
-async function folderOf(queue: Queue, destination: string): Promise<string> {
+/**
+ * The name of the folder of a destination that a person names.
+ *
+ * @throws {RangeError} When it can't be read; it says what would be right.
+ */
+export async function folderOf(queue: Queue, destination: string): Promise<string> {
   const read = readDestination(destination);
   return typeof read === "string"
     ? read

@@ -43,6 +43,10 @@
  *     bury       cur/ → doa/              the reason is written first: a crash leaves a reason
  *                                         without a letter, which is swept
  *     release    cur/ → new/              gives the attempt back when nothing was sent
+ *     retry      defer/… → new/           due now, under a fresh tag; attempts and age stay
+ *     delete     new/, defer/, doa/ → removed
+ *                                         exactly the name that was found: what has been claimed
+ *                                         meanwhile, or has come, isn't hit
  *     requeue    doa/ → new/              the reason goes last; its age counts from when it was,
  *                                         which the end of the tag keeps until it is dead again, as
  *                                         it keeps until when a producer let it wait
@@ -608,6 +612,37 @@ export class Queue {
     const bucket = `defer/${shared}/${this.#buckets.next(shared, dueMs)}`;
     const moved = await this.#moveName(folder, name, bucket, later);
     return moved ? { folder: bucket, dueMs } : undefined;
+  }
+
+  /**
+   * Let an event that waits below `defer/` be due now. Its attempts and its age stay.
+   *
+   * @returns `false` when somebody else has it.
+   * @throws The disk's error; it is where it was.
+   */
+  async hasten(folder: string, name: string): Promise<boolean> {
+    const { tag, ...event } = parseName(name);
+    const fate = tag === undefined ? UNSUSPECTED : parseTag(tag);
+    const nowMs = this.place.runtime.clock.now();
+    const due = formatName(event, event.attempt, nowMs, this.nextTag(fate));
+    return await this.#moveName(folder, name, "new", due);
+  }
+
+  /**
+   * Remove an event that nobody has claimed, for an operator wants it so.
+   *
+   * @returns `false` when it isn't there any more.
+   * @throws The disk's error; it is there still.
+   */
+  async discard(folder: string, name: string): Promise<boolean> {
+    try {
+      await this.place.runtime.disk.remove(this.path(folder, name));
+      return true;
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      await run(confirmPlace(this.place));
+      return false;
+    }
   }
 
   /**

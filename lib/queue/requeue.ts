@@ -113,8 +113,13 @@ async function tryToRaise(
   }
 }
 
-/** @returns `false` when somebody else took the dead letter meanwhile. */
-async function raise(queue: Queue, name: string): Promise<boolean> {
+/**
+ * Put one dead letter back. Not yet on stable storage.
+ *
+ * @returns `false` when somebody else took it meanwhile.
+ * @throws The disk's error; it is where it was.
+ */
+export async function raise(queue: Queue, name: string): Promise<boolean> {
   const event = parseName(name);
   const nowMs = queue.place.runtime.clock.now();
   const from = queue.path("doa", name);
@@ -133,8 +138,8 @@ async function raise(queue: Queue, name: string): Promise<boolean> {
   return true;
 }
 
-/** The letter is back; a reason that resists is the sweep's. */
-async function removeReason(queue: Queue, path: string): Promise<void> {
+/** The letter has gone; a reason that resists is the sweep's. */
+export async function removeReason(queue: Queue, path: string): Promise<void> {
   try {
     await queue.place.runtime.disk.remove(path);
   } catch (error) {

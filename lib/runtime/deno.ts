@@ -355,19 +355,19 @@ function asFile(path: string, seen: Stat): Stat {
 }
 
 /** Open what was seen, and nothing else, and use it. */
-function using(
+function using<T>(
   path: string,
   seen: Stat,
   flags: number,
-  use: (file: number, stat: Stat) => void,
-): void {
+  use: (file: number, stat: Stat) => T,
+): T {
   const { openSync, fstatSync, closeSync, constants } = node();
   const { O_NOFOLLOW, O_NONBLOCK } = constants;
   const file = openSync(path, flags | O_NOFOLLOW! | O_NONBLOCK!);
   try {
     const stat = statOfNode(fstatSync(file));
     if (!isSame(seen, stat)) throw refusal("ELOOP", `'${path}' was exchanged`);
-    use(file, stat);
+    return use(file, stat);
   } finally {
     closeSync(file);
   }
@@ -384,6 +384,20 @@ function append(path: string, bytes: Uint8Array): void {
     for (let written = 0; written < bytes.length;) {
       written += writeSync(file, bytes, written, bytes.length - written);
     }
+  });
+}
+
+function readPart(path: string, at: number, length: number): Uint8Array {
+  const { constants: { O_RDONLY }, readSync } = node();
+  return using(path, asFile(path, lstat(path)), O_RDONLY, (file) => {
+    const bytes = new Uint8Array(length);
+    let filled = 0;
+    while (filled < length) {
+      const count = readSync(file, bytes, filled, length - filled, at + filled);
+      if (count === 0) break;
+      filled += count;
+    }
+    return bytes.subarray(0, filled);
   });
 }
 
@@ -437,6 +451,7 @@ export const blockingDisk: Disk = {
   watch,
   lstat,
   read,
+  readPart,
   create,
   append,
   rename,
@@ -524,6 +539,7 @@ export const asyncDisk: Disk = {
     await closingLater(Deno.open(path), (dir) => dir.sync());
   },
   syncFile: async (path) => await Promise.resolve(syncFile(path)),
+  readPart: async (path, at, length) => await Promise.resolve(readPart(path, at, length)),
   append: async (path, bytes) => await Promise.resolve(append(path, bytes)),
   async tryLock(path) {
     const seen = asFile(path, statOf(await Deno.lstat(path)));

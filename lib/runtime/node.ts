@@ -106,11 +106,11 @@ function usingFolder<T>(path: string, use: (folder: number) => T): T {
   return using(path, READING | O_DIRECTORY, 0, use);
 }
 
-function readAll(file: number, size: number): Uint8Array {
+function readAll(file: number, size: number, at: number = 0): Uint8Array {
   const bytes = new Uint8Array(size);
   let filled = 0;
   while (filled < size) {
-    const count = readSync(file, bytes, filled, size - filled, null);
+    const count = readSync(file, bytes, filled, size - filled, at + filled);
     if (count === 0) break;
     filled += count;
   }
@@ -153,6 +153,10 @@ export const nodeDisk: Disk = {
       }
       if (durable) fsyncSync(file);
     });
+  },
+  readPart(path, at, length) {
+    mustBeFile(path);
+    return using(path, READING, 0, (file) => readAll(file, length, at));
   },
   append(path, bytes) {
     mustBeFile(path);

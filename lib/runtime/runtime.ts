@@ -111,6 +111,11 @@ export interface Disk {
   /** Read a regular file of at most `maxBytes`. Never follows a symlink, never blocks on a FIFO. */
   read(path: string, maxBytes: number): Awaitable<FileContent>;
   /**
+   * A part of a regular file (`ELOOP` if it is anything else): `length` bytes from `at` on, fewer
+   * at its end.
+   */
+  readPart(path: string, at: number, length: number): Awaitable<Uint8Array>;
+  /**
    * Make a file that must not exist (`EEXIST`, also for a symlink) and write all of `bytes`; on
    * stable storage on return if durable. A failure can leave a part of it.
    */

@@ -149,6 +149,7 @@ export function guarded(disk: Disk, root: string): Disk {
     read: (path, maxBytes) => around([path], () => disk.read(path, maxBytes), () => {}),
     create: (path, bytes, options) =>
       around([path], () => disk.create(path, bytes, options), () => disk.remove(path)),
+    readPart: (path, at, length) => before([path], () => disk.readPart(path, at, length)),
     append: (path, bytes) => before([path], () => disk.append(path, bytes)),
     rename: (from, to) => around([from, to], () => disk.rename(from, to), () => moveBack(from, to)),
     take: (moves, maxBytes) => takeWithin(disk, root, moves, maxBytes, moveBack),

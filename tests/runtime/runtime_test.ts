@@ -319,6 +319,19 @@ holds("syncFile() syncs a file and nothing else", async (bench) => {
   assertEquals(await Promise.all(codes), ["ELOOP", "ELOOP", "EISDIR"]);
 });
 
+holds("readPart() reads a part of a file, and of nothing else", async (bench) => {
+  const { dir, runtime: { disk } } = bench;
+  await disk.create(`${dir}/a`, bytes("one two three"), { mode: 0o600, durable: false });
+  const part = async (at: number, length: number) =>
+    new TextDecoder().decode(await disk.readPart(`${dir}/a`, at, length));
+  assertEquals([await part(0, 3), await part(4, 3)], ["one", "two"]);
+  assertEquals([await part(8, 99), await part(99, 5), await part(3, 0)], ["three", "", ""]);
+  await disk.makeDir(`${dir}/folder`, 0o700);
+  assertEquals(await codeOf(() => disk.readPart(`${dir}/missing`, 0, 1)), "ENOENT");
+  const code = await codeOf(() => disk.readPart(`${dir}/folder`, 0, 1));
+  assert(code === "ELOOP" || code === "EISDIR", code);
+});
+
 holds("append() adds to a file, and to nothing else", async (bench) => {
   const { runtime: { disk }, dir } = bench;
   await disk.create(`${dir}/a`, bytes("one"), PRIVATE);
@@ -371,6 +384,7 @@ holds("what isn't there is ENOENT, for each verb", async ({ runtime: { disk }, d
     chown: () => disk.chown(none, 1, 1),
     syncDir: () => disk.syncDir(none),
     syncFile: () => disk.syncFile(none),
+    readPart: () => disk.readPart(none, 0, 1),
     append: () => disk.append(none, bytes("x")),
     tryLock: () => disk.tryLock(none),
   };
@@ -523,6 +537,7 @@ holds("within() a folder no verb goes through a symlink, at no depth", async (be
       chown: () => inside.chown(`${way}/d`, 1, 1),
       syncDir: () => inside.syncDir(way),
       syncFile: () => inside.syncFile(`${way}/a`),
+      readPart: () => inside.readPart(`${way}/a`, 0, 1),
       append: () => inside.append(`${way}/a`, bytes("x")),
       tryLock: () => inside.tryLock(`${way}/a`),
     };

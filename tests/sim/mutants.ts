@@ -74,7 +74,8 @@ export async function mutantOf(change: Change): Promise<Product> {
     const { Maildir } = await load("queue/store/maildir_store.ts");
     const { requeue } = await load("queue/requeue.ts");
     const { sweep } = await load("queue/sweep.ts");
-    return { Queue, Consumer, Maildir, requeue, sweep } as Product;
+    const { actOn } = await load("queue/acts.ts");
+    return { Queue, Consumer, Maildir, requeue, sweep, actOn } as Product;
   });
 }
 
@@ -532,5 +533,22 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "throw error;",
     scenarios: ["a journal"],
     by: "fault",
+  },
+  {
+    name: "a retry that begins the attempts anew",
+    file: "queue/queue.ts",
+    from: "const due = formatName(event, event.attempt, nowMs,",
+    to: "const due = formatName(event, 0, nowMs,",
+    scenarios: ["waiting events let go"],
+    by: "run",
+  },
+  {
+    name: "a deleted letter's reason goes first",
+    file: "queue/acts.ts",
+    from: "const isRemoved = await queue.discard(folder, name);",
+    to: 'if (state === "dead") await removeReason(queue, `${queue.path(folder, name)}.why`);\n' +
+      "    const isRemoved = await queue.discard(folder, name);",
+    scenarios: ["waiting events let go"],
+    by: "kill",
   },
 ];

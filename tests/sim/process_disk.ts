@@ -164,6 +164,14 @@ export class ProcessDisk implements Disk {
     });
   }
 
+  readPart(path: string, at: number, length: number): Awaitable<Uint8Array> {
+    return this.#verb("readPart", path, () => {
+      const { ino, kind } = this.#look(this.#at(path));
+      if (kind !== "file") throw new PosixError("ELOOP", path);
+      return this.#world.disk.bytes(ino).slice(at, at + length);
+    });
+  }
+
   append(path: string, bytes: Uint8Array): Awaitable<void> {
     const { disk } = this.#world;
     const copy = bytes.slice();

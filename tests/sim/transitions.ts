@@ -12,6 +12,8 @@ import { optimizelyMerger } from "../../lib/merge/optimizely.ts";
 
 import type { ConsumerOptions } from "../../lib/config/consumer.ts";
 import type { Mode } from "../../lib/consumer/consumer.ts";
+import { settleActs, STATES_OF } from "../../lib/queue/acts.ts";
+import { findNames } from "../../lib/queue/find/find.ts";
 import { sentFolder } from "../../lib/queue/sent.ts";
 import type { SimProcess } from "./process.ts";
 import { BASE, eventText, type Stage } from "./workload.ts";
@@ -467,6 +469,41 @@ const requeueing: Scenario = {
   },
 };
 
+/** What an operator does to which events. */
+const OPERATIONS = [["retry", ["late", "later"]], ["delete", ["ready", "waits", "died"]]] as const;
+
+const operating: Scenario = {
+  name: "waiting events let go, and others deleted",
+  prepare(stage) {
+    stage.plantQueue();
+    const state = (n: number) => `+2@${START_MS + HOUR_MS}~edge-1-abcdefgh-${n}.json`;
+    const folder = "defer/http_ok.test_80";
+    const bucket = `${folder}/${START_MS.toString(36).padStart(9, "0")}-edge-0`;
+    for (const path of [folder, bucket]) {
+      stage.world.disk.plant(`${BASE}/${path}`, { kind: "directory" });
+    }
+    stage.plant(`${folder}/late${state(1)}`, eventText("late", "ok"));
+    stage.plant(`${bucket}/later${state(2)}`, eventText("later", "ok"));
+    stage.plantUnwanted("new/ready.json", eventText("ready", "ok"));
+    stage.plantUnwanted(`${bucket}/waits${state(3)}`, eventText("waits", "ok"));
+    const letter = `doa/died+1@${START_MS}~edge-1-abcdefgh-4.json`;
+    stage.plantUnwanted(letter, eventText("died", "ok"));
+    stage.world.disk.plant(`${BASE}/${letter}.why`, { text: "{}", mtimeMs: START_MS });
+  },
+  async run(stage) {
+    const queue = await stage.open();
+    for (const [act, ids] of OPERATIONS) {
+      const filter = { states: STATES_OF[act], ids: new Set<string>(ids) };
+      const snapshot = await Array.fromAsync(findNames(queue, filter));
+      for (const event of snapshot) {
+        const fate = await stage.product.actOn(queue, act, event);
+        if (typeof fate === "object") stage.ledger.told.push(fate.refused);
+      }
+      await settleActs(queue, act, snapshot);
+    }
+  },
+};
+
 const sweeping: Scenario = {
   name: "both sweeps, 36 h after what was left over",
   sweepsAlone: true,
@@ -771,6 +808,7 @@ export const SCENARIOS: readonly Scenario[] = [
   restarting,
   stranded,
   requeueing,
+  operating,
   sweeping,
   sharing,
   twice,

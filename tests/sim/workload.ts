@@ -19,6 +19,7 @@ import { logDayMs } from "../../lib/queue/log.ts";
 import { Queue } from "../../lib/queue/queue.ts";
 import { SENT_HOUR_MS, sentHourMs } from "../../lib/queue/sent.ts";
 import { Maildir } from "../../lib/queue/store/maildir_store.ts";
+import { actOn } from "../../lib/queue/acts.ts";
 import { requeue } from "../../lib/queue/requeue.ts";
 import { sweep } from "../../lib/queue/sweep.ts";
 import type { CrashModel } from "./disk.ts";
@@ -34,10 +35,11 @@ export interface Product {
   readonly Maildir: typeof Maildir;
   readonly requeue: typeof requeue;
   readonly sweep: typeof sweep;
+  readonly actOn: typeof actOn;
 }
 
 /** The product as it is. */
-export const PRODUCT: Product = { Queue, Consumer, Maildir, requeue, sweep };
+export const PRODUCT: Product = { Queue, Consumer, Maildir, requeue, sweep, actOn };
 
 /** The queue's directory in every world. */
 export const BASE = "/q";
@@ -258,7 +260,8 @@ const AT_ONCE_MS = 200;
  * - send what was taken over without saying so in its name;
  * - remove an event that was not answered 2xx, or whose response is not in `res/`; or keep one as
  *   delivered;
- * - prune what was not to be pruned, or not yet;
+ * - prune what was not to be pruned, or not yet; delete what nobody wants to be deleted, or what
+ *   somebody has in his hands;
  * - count an attempt in any other way than one up at the claim, one down when it was parked unsent,
  *   and down to 0 by requeueing;
  * - let the age of an event count from another time than when it was requeued last;
@@ -267,6 +270,8 @@ const AT_ONCE_MS = 200;
  */
 export class Referee {
   readonly violations: string[] = [];
+  /** Markers of events that an operator may remove. */
+  readonly unwanted = new Set<string>();
   /** Transitions seen, such as `new → cur`. */
   readonly moves = new Set<string>();
   readonly #world: World;
@@ -383,6 +388,7 @@ export class Referee {
       const expected = isGivenBack && !this.isDiskFaulty ? [-1] : isGivenBack ? [-1, 0] : [0];
       if (!expected.includes(change)) return "settles with another count of attempts";
     }
+    if (move === "defer → new" && change !== 0) return "lets go with another count of attempts";
     if (move === "cur → cur" && change !== 0 && was.timeMs !== undefined) {
       return "takes over or renews with another count of attempts";
     }
@@ -479,6 +485,7 @@ export class Referee {
     if (name.startsWith(".") || folder === "tmp" || folder === "res") return undefined;
     if (this.#inode(path) === undefined) return undefined;
     if (folder === "doa" && name.endsWith(".why")) return undefined;
+    if (folder !== "cur" && this.unwanted.has(markerIn(this.#textOf(path))!)) return undefined;
     if (folder === "log" && logDayMs(name) !== undefined) return undefined;
     if (folder === "sent" || folder === "doa") return this.#prunes(call, path);
     if (folder !== "cur") return "removes an event that nobody has claimed";
@@ -612,6 +619,12 @@ export class Stage {
   /** Put an acknowledged event on the disk, below the base directory. */
   plant(path: string, text: string, mtimeMs = START_MS): void {
     this.ledger.acknowledge(this.ledger.offer(text));
+    this.world.disk.plant(`${BASE}/${path}`, { text, mtimeMs });
+  }
+
+  /** Put an event on the disk that an operator is about to remove. */
+  plantUnwanted(path: string, text: string, mtimeMs = START_MS): void {
+    this.referee.unwanted.add(this.ledger.offer(text));
     this.world.disk.plant(`${BASE}/${path}`, { text, mtimeMs });
   }
 

@@ -46,6 +46,10 @@ const MOVES = [
   "cur → doa",
   "doa → new",
   "remove doa .why",
+  // retry, delete
+  "defer → new",
+  "remove new",
+  "remove defer",
   // owner files
   "create tmp owner",
   "tryLock tmp owner",
