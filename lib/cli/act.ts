@@ -157,12 +157,15 @@ async function actOnAll(
   return refused.length + gone;
 }
 
-function refusal({ folder, name }: FoundEvent, error: unknown): string {
+function refusal({ state, folder, name }: FoundEvent, error: unknown): string {
   const code = errorCode(error);
   const why = code === "ENAMETOOLONG"
     ? "a new name for it would be too long, so shorten it"
     : "this user may not move it, so run this as the user of the queue";
-  return `${quoted(`${folder}/${name}`)} stays where it is: ${why} (${code})`;
+  const stays = state === "dead"
+    ? `${quoted(name)} stays a dead letter`
+    : `${quoted(`${folder}/${name}`)} stays where it is`;
+  return `${stays}: ${why} (${code})`;
 }
 
 async function tell(events: readonly FoundEvent[], json: boolean, io: Io): Promise<void> {

@@ -10,6 +10,7 @@ import type { DetailedEvent, FoundEvent } from "../queue/find/event.ts";
 import { detailed } from "../queue/find/find.ts";
 import { type JournalLine, journalLines } from "../queue/find/journal_reader.ts";
 import { type Resolved, resolveIds } from "../queue/find/resolve.ts";
+import { findDeferred } from "../queue/find/walk.ts";
 import { Queue } from "../queue/queue.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { isoTime } from "../telemetry/lines.ts";
@@ -49,8 +50,10 @@ export async function show(
 ): Promise<ExitCode> {
   const queue = await Queue.open(baseDir, runtime);
   const progress = new Lengthy(io.stderr, runtime.clock, "names looked at");
-  const resolved = await resolveIds(queue, [id], undefined, progress.report)
-    .finally(() => progress.end());
+  const known = await whereItWaits(queue, id);
+  const resolved: Resolved = known === undefined
+    ? await resolveIds(queue, [id], undefined, progress.report).finally(() => progress.end())
+    : { events: [known], unknown: [], ambiguous: [] };
   if (resolved.events.length === 0) {
     await io.stderr.write(`optimizelyd-maildir: ${await whyNone(queue, id, resolved)}\n`);
     return EXIT.badEvent;
@@ -68,14 +71,25 @@ export async function show(
   return EXIT.ok;
 }
 
+/** How a line of the journal names an event. */
+const naming = (id: string) => `"id":${JSON.stringify(id)}`;
+
+/** Where an event waits, as the journal says: that saves a look at all names. */
+async function whereItWaits(queue: Queue, id: string): Promise<FoundEvent | undefined> {
+  for await (const line of journalLines(queue, { text: naming(id) })) {
+    const { event, destination, due } = line;
+    if (event !== "deferred" || destination === undefined || due === undefined) return undefined;
+    return await findDeferred(queue, id, destination, Date.parse(due));
+  }
+  return undefined;
+}
+
 async function whyNone(queue: Queue, id: string, { ambiguous }: Resolved): Promise<string> {
   const [several] = ambiguous;
   if (several) {
     return `several ids begin with ${quoted(id)}, such as ${several.ids.map(printable).join(", ")}`;
   }
-  for await (
-    const line of journalLines(queue, (text) => text.includes(`"id":${JSON.stringify(id)}`))
-  ) {
+  for await (const line of journalLines(queue, { text: naming(id) })) {
     if (line.event !== "delivered") continue;
     return `${quoted(id)} was delivered at ${isoTime(line.atMs)}: attempt ${line.attempt}, ` +
       `status ${line.status}`;
@@ -88,10 +102,9 @@ async function storyOf(queue: Queue, found: FoundEvent): Promise<Story> {
   const bytes = await readEvent(queue, found, MOST_BYTES);
   const read = bytes && parseEvent(bytes);
   const lines: JournalLine[] = [];
-  const isOurs = (text: string) => text.includes(`"id":${JSON.stringify(found.id)}`);
-  const { enqueuedMs: sinceMs } = found;
-  const range = sinceMs === undefined ? {} : { sinceMs };
-  for await (const line of journalLines(queue, isOurs, range)) {
+  const { enqueuedMs: sinceMs = 0 } = found;
+  const range = { text: naming(found.id), sinceMs };
+  for await (const line of journalLines(queue, range)) {
     if (line.id === found.id) lines.push(line);
   }
   return {

@@ -89,6 +89,9 @@ const MOST_CLAIM_BYTES = 64 * 2 ** 20;
 /** Marks of one kind that are read, for one destination. */
 const MOST_MARKS_READ = 100;
 
+/** Reasons that are read side by side. */
+const READ_TOGETHER = 64;
+
 /** Names between two reports of progress. */
 const NAMES_PER_REPORT = 256;
 
@@ -178,9 +181,7 @@ class Census {
     onDotFile: (name: string) => void = () => {},
   ): AsyncIterable<{ name: string; isFolder: boolean }> {
     try {
-      for await (
-        const entry of this.#queue.place.runtime.disk.list(`${this.#queue.place.base}/${folder}`)
-      ) {
+      for await (const entry of await this.#entriesOf(folder)) {
         if (this.#onProgress && ++this.#looked % NAMES_PER_REPORT === 0) {
           await this.#onProgress(this.#looked);
         }
@@ -194,6 +195,13 @@ class Census {
     } catch (error) {
       if (!isMissing(error)) throw error; // a folder that isn't there is an empty one
     }
+  }
+
+  /** A bucket is never large, so that it is cheaper to have all of it at once. */
+  #entriesOf(folder: string) {
+    const { disk } = this.#queue.place.runtime;
+    const path = `${this.#queue.place.base}/${folder}`;
+    return folder.split("/").length > 2 ? disk.entries(path) : disk.list(path);
   }
 
   async count(folder: string, counts: (name: string) => boolean = () => true): Promise<number> {
@@ -352,11 +360,18 @@ class Census {
 
   async dead(): Promise<number> {
     let count = 0;
+    let some: string[] = [];
+    const look = async () => {
+      const destinations = await Promise.all(some.map((name) => this.#destinationOfDead(name)));
+      for (const destination of destinations) this.of(destination).dead++;
+      some = [];
+    };
     for await (const { name, isFolder } of this.names("doa")) {
       if (isFolder || name.endsWith(".why")) continue;
       count++;
-      this.of(await this.#destinationOfDead(name)).dead++;
+      if (some.push(name) >= READ_TOGETHER) await look();
     }
+    await look();
     return count;
   }
 

@@ -2,7 +2,7 @@
  * `deno task bench:operator`: what looking costs on a large queue.
  *
  * `--waiting` events wait in the buckets of `--destinations` destinations, `--dead` ones are in
- * `doa/`, each with its reason. Each command runs `--rounds` times as a process of its own: the time
+ * `doa/`, each with its reason; the journal knows of half of those that wait. Each command runs `--rounds` times as a process of its own: the time
  * from its start to its end, and the most memory it took, as the system counts it (Linux only).
  *
  * Files are hard links to one event, on the tmpfs where there is one: it is names that are looked
@@ -30,6 +30,31 @@ const COMMANDS: readonly (readonly [args: readonly string[], targetMs: number])[
   [["status", "--json"], 3_000],
 ];
 
+/** A journal in which an event is the last but so many that were deferred. */
+function writeJournal(base: string, id: string, destination: string, dueMs: number, after: number) {
+  const line = (id: string) =>
+    `${
+      JSON.stringify({
+        time: new Date().toISOString(),
+        event: "deferred",
+        id,
+        destination,
+        outcome: "deferred",
+        status: 503,
+        attempt: 2,
+        ms: 12,
+        due: new Date(dueMs).toISOString(),
+        reason: "the endpoint answered 503 Service Unavailable",
+      })
+    }\n`;
+  const day = new Date().toISOString().slice(0, 10).replaceAll("-", "");
+  const path = join(base, "log", `${day}~edge-1-abcdefgh.jsonl`);
+  Deno.mkdirSync(join(base, "log"), { recursive: true });
+  Deno.writeTextFileSync(path, line(id));
+  const some = line(id.replace(/.$/, "x")).repeat(1_000);
+  for (let n = 0; n < after; n += 1_000) Deno.writeTextFileSync(path, some, { append: true });
+}
+
 /** Fill a queue; the id of an event in the middle of it. */
 function fillAll(base: string, waiting: number, destinations: number, dead: number): string {
   const event = join(base, "tmp", ".event");
@@ -50,7 +75,11 @@ function fillAll(base: string, waiting: number, destinations: number, dead: numb
       Deno.mkdirSync(folder, { recursive: true });
       for (let k = n; k < Math.min(own, n + BUCKET_SIZE); k++) {
         const id = idAt();
-        if (made === Math.floor(waiting / 2)) middle = id;
+        if (made === Math.floor(waiting / 2)) {
+          middle = id;
+          const due = Math.floor(dueMs);
+          writeJournal(base, id, `https_d${d}.example_443`, due, waiting / 2);
+        }
         Deno.linkSync(event, join(folder, `${id}+2@${Math.floor(dueMs)}~edge-1-abcdefgh-1.json`));
       }
     }

@@ -46,8 +46,12 @@ export interface JournalLine {
   readonly owner?: string;
 }
 
-/** How far back the journal is read. */
+/** How far back the journal is read, and for what. */
 export interface JournalRange {
+  /** Only lines with this text: pieces without it are passed over at once. @default all */
+  readonly text?: string;
+  /** Asked of the text of each of these, before it is read. @default all */
+  readonly isWanted?: (line: string) => boolean;
   /** Not the days that ended before, Unix ms. @default all */
   readonly sinceMs?: number;
   /** So many bytes at most. @default all */
@@ -58,20 +62,19 @@ export interface JournalRange {
  * The lines about events, those of the latest day first, and of one consumer and day the latest
  * first.
  *
- * @param isWanted Asked of the text of each line, before it is read.
  * @throws The disk's error.
  */
 export async function* journalLines(
   queue: Queue,
-  isWanted: (line: string) => boolean,
-  { sinceMs = 0, mostBytes = Infinity }: JournalRange = {},
+  { text: sought = "", isWanted = () => true, sinceMs = 0, mostBytes = Infinity }: JournalRange =
+    {},
 ): AsyncIterable<JournalLine> {
   let left = mostBytes;
   for (const { name, dayMs } of await filesOf(queue)) {
     if (dayMs + DAY_MS < sinceMs) return;
-    for await (const { lines, bytes } of piecesOf(queue, name)) {
-      for (const text of lines) {
-        const line = isWanted(text) ? lineOf(text) : undefined;
+    for await (const { text, bytes } of piecesOf(queue, name)) {
+      for (const each of text.includes(sought) ? text.split("\n").reverse() : []) {
+        const line = each.includes(sought) && isWanted(each) ? lineOf(each) : undefined;
         if (line !== undefined) yield line;
       }
       if ((left -= bytes) <= 0) return;
@@ -94,11 +97,11 @@ async function filesOf(queue: Queue): Promise<{ readonly name: string; readonly 
   return files.sort((a, b) => b.dayMs - a.dayMs);
 }
 
-/** The lines of a file from its end on, the latest of each piece first. */
+/** Pieces of whole lines of a file, from its end on. */
 async function* piecesOf(
   queue: Queue,
   name: string,
-): AsyncIterable<{ readonly lines: readonly string[]; readonly bytes: number }> {
+): AsyncIterable<{ readonly text: string; readonly bytes: number }> {
   const { disk } = queue.place.runtime;
   const path = queue.path(LOG_FOLDER, name);
   try {
@@ -113,8 +116,7 @@ async function* piecesOf(
       const isWithin = at === 0 || from > 0;
       rest = isWithin ? bytes.slice(0, from) : bytes;
       if (isWithin) {
-        const lines = new TextDecoder().decode(bytes.subarray(from)).split("\n").reverse();
-        yield { lines, bytes: piece.length };
+        yield { text: new TextDecoder().decode(bytes.subarray(from)), bytes: piece.length };
       }
       end = at;
     }

@@ -39,7 +39,7 @@ export async function lastWords(
     const id = isFailure(line) ? idIn(line) : undefined;
     return id !== undefined && (wanted === undefined || wanted.has(id));
   };
-  for await (const line of journalLines(queue, isWanted, { mostBytes: MOST_BYTES })) {
+  for await (const line of journalLines(queue, { isWanted, mostBytes: MOST_BYTES })) {
     const known = words.get(line.id);
     if (known === undefined || known.atMs < line.atMs) words.set(line.id, line);
   }

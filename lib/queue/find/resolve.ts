@@ -6,15 +6,15 @@
  */
 
 import type { Queue } from "../queue.ts";
-import { type EventState, type FoundEvent, STATES } from "./event.ts";
+import { type EventState, type FoundEvent, foundEvent, STATES } from "./event.ts";
 import type { FindProgress } from "./find.ts";
-import { eventsOf } from "./walk.ts";
+import { namesOf } from "./walk.ts";
 
 /** The beginning of a UUID, time and a digit of chance at least: anything shorter is no name. */
 const BEGINNING = /^[0-9a-f]{8}-?(?:[0-9a-f]{0,4}-?){0,3}[0-9a-f]{0,12}$/;
 
-/** Names that are looked at between two reports. */
-const NAMES_PER_REPORT = 512;
+/** Of a beginning; a shorter text is an id of somebody's own. */
+const LEAST_LENGTH = 8;
 
 /** What was found for some ids. */
 export interface Resolved {
@@ -59,17 +59,28 @@ export async function resolveIds(
 ): Promise<Resolved> {
   const found = new Map(asked.map((text) => [text, new Asked()]));
   const beginnings = asked.filter((text) => BEGINNING.test(text));
+  // most names are not: to read them all would cost more than to list them
+  const starts = new Set(asked.map((text) => text.slice(0, LEAST_LENGTH)));
+  const mayBeMeant = (name: string) => {
+    if (starts.has(name.slice(0, LEAST_LENGTH))) return true;
+    return hasShort && asked.some((text) => name.startsWith(text));
+  };
+  const hasShort = asked.some((text) => text.length < LEAST_LENGTH);
   let looked = 0;
   for (const state of STATES) {
     if (!states.includes(state)) continue;
-    for await (const event of eventsOf(queue, state)) {
-      if (++looked % NAMES_PER_REPORT === 0) await onProgress?.(looked);
-      found.get(event.id)?.add(event, true);
-      if (event.name !== event.id) found.get(event.name)?.add(event, true);
-      if (event.enqueuedMs === undefined) continue; // not an id of ours
-      for (const text of beginnings) {
-        if (event.id !== text && event.id.startsWith(text)) found.get(text)!.add(event, false);
+    for await (const { folder, names } of namesOf(queue, state)) {
+      for (const name of names) {
+        const event = mayBeMeant(name) ? foundEvent(state, folder, name) : undefined;
+        if (event === undefined) continue;
+        found.get(event.id)?.add(event, true);
+        if (name !== event.id) found.get(name)?.add(event, true);
+        if (event.enqueuedMs === undefined) continue; // not an id of ours
+        for (const text of beginnings) {
+          if (event.id !== text && event.id.startsWith(text)) found.get(text)!.add(event, false);
+        }
       }
+      await onProgress?.(looked += names.length);
     }
   }
   const events = new Map<string, FoundEvent>();
