@@ -2,8 +2,9 @@
  * `deno task bench:operator`: what looking costs on a large queue.
  *
  * `--waiting` events wait in the buckets of `--destinations` destinations, `--dead` ones are in
- * `doa/`, each with its reason; the journal knows of half of those that wait. Each command runs `--rounds` times as a process of its own: the time
- * from its start to its end, and the most memory it took, as the system counts it (Linux only).
+ * `doa/`, each with its reason; the journal knows of half of those that wait. Each command runs
+ * `--rounds` times as a process of its own: the time from its start to its end, and the most memory
+ * it took, as the system counts it (Linux only).
  *
  * Files are hard links to one event, on the tmpfs where there is one: it is names that are looked
  * at.
