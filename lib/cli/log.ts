@@ -120,6 +120,11 @@ export function formatStart(
   return printable(JSON.stringify(event));
 }
 
+/** The log line, as JSON, of a program that ends because something went wrong. */
+export function formatFailed(message: string, code: number, nowMs: number): string {
+  return printable(JSON.stringify({ time: isoTime(nowMs), event: "failed", code, message }));
+}
+
 /** The log line for a worker, from 1 on, that ended before the others, without its line break. */
 export function formatWorkerDied(
   worker: number,

@@ -21,6 +21,7 @@ import { describeFailure } from "./failure.ts";
 import { help } from "./help.ts";
 import { hold } from "./hold.ts";
 import type { Io } from "./io.ts";
+import { formatFailed } from "./log.ts";
 import { list } from "./list.ts";
 import { parseCommandLine } from "./options.ts";
 import { show } from "./show.ts";
@@ -66,6 +67,12 @@ async function run(args: readonly string[], runtime: Runtime, io: Io): Promise<E
   }
 }
 
+/** Whether the log is for programs, as far as the command line says: what went wrong is too. */
+function logsAsJson(args: readonly string[]): boolean {
+  const at = args.indexOf("--log-format");
+  return args.includes("--log-format=json") || at >= 0 && args[at + 1] === "json";
+}
+
 /**
  * Run the program.
  *
@@ -77,8 +84,11 @@ export async function main(args: readonly string[], runtime: Runtime, io: Io): P
     return await run(args, runtime, io);
   } catch (error) {
     const { line, code } = describeFailure(error);
+    const said = logsAsJson(args)
+      ? formatFailed(line.replace(/^optimizelyd-maildir: /, ""), code, runtime.clock.now())
+      : line;
     try {
-      await io.stderr.write(`${line}\n`);
+      await io.stderr.write(`${said}\n`);
     } catch {
       // nobody reads; the exit code still says it
     }

@@ -241,15 +241,30 @@ const SPELLINGS: ReadonlyMap<string, Spelling> = new Map(
   OPTIONS.map(({ name, aliases, kind: { takes, mayBe } }) => [name, { takes, aliases, mayBe }]),
 );
 
+/** Other names of commands. */
+const OTHER_NAMES: Readonly<Record<string, Command>> = { enqueue: "client" };
+
 function readCommand(name: string | undefined): Command {
   if (name === undefined) return "consume";
   const command = COMMANDS.find((known) => known === name);
   if (command !== undefined) return command;
-  const meant = nearest(name, COMMANDS);
+  if (Object.hasOwn(OTHER_NAMES, name)) return OTHER_NAMES[name]!;
+  const meant = nearest(name, [...COMMANDS, ...Object.keys(OTHER_NAMES), HELP]);
   throw new UsageError(
     `unknown command ${quoted(name)}; ` +
       (meant === undefined ? `the commands are ${COMMANDS.join(", ")}` : `did you mean ${meant}?`),
   );
+}
+
+/** What asks for the help as a command would. */
+const HELP = "help";
+
+function readTopic(words: readonly string[]): HelpInvocation {
+  const [name, ...others] = words;
+  if (others.length > 0) {
+    throw new UsageError(`help takes one command, but there is ${quoted(others[0]!)} too`);
+  }
+  return { command: "help", topic: name === undefined ? undefined : readCommand(name) };
 }
 
 /** Of one name there may be an option of each of several commands. */
@@ -430,6 +445,7 @@ const WITHOUT_ARGUMENTS: readonly Command[] = ["consume", "status", "list", "che
 export function parseCommandLine(args: readonly string[]): Invocation {
   const { words: [name, ...words], options: texts } = readArguments(args, SPELLINGS);
   if (texts.has("version")) return { command: "version" };
+  if (name === HELP) return readTopic(words);
   const command = readCommand(name);
   if (texts.has("help")) {
     return { command: "help", topic: name === undefined ? undefined : command };

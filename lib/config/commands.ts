@@ -61,6 +61,7 @@ export const COMMAND_OPTIONS: OptionsOf<CommandOptions> = {
   },
   help: {
     name: "help",
+    aliases: ["-h"],
     commands: COMMANDS,
     kind: flag(),
     default: false,
@@ -68,6 +69,7 @@ export const COMMAND_OPTIONS: OptionsOf<CommandOptions> = {
   },
   version: {
     name: "version",
+    aliases: ["-V"],
     commands: COMMANDS,
     kind: flag(),
     default: false,

@@ -130,14 +130,27 @@ function parentOf(path: string): string {
   return parent === path ? "." : parent || "/";
 }
 
-function* makeBase(disk: Disk, base: string, mode: number, modes: Modes): Steps<void> {
+/** @param isParentThere Whether the folder above is known to be there. */
+function* makeBase(
+  disk: Disk,
+  base: string,
+  mode: number,
+  modes: Modes,
+  isParentThere = false,
+): Steps<void> {
   try {
     yield* step(disk.makeDir(base, mode, modes.exact));
   } catch (error) {
     if (errorCode(error) === "EEXIST") return;
     if (errorCode(error) !== "ENOENT") throw error;
+    if (isParentThere) {
+      // as below /proc
+      throw new NotAQueueError(`Cannot create the queue: ${base} can't be made there`, {
+        cause: error,
+      });
+    }
     yield* makeBase(disk, parentOf(base), modes.above, modes);
-    return yield* makeBase(disk, base, mode, modes);
+    return yield* makeBase(disk, base, mode, modes, true);
   }
   try {
     yield* step(disk.syncDir(parentOf(base)));

@@ -119,7 +119,7 @@ Deno.test("an unknown option is refused, with the one that was probably meant", 
   assertEquals(refusal("--thread=5"), "unknown option --thread; did you mean --threads?");
   assertEquals(refusal("--until-emty"), "unknown option --until-emty; did you mean --until-empty?");
   assertEquals(refusal("-base-dir", "q"), "unknown option -base-dir; did you mean --base-dir?");
-  assertEquals(refusal("-h"), "unknown option -h; see --help");
+  assertEquals(refusal("-x"), "unknown option -x; see --help");
   for (
     const arg of [
       "--xyzzy",
@@ -290,6 +290,17 @@ Deno.test("status and requeue are read", () => {
   assertMatch(refusal("requeue", "-", "a"), /can't be used with ids/);
   assertMatch(refusal("requeue", "a", "--all"), /not both/);
   assertMatch(refusal("status", "a"), /status takes no arguments, but there is "a"/);
+});
+
+Deno.test("-h, -V, help COMMAND and enqueue are other ways to say what they mean", () => {
+  assertEquals(parseCommandLine(["-h"]), { command: "help", topic: undefined });
+  assertEquals(parseCommandLine(["client", "-h"]), { command: "help", topic: "client" });
+  assertEquals(parseCommandLine(["help"]), { command: "help", topic: undefined });
+  assertEquals(parseCommandLine(["help", "enqueue"]), { command: "help", topic: "client" });
+  assertEquals(parseCommandLine(["-V"]), { command: "version" });
+  assertEquals(parseCommandLine(["enqueue", "-"]).command, "client");
+  assertEquals(refusal("help", "cleint"), 'unknown command "cleint"; did you mean client?');
+  assertMatch(refusal("help", "client", "more"), /help takes one command/);
 });
 
 Deno.test("an unknown command is refused, with the one that was probably meant", () => {

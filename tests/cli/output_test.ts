@@ -10,6 +10,7 @@ import { formatCount, formatEstimate, Progress, renderProgress } from "../../lib
 import { statusText } from "../../lib/cli/status.ts";
 import type { DestinationStatus, QueueStatus } from "../../lib/queue/status.ts";
 import type { TraceEvent } from "../../lib/telemetry/trace.ts";
+import { runHere } from "../support/in_process.ts";
 
 const NOW_MS = Date.UTC(2026, 10, 21, 21, 48, 24, 123);
 const DUE_MS = NOW_MS + 1_000;
@@ -506,4 +507,20 @@ Deno.test("the permissions of the build end the help", () => {
   assert(
     help("client", ["net", "read=."]).endsWith("\nPermissions of this build:\n  net\n  read=.\n"),
   );
+});
+
+Deno.test({
+  name:
+    "what goes wrong at the start is JSON where the log is, and a queue where none can be is one",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const args = ["consume", "--base-dir", "/proc/queue/inner"];
+    const text = await runHere(args);
+    const line = "optimizelyd-maildir: Cannot create the queue: /proc/queue can't be made there\n";
+    assertEquals([text.code, text.stderr], [73, line]);
+    const json = await runHere([...args, "--log-format", "json"]);
+    const { event, code, message } = JSON.parse(json.stderr);
+    assertEquals([event, code], ["failed", 73]);
+    assertEquals(message, "Cannot create the queue: /proc/queue can't be made there");
+  },
 });
