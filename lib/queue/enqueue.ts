@@ -17,7 +17,6 @@ import { createEvent, FOLDERS, makeFolder } from "./layout.ts";
 import { isChoosableId } from "./name.ts";
 import { confirmPlace, isMissing, type Place } from "./place.ts";
 import { step, type Steps } from "./steps.ts";
-import { uuidv7 } from "./uuid.ts";
 
 /** How an event is enqueued. */
 export interface EnqueueOptions {
@@ -90,7 +89,7 @@ function draft(place: Place, id: string | undefined, notBefore?: Date): Draft {
   }
   const nowMs = clock.now();
   const due = dueSuffix(notBefore, nowMs);
-  const own = uuidv7(nowMs, random);
+  const own = place.ids.next(nowMs, random);
   return {
     id: id ?? own,
     chosen: id !== undefined,

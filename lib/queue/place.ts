@@ -12,6 +12,7 @@
 import { type Disk, errorCode, type Runtime } from "../runtime/runtime.ts";
 import { FOLDERS, makeFolder, type Modes } from "./layout.ts";
 import { run, step, type Steps } from "./steps.ts";
+import type { Ids } from "./uuid.ts";
 
 /** What tells a directory from others. */
 export interface Identity {
@@ -31,6 +32,8 @@ export interface Place {
   readonly runtime: Runtime;
   /** What the base directory was when it was opened. */
   readonly identity: Identity;
+  /** Makes the ids of events that are put in here. */
+  readonly ids: Ids;
   /** A path below it that only this process makes there, while it consumes. */
   readonly witness: string;
 }

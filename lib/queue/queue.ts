@@ -107,6 +107,7 @@ import {
 } from "./place.ts";
 import { sentFolder } from "./sent.ts";
 import { run, runSync, type Steps } from "./steps.ts";
+import { Ids } from "./uuid.ts";
 
 /** A claimed event. Its `name` is the fencing token. */
 export interface Claim {
@@ -283,7 +284,8 @@ export class Queue {
     const disk = within(runtime.disk, base);
     const modes = yield* openLayout(disk, base, options);
     const identity = yield* identityOf(disk, base);
-    const place = { base, runtime: { ...runtime, disk }, modes, identity };
+    const ids = new Ids();
+    const place = { base, runtime: { ...runtime, disk }, modes, identity, ids };
     return new Queue(place, yield* hostOf(base, place.runtime, ownerName), ownerName);
   }
 

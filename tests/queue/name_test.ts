@@ -13,7 +13,7 @@ import {
   replacementId,
   tagSuffix,
 } from "../../lib/queue/name.ts";
-import { uuidTimeMs, uuidv7 } from "../../lib/queue/uuid.ts";
+import { Ids, uuidTimeMs, uuidv7 } from "../../lib/queue/uuid.ts";
 
 const UUID = "0193c2a4-7b1e-7c3d-9a2f-5e6d7c8b9a0f";
 
@@ -259,4 +259,19 @@ Deno.test("ids of ours sort by the time they were made, which can be read back",
       },
     ),
   );
+});
+
+Deno.test("ids sort in the order in which they are made, within a millisecond too", () => {
+  for (const r of [0, 0.5, 0.999_999]) {
+    const ids = new Ids();
+    const made: string[] = [];
+    const startMs = 1_795_294_104_369;
+    for (let n = 0; n < 10_000; n++) made.push(ids.next(startMs + Math.floor(n / 5_000), () => r));
+    made.push(ids.next(startMs - 500, () => r)); // a clock that is set back a little
+    assertEquals(made.toSorted(), made);
+    assertEquals(new Set(made).size, made.length);
+    for (const id of made) assert(uuidTimeMs(id) !== undefined, id);
+    assert(uuidTimeMs(made.at(-1)!)! <= startMs + 10, "hardly ahead of the clock");
+    assertEquals(uuidTimeMs(ids.next(startMs - 3_600_000, () => r)), startMs - 3_600_000);
+  }
 });
