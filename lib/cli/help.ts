@@ -135,9 +135,14 @@ optimizelyd-maildir requeue FILTER | ID... | -
 Puts dead letters back on the queue, as if they had never been tried.
 ${CHOOSING}
 
+With one id, --url puts it back for another URL, --body with another body, JSON
+or @FILE: as a new event, whose id is printed. The letter goes once that is on
+stable storage.
+
 ${optionsText("requeue")}
 Examples:
   optimizelyd-maildir requeue 0193c2a4-8d5e-7c11-9a6b-3f1e2d4c5b6a
+  optimizelyd-maildir requeue 0193c2a4-8d5e --url https://new.example/hook
   optimizelyd-maildir requeue --status 5xx --since 2h --dry-run
   optimizelyd-maildir list --json | jq -r .id | optimizelyd-maildir requeue -
 `;

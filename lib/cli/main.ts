@@ -11,6 +11,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
 import { check } from "./check.ts";
 import { act } from "./act.ts";
+import { amend } from "./amend.ts";
 import { client } from "./client.ts";
 import { completion } from "./completion/completion.ts";
 import { config } from "./config.ts";
@@ -61,6 +62,8 @@ async function run(args: readonly string[], runtime: Runtime, io: Io): Promise<E
     case "retry":
     case "delete":
       return await act(invocation, baseDir, runtime, io);
+    case "amend":
+      return await amend(invocation, baseDir, runtime, io);
     case "hold":
     case "resume":
       return await hold(invocation, baseDir, runtime, io);

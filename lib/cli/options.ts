@@ -196,6 +196,20 @@ export interface ActInvocation {
   readonly pacePerSecond: number | undefined;
 }
 
+/** Bring one dead letter back with another URL or another body. */
+export interface AmendInvocation {
+  /** The variant. */
+  readonly command: "amend";
+  /** The queue's directory; `undefined` for the default one. */
+  readonly baseDir: string | undefined;
+  /** Its id, its name or the beginning of its id. */
+  readonly id: string;
+  /** Where to send it; `undefined` for where it was to go. */
+  readonly url: string | undefined;
+  /** JSON text, or `@` and the name of a file that holds it; `undefined` for what it has. */
+  readonly body: string | undefined;
+}
+
 /** Stop or start sending to a destination. */
 export interface HoldInvocation {
   /** The variant. */
@@ -228,6 +242,7 @@ export type Invocation =
   | ListInvocation
   | ShowInvocation
   | ActInvocation
+  | AmendInvocation
   | HoldInvocation
   | ConfigInvocation
   | CheckInvocation
@@ -324,6 +339,22 @@ function readMaxBytes(texts: Texts): number {
 /** Options of the filter that say which events are meant. */
 const CHOOSES: readonly string[] = Object.values<AnyOption>(FILTER_OPTIONS)
   .map(({ name }) => name).filter((name) => name !== "limit");
+
+/** Whether a dead letter is to be put back otherwise: with ids there is no filter for `--body`. */
+function isAmended(command: Act, words: readonly string[], texts: Texts): boolean {
+  return command === "requeue" && (texts.has("url") || words.length > 0 && texts.has("body"));
+}
+
+function readAmend(
+  { baseDir, url, body }: CommandOptions,
+  words: readonly string[],
+): AmendInvocation {
+  const [id, ...others] = words;
+  if (id === undefined || id === "" || id === "-" || others.length > 0) {
+    throw new UsageError("requeue with another --url or --body takes the id of one dead letter");
+  }
+  return { command: "amend", baseDir, id, url, body };
+}
 
 function readAct(
   command: Act,
@@ -485,7 +516,9 @@ export function parseCommandLine(args: readonly string[]): Invocation {
     case "requeue":
     case "retry":
     case "delete":
-      return readAct(command, options, words, texts);
+      return isAmended(command, words, texts)
+        ? readAmend(options, words)
+        : readAct(command, options, words, texts);
     case "hold":
     case "resume":
       return { command, baseDir, destination: readHeld(command, words) };

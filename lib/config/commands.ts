@@ -77,9 +77,10 @@ export const COMMAND_OPTIONS: OptionsOf<CommandOptions> = {
   },
   url: {
     name: "url",
-    commands: ["client"],
+    commands: ["client", "requeue"],
     kind: text("URL"),
     default: undefined,
+    defaultText: "where a dead letter was to go",
     help: "where to send the event",
     secret: true,
   },

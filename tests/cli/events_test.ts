@@ -292,3 +292,36 @@ Deno.test("a pace is kept: no more than so many a second", async () => {
   await queue.run("delete", "--state", "dead,ready", "--yes", "--rate", "50/s");
   assert(performance.now() - startMs >= 40, "three at 50 a second take 40 ms");
 });
+
+Deno.test("requeue puts a dead letter back with another URL or body, as a new event", async () => {
+  await using queue = await begin();
+  const moved = await queue.run("requeue", IDS.refused, "--url", "https://new.example/hook");
+  assertEquals(moved.code, 0);
+  const id = moved.stdout.trimEnd();
+  const { url, requestBody } = JSON.parse(
+    Deno.readTextFileSync(join(queue.base, "new", `${id}.json`)),
+  );
+  assertEquals([url, requestBody], ["https://new.example/hook", IDS.refused]);
+  assertEquals(namesIn(join(queue.base, "doa")).filter((name) => name.startsWith(IDS.refused)), []);
+
+  const body = join(queue.base, "..", "body.json");
+  Deno.writeTextFileSync(body, '{ "n": 12345678901234567890 }');
+  const changed = (await queue.run("requeue", IDS.died, "--body", `@${body}`)).stdout.trimEnd();
+  const text = Deno.readTextFileSync(join(queue.base, "new", `${changed}.json`));
+  assertMatch(text, /"requestBody":\{ "n": 12345678901234567890 \}/);
+  assertMatch(text, /"url":"https:\/\/hooks\.example\/x"/);
+});
+
+Deno.test("an amendment that makes no event, or for no single letter, changes nothing", async () => {
+  await using queue = await begin();
+  const before = namesIn(join(queue.base, "doa"));
+  const wrong = await queue.run("requeue", IDS.died, "--body", "{ not JSON");
+  assertEquals([wrong.code, wrong.stdout], [65, ""]);
+  assertMatch(wrong.stderr, /stays a dead letter: the body must be JSON text\n$/);
+  assertMatch((await queue.run("requeue", IDS.died, "--url", "ftp://a/")).stderr, /scheme/);
+  assertEquals((await queue.run("requeue", "nobody", "--url", "http://a.example/")).code, 65);
+  const usage = await queue.run("requeue", "--url", "http://a.example/");
+  assertEquals(usage.code, 64);
+  assertMatch(usage.stderr, /takes the id of one dead letter/);
+  assertEquals(namesIn(join(queue.base, "doa")), before);
+});

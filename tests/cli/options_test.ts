@@ -189,7 +189,7 @@ Deno.test("an option of another command is refused with the command it belongs t
   assertEquals(refusal("status", "--poll", "5s"), "--poll belongs to consume, not to status");
   assertEquals(
     refusal("--url", "http://h/"),
-    "--url belongs to client, not to consume, which is meant when no command is given",
+    "--url belongs to client and requeue, not to consume, which is meant when no command is given",
   );
 });
 
