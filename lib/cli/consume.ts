@@ -296,15 +296,19 @@ export async function consume(
   });
   let accepted: Promise<void> | undefined;
   const stopAccepting = () => accepted ??= acceptor?.stop(settings.current.graceMs, atOnce.signal);
+  let replaced: Promise<void> | undefined;
   const replace: Settings["replace"] = (...changed) => {
     const stays = settings.replace(...changed);
-    workers?.replace(...changed);
+    replaced = workers?.replace(...changed);
     return stays;
   };
   const reloader = path && new Reloader(path, invocation.written, options, { replace }, io);
   const ignoreSignals = io.onSignal((ask) => {
     if (ask === "reload" && reloader && !stop.signal.aborted) {
-      return void reloader.reload().then((outcome) => report.reloaded(path, outcome));
+      return void reloader.reload().then(async (outcome) => {
+        await replaced;
+        report.reloaded(path, outcome);
+      });
     }
     if (stop.signal.aborted) return atOnce.abort();
     report.stopping();

@@ -53,6 +53,8 @@ export type Told = readonly [atMs: number, event: TraceEvent];
 export type Report =
   /** What has happened, in order. */
   | { readonly kind: "told"; readonly events: readonly Told[] }
+  /** The options of the last such order count. */
+  | { readonly kind: "replaced" }
   /** It has ended in good order. The last report. */
   | { readonly kind: "ended"; readonly summary: Summary }
   /** It has failed, in one line. The last report. */

@@ -46,8 +46,10 @@ export function serveWorker(
         );
       case "replace": {
         const { options } = order;
-        const replace = ({ settings }: Consumer) =>
+        const replace = ({ settings }: Consumer) => {
           settings.replace(received(options), options.destinations);
+          port.post({ kind: "replaced" } satisfies Report);
+        };
         return void consumer.then(replace, () => {}); // it has told why there is none
       }
       case "stop":

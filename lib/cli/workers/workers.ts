@@ -27,14 +27,15 @@ export interface WorkersListener {
 }
 
 /** How a worker ended. */
-type Ending = Exclude<Report, { readonly kind: "told" }>;
+type Ending = Exclude<Report, { readonly kind: "told" | "replaced" }>;
 
 /** Consumers, each in a thread. */
 export class Workers {
   readonly #start: Start;
   readonly #startThread: Io["startThread"];
   readonly #listener: WorkersListener;
-  readonly #threads = new Set<Thread>();
+  /** Those that work, each with who waits until it has other options. */
+  readonly #threads = new Map<Thread, (() => void)[]>();
   readonly #tally = new Tally();
   /** What the last one found that ended in good order. */
   #last: Summary | undefined;
@@ -67,22 +68,28 @@ export class Workers {
     return { ...this.#tally.counts, empty: this.#last.empty };
   }
 
-  /** Let other options count from now on; they must have been checked. */
-  replace(given: Given<ConsumerSettings>, destinations: DestinationsGiven): void {
+  /** Let other options count; they must have been checked. Resolves once they do for all. */
+  async replace(given: Given<ConsumerSettings>, destinations: DestinationsGiven): Promise<void> {
+    const replaced = [...this.#threads.values()].map((waiting) =>
+      new Promise<void>((resolve) => waiting.push(resolve))
+    );
     this.#tell({ kind: "replace", options: sent(given, destinations) });
+    await Promise.all(replaced);
   }
 
   #tell(order: Order): void {
-    for (const thread of this.#threads) thread.post(order);
+    for (const thread of this.#threads.keys()) thread.post(order);
   }
 
   async #run(number: number): Promise<Ending> {
     let thread: Thread;
+    const waiting: (() => void)[] = [];
     const ending = await new Promise<Ending>((resolve) => {
       thread = this.#startThread({
         onMessage: (message) => {
           const report = message as Report;
           if (report.kind === "told") this.#told(report.events);
+          else if (report.kind === "replaced") waiting.shift()?.();
           else resolve(report);
         },
         onDeath: (reason) => {
@@ -90,11 +97,12 @@ export class Workers {
           resolve({ kind: "failed", line, code: EXIT.bug });
         },
       });
-      this.#threads.add(thread);
+      this.#threads.set(thread, waiting);
       thread.post(this.#start);
     });
     this.#threads.delete(thread!);
     thread!.terminate();
+    for (const resolve of waiting) resolve(); // it will do nothing by the old ones any more
     if (ending.kind === "ended") this.#last = ending.summary;
     else if (this.#threads.size > 0) this.#listener.died(number, ending.line);
     return ending;
