@@ -84,6 +84,16 @@ function fill(base: string, url: string, count: number): void {
   }
 }
 
+/** Answers 204, but none before it is let go. */
+function gate(): readonly [answer: Answer, go: () => void] {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const answer = async () => {
+    await promise;
+    return new Response(null, { status: 204 });
+  };
+  return [answer, resolve];
+}
+
 /** How often each body arrived. */
 function counted(taken: readonly { readonly body: string }[]): Map<string, number> {
   const counts = new Map<string, number>();
@@ -114,11 +124,7 @@ Deno.test("two workers share a queue: each event is delivered once, with one log
 
 Deno.test("a worker that dies is reported, and the other takes its claims over", async () => {
   await using dir = await tempDir();
-  const go = Promise.withResolvers<void>();
-  const answer: Answer = async () => {
-    await go.promise;
-    return new Response(null, { status: 204 });
-  };
+  const [answer, go] = gate();
   await using server = startEndpoint(answer);
   fill(dir.path, server.url, 64);
   const program = new Program();
@@ -126,7 +132,7 @@ Deno.test("a worker that dies is reported, and the other takes its claims over",
   const ended = program.run([...args, "--until-empty"]);
   await server.arrived(8); // both have all they may in flight
   program.threads.kill(0);
-  go.resolve();
+  go();
   assertEquals([await ended, left(dir.path)], [0, []]);
   assertMatch(program.log, / worker-died worker=1 reason=".* has died: out of memory"\n/);
   assertMatch(program.log, / taken-over e/);
@@ -138,18 +144,14 @@ Deno.test("a worker that dies is reported, and the other takes its claims over",
 
 Deno.test("a signal stops all workers in good order", async () => {
   await using dir = await tempDir();
-  const go = Promise.withResolvers<void>();
-  const answer: Answer = async () => {
-    await go.promise;
-    return new Response(null, { status: 204 });
-  };
+  const [answer, go] = gate();
   await using server = startEndpoint(answer);
   fill(dir.path, server.url, 64);
   const program = new Program();
   const ended = program.run(["--base-dir", dir.path, "--workers", "2", "--concurrency", "4"]);
   await server.arrived(8);
   program.signal("stop");
-  go.resolve();
+  go();
   assertEquals(await ended, 0);
   assertEquals(namesIn(join(dir.path, "cur")), []);
   assertEquals(left(dir.path).length, 64 - server.taken.length);
