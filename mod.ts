@@ -81,6 +81,7 @@ export type {
 } from "./lib/telemetry/trace.ts";
 export type { Outcome } from "./lib/http/outcome.ts";
 export type { TransportName } from "./lib/http/transport/options.ts";
+export type { ConnectionOptions, ProxyOptions, TlsOptions } from "./lib/http/transport/terms.ts";
 export { checkEvent, encodeEvent, type EventInput } from "./lib/event/encode.ts";
 export type { Header } from "./lib/event/headers.ts";
 export type { EventRequest } from "./lib/event/request.ts";

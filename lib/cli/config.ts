@@ -11,7 +11,9 @@ import { DESTINATION_OPTIONS } from "../config/destination_options.ts";
 import type { AnyOption } from "../config/option.ts";
 import { resolve } from "../config/resolve.ts";
 import { defaultOf } from "../config/schema.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { UsageError } from "./args.ts";
+import { certificateFiles, certificateWarning } from "./certificates.ts";
 import type { ConfigFile, Entries } from "./config_file.ts";
 import { readConfigFile } from "./configuration.ts";
 import { readConsumeOptions } from "./consume_options.ts";
@@ -26,15 +28,24 @@ import { printable } from "./printable.ts";
  * @throws {UsageError} If no file is named.
  * @throws {ConfigError} If it can't be used; the message says where and why.
  */
-export async function config({ action, config }: ConfigInvocation, io: Io): Promise<ExitCode> {
+export async function config(
+  { action, config }: ConfigInvocation,
+  { clock }: Pick<Runtime, "clock">,
+  io: Io,
+): Promise<ExitCode> {
   const path = config ?? io.defaultConfig;
   if (path === undefined) {
     throw new UsageError(`config ${action} needs --config FILE, or $OPTIMIZELYD_CONFIG`);
   }
   const file = await readConfigFile(path, io);
-  const { consumer } = readConsumeOptions(new Map(), file);
+  const options = readConsumeOptions(new Map(), file);
+  const { consumer } = options;
   const { destinations } = file;
   if (action === "check") {
+    for (const certificate of await certificateFiles(options, io)) {
+      const warning = certificateWarning(certificate, clock.now());
+      if (warning !== undefined) await io.stderr.write(`warning: ${printable(warning)}\n`);
+    }
     const count = `${destinations.length} destination${destinations.length === 1 ? "" : "s"}`;
     await io.stdout.write(`${printable(path)} is in order: ${count} of its own\n`);
     return EXIT.ok;

@@ -39,7 +39,7 @@ async function run(args: readonly string[], runtime: Runtime, io: Io): Promise<E
     await io.stdout.write(`optimizelyd-maildir ${VERSION}\n`);
     return EXIT.ok;
   }
-  if (invocation.command === "config") return await config(invocation, io);
+  if (invocation.command === "config") return await config(invocation, runtime, io);
   if (invocation.command === "completion") return await completion(invocation, io);
   if (invocation.command === "test") return await test(invocation, runtime, io);
   const baseDir = invocation.baseDir ?? io.defaultBaseDir;

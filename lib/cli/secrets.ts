@@ -9,9 +9,9 @@ import type { ReadSecret } from "../http/credentials.ts";
 import type { Io } from "./io.ts";
 
 /** Longest secret, in bytes. */
-const MOST_BYTES = 64 * 1024;
+const MOST_BYTES = 2 ** 20;
 
-/** Reads `file:PATH` and `credential:NAME`. */
+/** Reads `file:PATH`, `credential:NAME`, and of certificates a path. */
 export function secretsOf(io: Pick<Io, "credentialsDirectory" | "readFile">): ReadSecret {
   return async (reference) => {
     const path = pathOf(reference, io.credentialsDirectory);
@@ -21,8 +21,8 @@ export function secretsOf(io: Pick<Io, "credentialsDirectory" | "readFile">): Re
 }
 
 function pathOf(reference: string, directory: string | undefined): string {
-  const [kind, ...rest] = reference.split(":");
-  const name = rest.join(":");
+  const [, kind, name] = /^(file|credential):(.*)$/s.exec(reference) ?? [];
+  if (name === undefined) return reference;
   if (kind === "file") return name;
   if (directory !== undefined) return `${directory}/${name}`;
   throw new Error("there is no $CREDENTIALS_DIRECTORY, which systemd sets (LoadCredential=)");

@@ -371,7 +371,6 @@ export const CONSUMER_OPTIONS: OptionsOf<ConsumerSettings> = {
     default: "",
     defaultText: "none",
     help: "certificates (PEM) of authorities to trust beside those everybody trusts",
-    fixed: true,
   },
   merge: {
     ...CONSUME,

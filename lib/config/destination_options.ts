@@ -8,20 +8,29 @@ import { isToken, readHeaders } from "../event/headers.ts";
 import type { Auth, AuthOptions } from "../http/auth.ts";
 import type { DefaultsOptions } from "../http/defaults.ts";
 import type { Sign, SignOptions } from "../http/sign.ts";
+import type { ConnectionOptions, ProxyOptions, TlsOptions } from "../http/transport/terms.ts";
 import type { Kind, OptionsOf } from "./option.ts";
 
-/** What a destination's requests bring along. */
-export interface RequestOptions extends DefaultsOptions, AuthOptions, SignOptions {}
+/** What a destination's requests bring along, and how they are carried. */
+export interface RequestOptions
+  extends DefaultsOptions, AuthOptions, SignOptions, ConnectionOptions {}
 
 /** How a secret may be referred to. */
 const REFERENCE = /^(?:file:.+|credential:[A-Za-z0-9._-]+)$/s;
 
-/** A table, of which a text is the JSON. */
-function table<T>(must: string, read: (members: Members) => T | undefined): Kind<T | undefined> {
+/** How certificates and their keys may be: a path is no secret, what they hold may be one. */
+const FILE = /^(?:file:.+|credential:[A-Za-z0-9._-]+|\/.+)$/;
+
+/** A table, of which a text is the JSON; it may stand for a lone text as well. */
+function table<T>(
+  must: string,
+  read: (members: Members, text: string | undefined) => T | undefined,
+): Kind<T | undefined> {
   const readText = (text: string): T | undefined => {
     try {
       const value = JSON.parse(text);
-      return typeof value === "object" && value !== null ? read(value) : undefined;
+      if (typeof value === "string") return read({}, value);
+      return typeof value === "object" && value !== null ? read(value, undefined) : undefined;
     } catch {
       return undefined;
     }
@@ -78,6 +87,29 @@ function readSign(members: Members): Sign | undefined {
   return isReference(hmac) && isHeaderName(header) ? { hmacSha256: hmac, header } : undefined;
 }
 
+function readTls(members: Members): TlsOptions | undefined {
+  const { ca, cert, key } = members;
+  const files = Object.entries({ ca, cert, key }).filter(([, file]) => file !== undefined);
+  const isWhole = files.length > 0 && files.length === Object.keys(members).length;
+  const isPair = (cert === undefined) === (key === undefined);
+  const areFiles = files.every(([, file]) => typeof file === "string" && FILE.test(file));
+  return isWhole && isPair && areFiles ? Object.fromEntries(files) : undefined;
+}
+
+function readProxy(members: Members, text: string | undefined): ProxyOptions | undefined {
+  if (text !== undefined) return isProxyUrl(text) ? text : undefined;
+  const { url, basic } = members;
+  if (!has(members, "url", "basic")) return undefined;
+  return isProxyUrl(url) && isReference(basic) ? { url, basic } : undefined;
+}
+
+/** Without user info: that is a secret. */
+function isProxyUrl(value: unknown): value is string {
+  if (typeof value !== "string" || !URL.canParse(value)) return false;
+  const { protocol, origin, href } = new URL(value);
+  return (protocol === "http:" || protocol === "https:") && href === `${origin}/`;
+}
+
 /** What is the same for all. */
 const DESTINATION = { commands: [], default: undefined, defaultText: "none" } as const;
 
@@ -112,6 +144,30 @@ export const DESTINATION_OPTIONS: OptionsOf<Required<RequestOptions>> = {
       readSign,
     ),
     help: "signs every request",
+    secret: true,
+  },
+  tls: {
+    ...DESTINATION,
+    name: "tls",
+    destinationName: "tls",
+    kind: table(
+      'any of ca, cert and key, cert with its key, such as { ca = "FILE", cert = "FILE", ' +
+        'key = "FILE" }, where FILE is /PATH, file:PATH or credential:NAME',
+      readTls,
+    ),
+    help: "authorities to trust, and the certificate to show",
+    secret: true,
+  },
+  proxy: {
+    ...DESTINATION,
+    name: "proxy",
+    destinationName: "proxy",
+    kind: table(
+      'the URL of a proxy such as "http://proxy.internal:3128", without a password, or ' +
+        '{ url = "URL", basic = "REF" }, where REF is file:PATH or credential:NAME',
+      readProxy,
+    ),
+    help: "the way that requests take",
     secret: true,
   },
 };

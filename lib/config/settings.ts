@@ -85,10 +85,8 @@ class Snapshot {
   }
 }
 
-function requestOf(
-  { given: { headers, auth, sign } }: Section<Required<DestinationOptions>>,
-): RequestOptions {
-  return { headers, auth, sign };
+function requestOf({ given }: Section<Required<DestinationOptions>>): RequestOptions {
+  return resolve<Required<RequestOptions>>(DESTINATION_OPTIONS, given);
 }
 
 /**

@@ -29,7 +29,7 @@ export interface AuthOptions {
 }
 
 /** What a header's value may hold, RFC 9110, section 5.5. */
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]{1,65536}$/;
 
 /**
  * The request with its credentials.
@@ -53,8 +53,8 @@ export async function withAuth(
     : secret;
   if (!VALUE.test(value)) {
     throw new CredentialError(
-      `the secret ${reference} must be without line breaks, control characters and characters ` +
-        "above U+00FF",
+      `the secret ${reference} must have at most 64 KiB, without line breaks, control characters ` +
+        "and characters above U+00FF",
     );
   }
   const header: Header = [name, value];

@@ -15,8 +15,11 @@ const KEPT_MS = 1_000;
 /** Most secrets that are kept. */
 const MOST_KEPT = 1_024;
 
-/** Longest secret, in characters. */
-const LONGEST = 64 * 1024;
+/** Longest secret, in characters: the certificates of all authorities there are take 200 KiB. */
+const LONGEST = 2 ** 20;
+
+/** How long reading one may take: a file may be a pipe that nobody writes to. */
+const READ_MS = 5_000;
 
 /** A secret can't be had. The message names the reference, which is no secret. */
 export class CredentialError extends Error {
@@ -25,7 +28,8 @@ export class CredentialError extends Error {
 }
 
 /**
- * Reads what a reference such as `file:/run/secrets/token` refers to.
+ * Reads what a reference such as `file:/run/secrets/token` refers to; where that is a certificate
+ * it may be a path alone.
  *
  * @throws The system's error, when it can't be read.
  */
@@ -62,7 +66,7 @@ export class Credentials {
   async #readNow(reference: string): Promise<string> {
     let secret: string;
     try {
-      secret = (await this.#read(reference)).replace(/\r?\n$/, "");
+      secret = (await this.#inTime(reference)).replace(/\r?\n$/, "");
     } catch (cause) {
       const why = errorCode(cause) ?? (cause instanceof Error ? cause.message : String(cause));
       throw new CredentialError(`the secret ${reference} can't be read: ${why}`, { cause });
@@ -72,5 +76,18 @@ export class Credentials {
     throw new CredentialError(
       `the secret ${reference} must have from 1 to ${LONGEST} characters, ${current}`,
     );
+  }
+
+  async #inTime(reference: string): Promise<string> {
+    const done = new AbortController();
+    const over = this.#clock.sleep(READ_MS, done.signal).then(() => {
+      throw new Error(`it takes longer than ${READ_MS / 1_000} s`);
+    });
+    try {
+      return await Promise.race([this.#read(reference), over]);
+    } finally {
+      over.catch(() => {}); // the end of the sleep is the end of its use
+      done.abort();
+    }
   }
 }

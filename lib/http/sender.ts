@@ -77,7 +77,7 @@ export class Sender {
     this.#credentials = new Credentials(readSecret, runtime.clock);
     this.#runtime = runtime;
     this.#options = options;
-    this.#transport = new Transports(runtime);
+    this.#transport = new Transports(runtime, this.#credentials);
   }
 
   /**

@@ -5,7 +5,13 @@
  */
 
 import { connect as connectByNode, lookup as lookupByNode } from "./node_sockets.ts";
-import type { Connection, Connector, Lookup, TlsTerms } from "./runtime.ts";
+import {
+  type Connection,
+  type Connector,
+  type Lookup,
+  ownCertificateError,
+  type TlsTerms,
+} from "./runtime.ts";
 
 /** A connection as Deno has it, plain or with TLS. */
 export function connectionOf(conn: Deno.TcpConn | Deno.TlsConn): Connection {
@@ -41,12 +47,30 @@ export { certificate } from "./node_sockets.ts";
 export const connect: Connector = async (to) => {
   const { host, port, tls, onConnected, signal } = to;
   // Deno's own takes certificates of ours only where it looks up the name itself
-  if (tls?.cert !== undefined) return await connectByNode(to);
+  if (tls?.cert !== undefined) {
+    checkOwn(tls);
+    return await connectByNode(to);
+  }
   const conn = await Deno.connect({ hostname: host, port, signal });
   onConnected?.();
   if (tls === undefined) return connectionOf(conn);
   return await secured(conn, tls, signal);
 };
+
+/** Terms whose certificate and key are a pair. */
+const checked = new WeakSet<TlsTerms>();
+
+/** Node's modules on Deno say of a wrong pair that a protocol isn't supported; its own tell. */
+function checkOwn(tls: TlsTerms): void {
+  if (checked.has(tls)) return;
+  const { cert = "", key = "" } = tls;
+  try {
+    Deno.createHttpClient({ cert, key }).close();
+  } catch (cause) {
+    throw ownCertificateError(cause);
+  }
+  checked.add(tls);
+}
 
 async function secured(
   conn: Deno.TcpConn,

@@ -7,13 +7,14 @@
 import type * as NodeDns from "node:dns";
 import type * as NodeNet from "node:net";
 import type * as NodeTls from "node:tls";
-import type {
-  Certificate,
-  CertificateLook,
-  Connection,
-  Connector,
-  Lookup,
-  TlsTerms,
+import {
+  type Certificate,
+  type CertificateLook,
+  type Connection,
+  type Connector,
+  type Lookup,
+  ownCertificateError,
+  type TlsTerms,
 } from "./runtime.ts";
 
 interface Modules {
@@ -67,7 +68,11 @@ export const connect: Connector = ({ host, port, tls, onConnected, signal }) =>
     socket.once("connect", () => {
       onConnected?.();
       if (tls === undefined) return done();
-      secure = startTls(socket, tls, `${host} ${port}`);
+      try {
+        secure = startTls(socket, tls, `${host} ${port}`);
+      } catch (cause) {
+        return fail(ownCertificateError(cause));
+      }
       secure.on("error", fail);
       secure.once("secureConnect", done);
       secure.once("close", () => fail(new Error("the peer closed it")));

@@ -258,6 +258,14 @@ export interface TlsTerms extends Omit<FetchTerms, "proxy"> {
   readonly serverName: string;
 }
 
+/** The code of an error: our own certificate can't be used, or isn't that of its key. */
+export const OWN_CERTIFICATE = "OWN_CERTIFICATE";
+
+/** That error, by whatever words the system has for it. */
+export function ownCertificateError(cause: unknown): Error {
+  return Object.assign(new Error("it can't be used", { cause }), { code: OWN_CERTIFICATE });
+}
+
 /** Where to connect to, and how. */
 export interface ConnectTo {
   /** One of what {@linkcode Runtime.lookup} found. */
@@ -340,7 +348,7 @@ export interface Runtime {
    * Connect to an address.
    *
    * @throws The network's error (`ECONNREFUSED`, `EMFILE`, ...; `"ENOTCAPABLE"`); after
-   * `onConnected` it is that of TLS.
+   * `onConnected` it is that of TLS, {@linkcode OWN_CERTIFICATE} among them.
    */
   readonly connect?: Connector;
   /**

@@ -157,11 +157,20 @@ Deno.test("what a destination's requests bring along is read, references to secr
     [destination."http://a.test"]
     headers = { X-Tenant = "7" }
     auth = { header = "x-key", value = "file:/k" }
-    sign.standard-webhooks = ["credential:new", "credential:old"]`);
+    sign.standard-webhooks = ["credential:new", "credential:old"]
+    tls = { ca = "/a.pem", cert = "file:b.pem", key = "credential:c" }
+    proxy = "http://p.test:3128"
+    [destination."http://b.test"]
+    proxy = { url = "https://p.test", basic = "credential:p" }`);
+  assertEquals(destinations["http://b.test"], {
+    proxy: { url: "https://p.test", basic: "credential:p" },
+  });
   assertEquals(destinations["http://a.test"], {
     headers: { "x-tenant": "7" },
     auth: { header: "x-key", value: "file:/k" },
     sign: { standardWebhooks: ["credential:new", "credential:old"] },
+    tls: { ca: "/a.pem", cert: "file:b.pem", key: "credential:c" },
+    proxy: "http://p.test:3128",
   });
 });
 
@@ -176,10 +185,18 @@ Deno.test("a secret in the file itself is refused, and not shown", () => {
     `sign = { standard-webhooks = ["planted"] }`,
     `sign = { standard-webhooks = [] , planted = 1 }`,
     `sign = { hmac-sha256 = "planted", header = "x" }`,
+    `proxy = "http://user:planted@p.test:3128"`,
+    `proxy = { url = "http://p.test", basic = "user:planted" }`,
+    `tls = { cert = "/x.pem", key = "-----BEGIN PRIVATE KEY-----planted" }`,
+    `tls = { cert = "/planted.pem" }`,
+    `tls = { ca = "/x.pem", cart = "/planted.pem" }`,
+    `tls = {}`,
+    `tls = "/planted.pem"`,
   ];
   for (const line of wrong) {
     const message = refusal(section, line);
-    assert(/^q\.toml:2:1: (?:auth|sign) must be .*REF is file:PATH/.test(message), message);
+    const right = /^q\.toml:2:1: (?:auth|sign|proxy|tls) must be .*(?:REF|FILE) is .*file:PATH/;
+    assert(right.test(message), message);
     assert(!message.includes("planted"), message);
   }
   assertEquals(

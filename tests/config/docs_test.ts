@@ -6,6 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { DESTINATION_OPTIONS } from "../../lib/config/destination_options.ts";
 import { type AnyOption, COMMANDS } from "../../lib/config/option.ts";
 import { defaultOf, OPTIONS, usageOf } from "../../lib/config/schema.ts";
 
@@ -104,6 +105,22 @@ Deno.test("a section with a table of options names no option that isn't one", ()
       assertEquals(wrong, [], page.path);
     }
   }
+});
+
+Deno.test("every key of a destination and of sections other than [consume] is in the page of configuration", () => {
+  const page = Deno.readTextFileSync(new URL("docs/configuration.md", ROOT));
+  const keys = [
+    ...Object.values<AnyOption>(DESTINATION_OPTIONS).map(({ destinationName }) => destinationName),
+    ...OPTIONS.map(({ destinationName }) => destinationName),
+    ...OPTIONS.filter(({ section }) => section !== undefined && section !== "consume")
+      .map(({ name, fileName = name }) => fileName),
+  ].filter((key) => key !== undefined);
+  const inTables = [...page.matchAll(/^\| `.*?` +\|/gm)].flatMap(([cell]) =>
+    [...cell.matchAll(/`([^`]+)`/g)].map(([, key]) => key!)
+  );
+  const inExamples = [...page.matchAll(/^([a-z-]+) = /gm)].map(([, key]) => key!);
+  const known = new Set([...inTables, ...inExamples]);
+  assertEquals(keys.filter((key) => !known.has(key)), []);
 });
 
 Deno.test("a wrong table is told row by row, with what would be right", () => {

@@ -1,6 +1,6 @@
 /** The program within the test's own process: cheaper than one of its own, by half a second. */
 
-import type { Io, Output } from "../../lib/cli/io.ts";
+import type { Ask, Io, Output } from "../../lib/cli/io.ts";
 import { main } from "../../lib/cli/main.ts";
 import { denoRuntime } from "../../lib/runtime/deno.ts";
 import type { Runtime } from "../../lib/runtime/runtime.ts";
@@ -20,33 +20,78 @@ export interface Surroundings {
   readonly runtime?: Runtime;
 }
 
+/** A program that a test starts, reads and signals. */
+export class Program {
+  /** All of standard output so far. */
+  stdout = "";
+  /** All of standard error so far. */
+  stderr = "";
+  readonly #surroundings: Surroundings;
+  #ask: (ask: Ask) => void = () => {};
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(surroundings: Surroundings = {}) {
+    this.#surroundings = surroundings;
+  }
+
+  /** Run a command to its end; its exit code. */
+  run(args: readonly string[]): Promise<number> {
+    return main(args, this.#surroundings.runtime ?? denoRuntime(), this.#io());
+  }
+
+  /** As SIGTERM and SIGHUP do. */
+  signal(ask: Ask): void {
+    this.#ask(ask);
+  }
+
+  /** Resolves once standard error has a text that matches. */
+  until(pattern: RegExp): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => pattern.test(this.stderr) ? resolve() : undefined;
+      this.#waiting.push(look);
+      look();
+    });
+  }
+
+  #io(): Io {
+    const { stdin = "", isTerminal = false, columns = 80, credentialsDirectory } =
+      this.#surroundings;
+    const outputTo = (stream: "stdout" | "stderr"): Output => ({
+      isTerminal,
+      columns: () => columns,
+      write: (text) => {
+        this[stream] += text;
+        for (const look of this.#waiting) look();
+        return Promise.resolve();
+      },
+    });
+    return {
+      stdin: { isTerminal, readable: new Blob([stdin]).stream() },
+      stdout: outputTo("stdout"),
+      stderr: outputTo("stderr"),
+      defaultBaseDir: ".",
+      defaultConfig: undefined,
+      credentialsDirectory,
+      permissions: [],
+      readFile: (path) => Deno.readFile(path),
+      onSignal: (handler) => {
+        this.#ask = handler;
+        return () => {};
+      },
+      cores: 1,
+      startThread: () => {
+        throw new Error("no threads here");
+      },
+    };
+  }
+}
+
 /** Run a command to its end. */
 export async function runHere(
   args: readonly string[],
-  { stdin = "", isTerminal = false, columns = 80, credentialsDirectory, runtime = denoRuntime() }:
-    Surroundings = {},
+  surroundings: Surroundings = {},
 ): Promise<Result> {
-  const written = { stdout: "", stderr: "" };
-  const outputTo = (stream: keyof typeof written): Output => ({
-    isTerminal,
-    columns: () => columns,
-    write: (text) => Promise.resolve(void (written[stream] += text)),
-  });
-  const io: Io = {
-    stdin: { isTerminal, readable: new Blob([stdin]).stream() },
-    stdout: outputTo("stdout"),
-    stderr: outputTo("stderr"),
-    defaultBaseDir: ".",
-    defaultConfig: undefined,
-    credentialsDirectory,
-    permissions: [],
-    readFile: (path) => Deno.readFile(path),
-    onSignal: () => () => {},
-    cores: 1,
-    startThread: () => {
-      throw new Error("no threads here");
-    },
-  };
-  const code = await main(args, runtime, io);
-  return { code, ...written };
+  const program = new Program(surroundings);
+  const code = await program.run(args);
+  return { code, stdout: program.stdout, stderr: program.stderr };
 }

@@ -51,11 +51,14 @@ async function run(
   };
 }
 
-/** How to start a server in a folder of its own; its `/` answers 200, its `/none` 404. */
+/**
+ * How to start a server in a folder of its own; its `/` answers 200, its `/none` 404. With a file
+ * of authorities it wants a certificate that one of them has signed.
+ */
 export interface ServerKind {
   readonly name: string;
   readonly isInstalled: boolean;
-  start(dir: string, tls?: Pair): Promise<RunningServer>;
+  start(dir: string, tls?: Pair, clientCa?: string): Promise<RunningServer>;
 }
 
 const NODE_PROGRAM = `
@@ -73,9 +76,12 @@ export const SERVERS: readonly ServerKind[] = [
   {
     name: "nginx",
     isInstalled: isInstalled("nginx"),
-    async start(dir, tls) {
+    async start(dir, tls, clientCa) {
       const port = freePort();
-      const ssl = tls ? `ssl_certificate ${tls.certFile}; ssl_certificate_key ${tls.keyFile};` : "";
+      const verify = clientCa ? ` ssl_client_certificate ${clientCa}; ssl_verify_client on;` : "";
+      const ssl = tls
+        ? `ssl_certificate ${tls.certFile}; ssl_certificate_key ${tls.keyFile};${verify}`
+        : "";
       const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map((name) => `${name}_temp_path ${dir}/${name};`).join(" ");
       await Deno.writeTextFile(

@@ -10,18 +10,15 @@
  * @module
  */
 
-import type { Clock, Connector, Lookup, Runtime } from "../../runtime/runtime.ts";
+import type { Clock, Connector, FetchTerms, Lookup, Runtime } from "../../runtime/runtime.ts";
+import type { Credentials } from "../credentials.ts";
 import { EgressRules } from "../egress_rules.ts";
 import type { HttpRequest } from "../step.ts";
 import { FetchTransport } from "./fetch.ts";
-import {
-  CONNECT_TIMEOUT_MS,
-  TermsOfOptions,
-  type TransportName,
-  type TransportOptions,
-} from "./options.ts";
+import { CONNECT_TIMEOUT_MS, type TransportName, type TransportOptions } from "./options.ts";
 import { goesThroughProxy, type ProxyEnvironment } from "./proxy.ts";
 import { SocketTransport } from "./sockets.ts";
+import { Terms } from "./terms.ts";
 import type { Answer, CallOff } from "./transport.ts";
 
 /** What of the runtime transports work with. */
@@ -41,23 +38,36 @@ export class Transports {
   readonly #runtime: TransportRuntime;
   readonly #fetch: FetchTransport;
   readonly #sockets: SocketTransport | undefined;
-  readonly #terms = new TermsOfOptions();
+  readonly #terms: Terms;
   readonly #proxied = new WeakMap<URL, boolean>();
   readonly #rules = new WeakMap<readonly string[], EgressRules>();
   #lastRules: readonly [text: string | undefined, rules: EgressRules] = [undefined, NO_RULES];
   #proxies: ProxyEnvironment | undefined;
 
-  constructor(runtime: TransportRuntime) {
+  /** @param credentials Reads what options refer to. */
+  constructor(runtime: TransportRuntime, credentials: Credentials) {
     const { clock, lookup, connect } = runtime;
     this.#runtime = runtime;
+    this.#terms = new Terms(credentials);
     this.#fetch = new FetchTransport(runtime);
     this.#sockets = lookup && connect && new SocketTransport({ clock, lookup, connect });
   }
 
   /** Send one request, by what fits; as {@linkcode Transport}. */
   send(request: HttpRequest, callOff: CallOff, options: TransportOptions): Promise<Answer> {
-    const { connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
     const terms = this.#terms.of(options);
+    return terms instanceof Promise
+      ? terms.then((terms) => this.#send(request, callOff, options, terms))
+      : this.#send(request, callOff, options, terms);
+  }
+
+  #send(
+    request: HttpRequest,
+    callOff: CallOff,
+    options: TransportOptions,
+    terms: FetchTerms | undefined,
+  ): Promise<Answer> {
+    const { connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
     const egress = this.#rulesOf(options.egress);
     const transport = this.#isByFetch(request, options) ? this.#fetch : this.#sockets!;
     return transport.send(request, callOff, { terms, connectTimeoutMs, egress });

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { errorCode } from "../../runtime/runtime.ts";
+import { errorCode, OWN_CERTIFICATE } from "../../runtime/runtime.ts";
 
 /** An address and a port as they are written. */
 export function shownAddress(host: string, port: number): string {
@@ -55,6 +55,9 @@ const CERTIFICATE = /certificate/i;
 export function tlsReason(error: unknown, address: string, serverName: string): string {
   const text = textOf(error);
   const code = errorCode(error) ?? "";
+  if (code === OWN_CERTIFICATE) {
+    return `our own certificate for ${address} can't be used: it must be PEM, and that of its key`;
+  }
   const about = (what: string) => `the certificate of ${address} ${what}`;
   if (/expired/i.test(text) || code === "CERT_HAS_EXPIRED") {
     return about(`has expired${onDate(/not valid after (\d+)/.exec(text)?.[1])}`);

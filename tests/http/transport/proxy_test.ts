@@ -127,25 +127,26 @@ Deno.test({
     const [nginx] = SERVERS;
     await using server = await nginx!.start(dir.path, await authority.issue("server"));
     await using proxy = await startTinyproxy(dir.path, "user", "pass-word");
-    const get = async (proxyUrl: string) => {
+    const get = async (secret: string) => {
       const options = {
         timeoutMs: 10_000,
         onStatus: new Map(),
         tlsCa: authority.cert,
-        proxy: proxyUrl,
+        proxy: { url: proxy.url, basic: "file:proxy" },
       };
-      const sender = new Sender(denoRuntime(), { of: () => options });
+      const sender = new Sender(denoRuntime(), { of: () => options }, () => secret);
       const request = { url: new URL(server.url), method: "GET", headers: [], body: undefined };
       const attempt = await sender.send(request, "id");
       sender.close();
       return attempt;
     };
-    const { host } = new URL(proxy.url);
-    const right = await get(`http://user:pass%2Dword@${host}`);
+    const right = await get("user:pass-word\n");
     assertEquals([right.outcome, right.reason], ["delivered", ""]);
-    const wrong = await get(`http://user:wrong@${host}`);
+    const wrong = await get("user:planted");
     assertEquals(wrong.outcome, "deferred");
-    assert(!wrong.reason.includes("wrong@"), wrong.reason);
+    assert(!wrong.reason.includes("planted"), wrong.reason);
+    const none = await get("planted");
+    assertEquals(none.reason, "the secret file:proxy must be a user, a colon and a password");
     const log = await Deno.readTextFile(`${dir.path}/tinyproxy.log`);
     assertStringIncludes(log, "CONNECT localhost:");
   },

@@ -1,15 +1,19 @@
 /** TLS against the system's `openssl`: whom the client trusts, what it shows, what it says. */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Sender, type SenderOptions } from "../../../lib/http/sender.ts";
 import { denoRuntime } from "../../../lib/runtime/deno.ts";
 import type { Runtime } from "../../../lib/runtime/runtime.ts";
 import { Authority, isInstalled, type Pair } from "../../support/certificates.ts";
+import { SERVERS } from "../../support/servers.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 
 const ignore = !isInstalled("openssl");
 /** Said where it is skipped. */
 const skipped = ignore ? " (skipped: openssl is not installed)" : "";
+
+/** What is in the files that references name. */
+const readSecret = (reference: string) => Deno.readTextFile(reference.replace("file:", ""));
 
 /** A server with a certificate, that answers every GET with 200. */
 async function serve({ certFile, keyFile }: Pair, ...more: string[]) {
@@ -56,7 +60,7 @@ async function get(
   runtime: Partial<Runtime> = {},
 ) {
   const current = { timeoutMs: 10_000, onStatus: new Map(), ...options };
-  const sender = new Sender({ ...denoRuntime(), ...runtime }, { of: () => current });
+  const sender = new Sender({ ...denoRuntime(), ...runtime }, { of: () => current }, readSecret);
   const request = { url: new URL(url), method: "GET", headers: [], body: undefined };
   try {
     return await sender.send(request, "id");
@@ -117,7 +121,7 @@ Deno.test({
   async fn() {
     await using dir = await tempDir();
     const ours = await Authority.make(dir.path, "ours");
-    const { cert, key } = await ours.issue("client");
+    const client = await ours.issue("client");
     await using server = await serve(
       await ours.issue("server"),
       "-Verify",
@@ -127,16 +131,86 @@ Deno.test({
       ours.certFile,
     );
     const url = `https://localhost:${server.port}/`;
-    const own = { tlsCert: cert, tlsKey: key };
+    const own = { cert: client.certFile, key: `file:${client.keyFile}` };
     for (const transport of ["sockets", "fetch"] as const) {
       const tlsCa = ours.cert;
-      const shown = await get(url, { tlsCa, transport, ...own });
+      const shown = await get(url, { tlsCa, transport, tls: own });
       assertEquals([shown.outcome, shown.reason], ["delivered", ""], transport);
+      const all = { ca: ours.certFile, ...own };
+      assertEquals((await get(url, { transport, tls: all })).outcome, "delivered", transport);
       assertEquals((await get(url, { tlsCa, transport })).outcome, "deferred", transport);
     }
     const other = await Authority.make(dir.path, "other");
-    const wrong = await get(url, { tlsCa: other.cert, ...own });
+    const wrong = await get(url, { tlsCa: ours.cert, tls: { ...own, ca: other.certFile } });
     assertEquals(wrong.outcome, "deferred");
+  },
+});
+
+Deno.test({
+  name:
+    `certificates that change count for the next connection, those that don't keep it${skipped}`,
+  ignore,
+  async fn() {
+    await using dir = await tempDir();
+    const ours = await Authority.make(dir.path, "ours");
+    const other = await Authority.make(dir.path, "other");
+    const server = await ours.issue("server");
+    await using nginx = await SERVERS[0]!.start(dir.path, server, ours.certFile);
+    const [right, wrong] = [await ours.issue("right"), await other.issue("wrong")];
+    const tls = { ca: ours.certFile, cert: `${dir.path}/cert`, key: `${dir.path}/key` };
+    const use = async ({ certFile, keyFile }: Pair) => {
+      await Deno.copyFile(certFile, tls.cert);
+      await Deno.copyFile(keyFile, tls.key);
+    };
+    for (const transport of ["sockets", "fetch"] as const) {
+      let laterMs = 0;
+      const { clock } = denoRuntime();
+      const runtime = {
+        ...denoRuntime(),
+        clock: { ...clock, monotonic: () => clock.monotonic() + laterMs },
+      };
+      const options = { timeoutMs: 10_000, onStatus: new Map(), transport, tls };
+      const sender = new Sender(runtime, { of: () => options }, readSecret);
+      const send = async () => {
+        laterMs += 1_000; // files are looked at once a second
+        const url = new URL(nginx.url);
+        return await sender.send({ url, method: "GET", headers: [], body: undefined }, "id");
+      };
+      await use(wrong);
+      assertEquals((await send()).status, 400, transport);
+      await use(right);
+      const first = await send();
+      assertEquals(first.status, 200, transport);
+      assertEquals((await send()).phases?.connect, undefined, "the connection is used again");
+      await Deno.writeTextFile(tls.key, "no key");
+      const { outcome, reason, status } = await send();
+      assertEquals([outcome, status], ["deferred", undefined]);
+      assertEquals(reason, `what ${tls.key} holds must be a private key, not encrypted, as PEM`);
+      await use(wrong);
+      assertEquals((await send()).status, 400, transport);
+      sender.close();
+    }
+  },
+});
+
+Deno.test({
+  name:
+    `a certificate and a key that aren't a pair put events off, and say so without either${skipped}`,
+  ignore,
+  async fn() {
+    await using dir = await tempDir();
+    const ours = await Authority.make(dir.path, "ours");
+    const [one, other] = [await ours.issue("one"), await ours.issue("other")];
+    await using server = await serve(await ours.issue("server"));
+    const url = `https://localhost:${server.port}/`;
+    const secret = other.key.split("\n")[1]!;
+    for (const transport of ["sockets", "fetch"] as const) {
+      const tls = { ca: ours.certFile, cert: one.certFile, key: other.keyFile };
+      const { outcome, reason } = await get(url, { transport, tls });
+      assertEquals(outcome, "deferred", transport);
+      assertMatch(reason, /key/i);
+      assert(!reason.includes(secret), reason);
+    }
   },
 });
 
@@ -146,7 +220,7 @@ Deno.test({
   async fn() {
     await using dir = await tempDir();
     const ours = await Authority.make(dir.path, "ours");
-    const { cert, key } = await ours.issue("client");
+    const { certFile, keyFile } = await ours.issue("client");
     await using server = await serve(
       await ours.issue("server"),
       "-tls1_1",
@@ -154,7 +228,7 @@ Deno.test({
       "ALL:@SECLEVEL=0",
     );
     const url = `https://localhost:${server.port}/`;
-    for (const own of [{}, { tlsCert: cert, tlsKey: key }]) {
+    for (const own of [{}, { tls: { cert: certFile, key: keyFile } }]) {
       const { outcome, reach, reason } = await get(url, { tlsCa: ours.cert, ...own });
       assertEquals([outcome, reach], ["deferred", "unsent"], reason);
     }
