@@ -6,6 +6,7 @@
 
 import { isToken, readHeaders } from "../event/headers.ts";
 import type { Auth, AuthOptions } from "../http/auth.ts";
+import type { OAuth2 } from "../http/oauth2.ts";
 import type { DefaultsOptions } from "../http/defaults.ts";
 import type { Sign, SignOptions } from "../http/sign.ts";
 import type { ConnectionOptions, ProxyOptions, TlsOptions } from "../http/transport/terms.ts";
@@ -69,11 +70,47 @@ function readOwnHeaders(members: Members): Readonly<Record<string, string>> | un
 }
 
 function readAuth(members: Members): Auth | undefined {
-  const { bearer, basic, header, value } = members;
+  const { bearer, basic, header, value, oauth2 } = members;
+  if (has(members, "oauth2")) {
+    const read = typeof oauth2 === "object" ? readOAuth2(oauth2 as Members) : undefined;
+    return read && { oauth2: read };
+  }
   if (has(members, "bearer")) return isReference(bearer) ? { bearer } : undefined;
   if (has(members, "basic")) return isReference(basic) ? { basic } : undefined;
   if (!has(members, "header", "value")) return undefined;
   return isHeaderName(header) && isReference(value) ? { header, value } : undefined;
+}
+
+/** The names of members in a file, and in a program. */
+const OAUTH2: Readonly<Record<string, keyof OAuth2>> = {
+  "token-url": "tokenUrl",
+  "client-id": "clientId",
+  "client-secret": "clientSecret",
+};
+
+function readOAuth2(members: Members): OAuth2 | undefined {
+  const named = Object.entries(members).map(([name, value]) => [OAUTH2[name] ?? name, value]);
+  const { tokenUrl, clientId, clientSecret, scope, params, ...others } = Object.fromEntries(named);
+  const isRight = isTokenUrl(tokenUrl) && isText(clientId) && isReference(clientSecret) &&
+    (scope === undefined || isText(scope)) && (params === undefined || areTexts(params)) &&
+    Object.keys(others).length === 0;
+  if (!isRight) return undefined;
+  return { tokenUrl, clientId, clientSecret, ...(scope && { scope }), ...(params && { params }) };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}
+
+function areTexts(value: unknown): value is Readonly<Record<string, string>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) &&
+    Object.values(value).every(isText);
+}
+
+function isTokenUrl(value: unknown): value is string {
+  if (typeof value !== "string" || !URL.canParse(value)) return false;
+  const { protocol, username, password, hash } = new URL(value);
+  return (protocol === "http:" || protocol === "https:") && username + password + hash === "";
 }
 
 function readSign(members: Members): Sign | undefined {
@@ -127,8 +164,9 @@ export const DESTINATION_OPTIONS: OptionsOf<Required<RequestOptions>> = {
     name: "auth",
     destinationName: "auth",
     kind: table(
-      'one of { bearer = "REF" }, { basic = "REF" } and { header = "NAME", value = "REF" }, where ' +
-        "REF is file:PATH or credential:NAME",
+      'one of { bearer = "REF" }, { basic = "REF" }, { header = "NAME", value = "REF" } and ' +
+        '{ oauth2 = { token-url = "URL", client-id = "ID", client-secret = "REF" } } (and scope, ' +
+        "params), where REF is file:PATH or credential:NAME",
       readAuth,
     ),
     help: "tells the endpoint who we are",

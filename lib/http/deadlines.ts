@@ -119,3 +119,33 @@ export class Deadlines {
     }
   }
 }
+
+/** The deadlines of attempts whose time limits differ. */
+export class TimeLimits {
+  readonly #clock: Clock;
+  /** By their length, which may change meanwhile. */
+  readonly #deadlines = new Map<number, Deadlines>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Start the time of one attempt, which begins at `nowMs`, monotonic. */
+  start(timeoutMs: number, nowMs = this.#clock.monotonic()): Deadline {
+    let deadlines = this.#deadlines.get(timeoutMs);
+    if (!deadlines) {
+      this.#deadlines.set(timeoutMs, deadlines = new Deadlines(this.#clock, timeoutMs));
+    }
+    return deadlines.start(nowMs);
+  }
+
+  /** Call off every attempt in flight. */
+  abortAll(): void {
+    for (const deadlines of this.#deadlines.values()) deadlines.abortAll();
+  }
+
+  /** Let go of the timers. Nothing may be in flight. */
+  close(): void {
+    for (const deadlines of this.#deadlines.values()) deadlines.close();
+  }
+}

@@ -40,7 +40,6 @@ export function failed({ error, isAnswered, url, deadline, timeoutMs }: Failure)
     return { outcome: "deferred", reason, isTimeout: true, ...reach };
   }
   if (deadline.isOver) return { outcome: "aborted", reason: "called off", ...reach };
-  if (error instanceof CredentialError) return { outcome: "deferred", reason: error.message };
   if (error instanceof TransportError && error.code === NOT_ALLOWED) {
     return { outcome: "refused", reason: visible(error.message), ...reach };
   }
@@ -48,6 +47,9 @@ export function failed({ error, isAnswered, url, deadline, timeoutMs }: Failure)
   const code = isAnswered ? undefined : tooManyFilesCode(error);
   if (code !== undefined) {
     return { outcome: "crowded", reason: `too many files are open to connect: ${code}` };
+  }
+  if (error instanceof CredentialError) {
+    return { outcome: "deferred", reason: visible(error.message), reach: "unsent" };
   }
   return { outcome: "deferred", reason: networkReason(error), ...reach };
 }

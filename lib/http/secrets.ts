@@ -13,7 +13,7 @@ import type { HttpRequest } from "./step.ts";
 const MASK = "…";
 
 /** Names of headers whose values are secrets. */
-const SECRET_NAME = /auth|cookie|credential|key|passw|pwd|secret|session|token/;
+const SECRET_NAME = /auth|cookie|credential|key|passw|pwd|secret|session|signature|token/;
 
 /** Shorter texts are no secrets, and would be found everywhere. */
 const SHORTEST = 3;

@@ -6,9 +6,10 @@
  * | step | file | from → to |
  * | --- | --- | --- |
  * | defaults | `defaults.ts` | an event's request → a request with all of its headers |
- * | auth | `auth.ts` | a request → a request that tells who we are |
- * | signature | `sign.ts` | a request → a request that is signed |
- * | send | `transport/` | a request → an answer, its body unread |
+ * | exchange | `exchange.ts` | a request → one with what its destination wants, and the answer |
+ * | · auth | `auth.ts`, `oauth2.ts` | a request → a request that tells who we are |
+ * | · signature | `sign.ts` | a request → a request that is signed |
+ * | · send | `transport/` | a request → an answer, its body unread |
  * | receive | `receive.ts` | an answer → status, headers, and what became of the body |
  * | outcome | `conclude.ts`, `failed.ts` | that, or what was thrown → an attempt |
  *
@@ -24,31 +25,25 @@ import type { EventRequest } from "../event/request.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { AnswerSink, Attempt } from "./attempt.ts";
 import { conclude, type Result } from "./conclude.ts";
-import { Deadlines } from "./deadlines.ts";
-import { type AuthOptions, withAuth } from "./auth.ts";
-import { Credentials, type ReadSecret } from "./credentials.ts";
+import type { ReadSecret } from "./credentials.ts";
+import { TimeLimits } from "./deadlines.ts";
 import { type DefaultsOptions, withDefaults } from "./defaults.ts";
-import { type SignOptions, withSignature } from "./sign.ts";
-import type { HttpRequest } from "./step.ts";
+import { type ExchangeOptions, type ExchangeRuntime, Exchanges } from "./exchange.ts";
 import { failed } from "./failed.ts";
 import { type Outcome, outcomeOfStatus } from "./outcome.ts";
 import { receive, type Use } from "./receive.ts";
 import type { Answer } from "./transport/transport.ts";
-import type { TransportOptions } from "./transport/options.ts";
-import { type TransportRuntime, Transports } from "./transport/choose.ts";
 
 export type { AnswerSink, Attempt } from "./attempt.ts";
 
 /** How to send. */
-export interface SenderOptions extends DefaultsOptions, AuthOptions, SignOptions, TransportOptions {
-  /** Time limit of one attempt, body included. */
-  readonly timeoutMs: number;
+export interface SenderOptions extends DefaultsOptions, ExchangeOptions {
   /** Exceptions from the status table. */
   readonly onStatus: ReadonlyMap<number, Outcome>;
 }
 
 /** What a sender needs of the world. */
-export type SenderRuntime = TransportRuntime & Pick<Runtime, "decodes" | "hmacSha256">;
+export type SenderRuntime = ExchangeRuntime & Pick<Runtime, "decodes">;
 
 /** How to send to each destination, by its origin. */
 export interface OptionsOfDestinations {
@@ -60,10 +55,8 @@ export interface OptionsOfDestinations {
 export class Sender {
   readonly #runtime: SenderRuntime;
   readonly #options: OptionsOfDestinations;
-  readonly #transport: Transports;
-  readonly #credentials: Credentials;
-  /** By their length, which may change meanwhile. */
-  readonly #deadlines = new Map<number, Deadlines>();
+  readonly #exchanges: Exchanges;
+  readonly #limits: TimeLimits;
 
   /**
    * @param options Those that are current when an attempt begins count for it.
@@ -74,10 +67,15 @@ export class Sender {
     options: OptionsOfDestinations,
     readSecret: ReadSecret = noSecrets,
   ) {
-    this.#credentials = new Credentials(readSecret, runtime.clock);
     this.#runtime = runtime;
     this.#options = options;
-    this.#transport = new Transports(runtime, this.#credentials);
+    this.#limits = new TimeLimits(runtime.clock);
+    this.#exchanges = new Exchanges(
+      runtime,
+      (origin) => options.of(origin),
+      this.#limits,
+      readSecret,
+    );
   }
 
   /**
@@ -91,13 +89,14 @@ export class Sender {
     const startMs = clock.monotonic();
     const options = this.#options.of(event.url.origin);
     const { timeoutMs, onStatus } = options;
-    const deadline = this.#deadlinesOf(timeoutMs).start(startMs);
+    const deadline = this.#limits.start(timeoutMs, startMs);
     let request = withDefaults(event, options, id);
     let isAnswered = false;
     let result: Result;
     try {
-      if (options.auth || options.sign) request = await this.#withSecrets(request, options, id);
-      const answer = await this.#transport.send(request, deadline, options);
+      const exchanged = await this.#exchanges.send(request, id, deadline, options);
+      const { answer } = exchanged;
+      request = exchanged.request;
       isAnswered = true;
       const outcome = outcomeOfStatus(answer.status, onStatus);
       const receiving = receive(answer, useOf(answer, outcome, sink), deadline);
@@ -114,38 +113,19 @@ export class Sender {
 
   /** Others' idle connections are the first thing to do without. */
   async #freeFiles(): Promise<void> {
-    this.#transport.closeIdle();
+    this.#exchanges.closeIdle();
     await this.#runtime.clock.sleep(0); // their files are free once what was read has ended
-  }
-
-  async #withSecrets(
-    request: HttpRequest,
-    { auth, sign }: SenderOptions,
-    id: string,
-  ): Promise<HttpRequest> {
-    const { clock, hmacSha256 } = this.#runtime;
-    const context = { id, nowMs: clock.now(), credentials: this.#credentials, hmacSha256 };
-    const authorized = auth ? await withAuth(request, auth, context) : request;
-    return sign ? await withSignature(authorized, sign, context) : authorized;
-  }
-
-  #deadlinesOf(timeoutMs: number): Deadlines {
-    let deadlines = this.#deadlines.get(timeoutMs);
-    if (!deadlines) {
-      this.#deadlines.set(timeoutMs, deadlines = new Deadlines(this.#runtime.clock, timeoutMs));
-    }
-    return deadlines;
   }
 
   /** Call off every attempt in flight; each ends as `"aborted"`. */
   abortAll(): void {
-    for (const deadlines of this.#deadlines.values()) deadlines.abortAll();
+    this.#limits.abortAll();
   }
 
   /** Let go of the timer and of idle connections. Nothing may be in flight. */
   close(): void {
-    for (const deadlines of this.#deadlines.values()) deadlines.close();
-    this.#transport.closeIdle();
+    this.#limits.close();
+    this.#exchanges.closeIdle();
   }
 }
 

@@ -33,6 +33,8 @@ export interface StepContext {
   readonly nowMs: number;
   /** Secrets. */
   readonly credentials: Credentials;
+  /** The token of the destination, where it wants one that somebody else makes. */
+  token(): Awaitable<string>;
   /** As `Runtime.hmacSha256`. */
   hmacSha256(key: Uint8Array, message: Uint8Array): Awaitable<Uint8Array>;
 }

@@ -161,8 +161,29 @@ Deno.test("what a destination's requests bring along is read, references to secr
     tls = { ca = "/a.pem", cert = "file:b.pem", key = "credential:c" }
     proxy = "http://p.test:3128"
     [destination."http://b.test"]
+    auth.oauth2 = { token-url = "http://t.test", client-id = "me", client-secret = "file:/s" }
+    [destination."http://c.test"]
+    auth.oauth2.token-url = "https://t.test/token?x=1"
+    auth.oauth2.client-id = "me"
+    auth.oauth2.client-secret = "credential:s"
+    auth.oauth2.scope = "a b"
+    auth.oauth2.params = { audience = "https://a.test" }
+    [destination."http://d.test"]
     proxy = { url = "https://p.test", basic = "credential:p" }`);
-  assertEquals(destinations["http://b.test"], {
+  const client = { tokenUrl: "http://t.test", clientId: "me", clientSecret: "file:/s" };
+  assertEquals(destinations["http://b.test"], { auth: { oauth2: client } });
+  assertEquals(destinations["http://c.test"], {
+    auth: {
+      oauth2: {
+        tokenUrl: "https://t.test/token?x=1",
+        clientId: "me",
+        clientSecret: "credential:s",
+        scope: "a b",
+        params: { audience: "https://a.test" },
+      },
+    },
+  });
+  assertEquals(destinations["http://d.test"], {
     proxy: { url: "https://p.test", basic: "credential:p" },
   });
   assertEquals(destinations["http://a.test"], {
@@ -182,6 +203,12 @@ Deno.test("a secret in the file itself is refused, and not shown", () => {
     `auth = { basic = "me:planted" }`,
     `auth = { bearer = "file:/x", basic = "planted" }`,
     `auth = { header = "host", value = "file:planted" }`,
+    `auth = { oauth2 = "planted" }`,
+    `auth.oauth2 = { token-url = "http://a", client-id = "b", client-secret = "planted" }`,
+    `auth.oauth2 = { token-url = "http://a:planted@a", client-id = "b", client-secret = "file:c" }`,
+    `auth.oauth2 = { token-url = "a", client-id = "b", client-secret = "file:planted" }`,
+    `auth.oauth2 = { token-url = "http://a", client-secret = "file:planted" }`,
+    `auth.oauth2 = { token-url = "http://a", client-id = "b", client-secret = "file:c", x = "planted" }`,
     `sign = { standard-webhooks = ["planted"] }`,
     `sign = { standard-webhooks = [] , planted = 1 }`,
     `sign = { hmac-sha256 = "planted", header = "x" }`,

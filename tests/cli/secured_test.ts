@@ -2,12 +2,14 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { Webhook } from "standardwebhooks";
+import { startAuthorizationServer } from "../support/authorization_server.ts";
 import { Authority, isInstalled, type Pair } from "../support/certificates.ts";
 import { startEndpoint } from "../support/endpoint.ts";
 import { Program, runHere } from "../support/in_process.ts";
 import { eventLine } from "../support/program.ts";
 import { SERVERS, startTinyproxy } from "../support/servers.ts";
-import { tempDir } from "../support/temp_dir.ts";
+import { filesBelow, namesIn, tempDir } from "../support/temp_dir.ts";
 
 const hasOpenssl = isInstalled("openssl");
 const skipped = (isReady: boolean, what: string) =>
@@ -21,53 +23,93 @@ async function put(base: string, url: string): Promise<string> {
   return stdout.trim();
 }
 
+/** A receiver of Standard Webhooks, which takes what is signed with one secret. */
+function startReceiver(secret: string) {
+  const webhook = new Webhook(secret);
+  return startEndpoint(({ headers, body }) => {
+    try {
+      webhook.verify(body, Object.fromEntries(headers));
+      return new Response(null, { status: 204 });
+    } catch (error) {
+      return new Response(`${error}: ${headers.get("webhook-signature")}`, { status: 401 });
+    }
+  });
+}
+
+/** All text that a consumer has left in its queue. */
+function textBelow(dir: string): string {
+  return [...Deno.readDirSync(dir)].map(({ name, isDirectory }) => {
+    const path = join(dir, name);
+    return isDirectory ? textBelow(path) : Deno.readTextFileSync(path);
+  }).join("\n");
+}
+
 const isReady = hasOpenssl && isInstalled("nginx") && isInstalled("tinyproxy");
 
 Deno.test({
-  name: `one file is enough for an endpoint that wants certificates and one behind a proxy${
-    skipped(isReady, "openssl, nginx or tinyproxy")
-  }`,
+  name:
+    `one file is enough for certificates, a proxy, OAuth and signatures; with changed secrets nothing is lost, and none is shown${
+      skipped(isReady, "openssl, nginx or tinyproxy")
+    }`,
   ignore: !isReady,
   async fn() {
     await using dir = await tempDir();
     const at = (name: string) => join(dir.path, name);
     const ours = await Authority.make(dir.path, "ours");
     const other = await Authority.make(dir.path, "other");
-    const [nginx] = SERVERS;
     const server = await ours.issue("server");
-    await using strict = await nginx!.start(dir.path, server, ours.certFile);
-    await using proxy = await startTinyproxy(dir.path, "user", "planted-password");
+    await using strict = await SERVERS[0]!.start(dir.path, server, ours.certFile);
+    await using proxy = await startTinyproxy(dir.path, "user", "planted-right");
     await using plain = startEndpoint();
-    const use = async ({ certFile, keyFile }: Pair, password: string) => {
+    await using authorization = startAuthorizationServer();
+    authorization.state.client = btoa("me:planted-right");
+    const [wrong, right] = [btoa("planted-wrong-signer"), btoa("planted-right-signer")];
+    await using receiver = startReceiver(right);
+    const use = async (word: string, { certFile, keyFile }: Pair, signer: string) => {
       await Deno.copyFile(certFile, at("client.pem"));
       await Deno.copyFile(keyFile, at("client-key"));
-      await Deno.writeTextFile(at("proxy-password"), `user:${password}\n`);
+      await Deno.writeTextFile(at("proxy-password"), `user:planted-${word}\n`);
+      await Deno.writeTextFile(at("client-secret"), `planted-${word}\n`);
+      await Deno.writeTextFile(at("signer"), signer);
     };
-    await use(await other.issue("wrong"), "planted-wrong");
+    await use("wrong", await other.issue("wrong"), wrong);
+    const sections = [
+      [
+        strict.url,
+        `on-status = { 400 = "defer" }\n` +
+        `tls = { ca = "${ours.certFile}", cert = "${at("client.pem")}", ` +
+        `key = "credential:client-key" }`,
+      ],
+      [plain.url, `proxy = { url = "${proxy.url}", basic = "credential:proxy-password" }`],
+      [
+        authorization.endpoint.url,
+        `auth.oauth2 = { token-url = "${authorization.url}", client-id = "me", ` +
+        `client-secret = "file:${at("client-secret")}" }`,
+      ],
+      [receiver.url, `sign = { standard-webhooks = ["credential:signer"] }`],
+    ] as const;
     const config = at("q.toml");
-    const quick = `[consume]\npoll = "20ms"\nbackoff-base = "20ms"\nbackoff-cap = "20ms"\n`;
     await Deno.writeTextFile(
       config,
-      `${quick}[destination."${strict.url}"]\non-status = { 400 = "defer" }\n` +
-        `tls = { ca = "${ours.certFile}", cert = "${at("client.pem")}", ` +
-        `key = "credential:client-key" }\n` +
-        `[destination."${plain.url}"]\n` +
-        `proxy = { url = "${proxy.url}", basic = "credential:proxy-password" }\n`,
+      `[consume]\npoll = "20ms"\nbackoff-base = "20ms"\nbackoff-cap = "20ms"\n` +
+        sections.map(([url, lines]) => `[destination."${url}"]\n${lines}\n`).join(""),
     );
     const [base, program] = [at("queue"), new Program({ credentialsDirectory: dir.path })];
-    const events = [await put(base, `${strict.url}/`), await put(base, plain.url)];
+    const events = await Promise.all(sections.map(([url]) => put(base, `${url}/`)));
     const running = program.run(["consume", "--base-dir", base, "--config", config]);
-    await program.until(new RegExp(` deferred ${events[0]} .* 400 `));
-    await program.until(new RegExp(` deferred ${events[1]} `));
-    assertEquals(plain.taken.length, 0);
-    await use(await ours.issue("right"), "planted-password");
-    for (const id of events) await program.until(new RegExp(` delivered ${id} `));
+    for (const id of events) await program.until(new RegExp(` deferred ${id} `));
+    await use("right", await ours.issue("right"), right);
     program.signal("reload");
     await program.until(/ reloaded /);
+    for (const id of events) await program.until(new RegExp(` delivered ${id} `));
     program.signal("stop");
     assertEquals(await running, 0);
-    assert(plain.taken.at(-1)!.headers.has("via"));
-    assert(!/planted|BEGIN/.test(program.stderr), program.stderr);
+    assertEquals(filesBelow(base), namesIn(join(base, "log")));
+    assert(plain.taken.every(({ headers }) => headers.has("via")));
+    const shown = await runHere(["config", "show", "--config", config]);
+    const everything = `${program.stderr}${shown.stdout}${textBelow(base)}`;
+    const secrets = [/planted/, /PRIVATE/, new RegExp(`${right}|${wrong}|v1,`)];
+    for (const secret of secrets) assert(!secret.test(everything), everything);
   },
 });
 

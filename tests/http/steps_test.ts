@@ -26,7 +26,8 @@ function contextOf(secrets: Readonly<Record<string, string>>): StepContext {
   };
   const { hmacSha256 } = denoRuntime();
   const credentials = new Credentials(read, realClock);
-  return { id: "msg-1", nowMs: 1_700_000_000_999, credentials, hmacSha256 };
+  const token = () => "made.by-somebody";
+  return { id: "msg-1", nowMs: 1_700_000_000_999, credentials, token, hmacSha256 };
 }
 
 async function authorized(auth: Auth, secret: string, own: HttpRequest["headers"] = []) {
@@ -51,6 +52,9 @@ Deno.test("a token, a user and a password, and a header of one's own are sent as
   assertEquals(bearer.headers, [["authorization", "Bearer abc.def"]]);
   const basic = await authorized({ basic: "file:x" }, "me:pässword");
   assertEquals(basic.headers, [["authorization", "Basic bWU6cMOkc3N3b3Jk"]]);
+  const oauth2 = { tokenUrl: "http://b.test/", clientId: "me", clientSecret: "file:x" };
+  const token = await authorized({ oauth2 }, "secret");
+  assertEquals(token.headers, [["authorization", "Bearer made.by-somebody"]]);
   const own = await authorized({ header: "X-Api-Key", value: "file:x" }, "k3y");
   assertEquals(own.headers, [["x-api-key", "k3y"]]);
 });
@@ -67,9 +71,9 @@ Deno.test("whatever header a secret is in, it is one that no answer shows", asyn
 
 Deno.test("a secret that can't be had, or can't be used, is told by its reference and never by itself", async () => {
   const bad: readonly [Auth, string, string][] = [
-    [{ bearer: "file:x" }, "two\nlines", "must be without line breaks"],
+    [{ bearer: "file:x" }, "two\nlines", "must have at most 64 KiB, without line breaks"],
     [{ basic: "file:x" }, "no-colon", "must be a user, a colon and a password"],
-    [{ bearer: "file:x" }, "", "must have from 1 to 65536 characters, it is empty"],
+    [{ bearer: "file:x" }, "", "must have from 1 to 1048576 characters, it is empty"],
     [{ bearer: "file:missing" }, "x", "the secret file:missing can't be read: ENOENT"],
   ];
   for (const [auth, secret, why] of bad) {
