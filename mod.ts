@@ -60,6 +60,7 @@ export {
 export type { RequestOptions } from "./lib/config/destination_options.ts";
 export type { Auth, AuthOptions } from "./lib/http/auth.ts";
 export type { ReadSecret } from "./lib/http/credentials.ts";
+export type { CompressOptions } from "./lib/http/compress.ts";
 export type { DefaultsOptions } from "./lib/http/defaults.ts";
 export type { OAuth2 } from "./lib/http/oauth2.ts";
 export type { Sign, SignOptions } from "./lib/http/sign.ts";

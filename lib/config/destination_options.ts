@@ -7,14 +7,16 @@
 import { isToken, readHeaders } from "../event/headers.ts";
 import type { Auth, AuthOptions } from "../http/auth.ts";
 import type { OAuth2 } from "../http/oauth2.ts";
+import { COMPRESS_FROM_BYTES, type CompressOptions } from "../http/compress.ts";
 import type { DefaultsOptions } from "../http/defaults.ts";
 import type { Sign, SignOptions } from "../http/sign.ts";
 import type { ConnectionOptions, ProxyOptions, TlsOptions } from "../http/transport/terms.ts";
+import { choice, size } from "./kinds.ts";
 import type { Kind, OptionsOf } from "./option.ts";
 
 /** What a destination's requests bring along, and how they are carried. */
 export interface RequestOptions
-  extends DefaultsOptions, AuthOptions, SignOptions, ConnectionOptions {}
+  extends DefaultsOptions, AuthOptions, CompressOptions, SignOptions, ConnectionOptions {}
 
 /** How a secret may be referred to. */
 const REFERENCE = /^(?:file:.+|credential:[A-Za-z0-9._-]+)$/s;
@@ -147,6 +149,9 @@ function isProxyUrl(value: unknown): value is string {
   return (protocol === "http:" || protocol === "https:") && href === `${origin}/`;
 }
 
+/** No event file is larger. */
+const LARGEST_BYTES = 256 * 2 ** 20;
+
 /** What is the same for all. */
 const DESTINATION = { commands: [], default: undefined, defaultText: "none" } as const;
 
@@ -183,6 +188,22 @@ export const DESTINATION_OPTIONS: OptionsOf<Required<RequestOptions>> = {
     ),
     help: "signs every request",
     secret: true,
+  },
+  compress: {
+    ...DESTINATION,
+    name: "compress",
+    destinationName: "compress",
+    kind: choice<"gzip">("gzip") as Kind<"gzip" | undefined>,
+    help: "makes bodies smaller, as long as the endpoint takes them",
+  },
+  compressFromBytes: {
+    ...DESTINATION,
+    name: "compress-from",
+    destinationName: "compress-from",
+    kind: size(1, LARGEST_BYTES) as Kind<number | undefined>,
+    default: COMPRESS_FROM_BYTES,
+    defaultText: "1KiB",
+    help: "smallest body that is made smaller",
   },
   tls: {
     ...DESTINATION,

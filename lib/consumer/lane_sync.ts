@@ -156,6 +156,9 @@ export class LaneSync {
   ): Promise<void> | undefined {
     const { entry } = flight;
     const verdict = verdictOf(attempt);
+    if (attempt?.refusesCompression) {
+      this.#trace({ type: "lane", destination: entry.destination, change: "uncompressed" });
+    }
     const change = this.#lanes.ended(
       flight,
       this.#world.clock.monotonic(),

@@ -32,6 +32,8 @@ export interface Attempt {
   readonly isTimeout?: boolean;
   /** The first kilobyte of an answer that isn't a success; shows no secret of the request. */
   readonly answer?: string;
+  /** Whether it has just turned out that the endpoint doesn't take compressed bodies. */
+  readonly refusesCompression?: true;
   /** How long the endpoint wants to be spared this event, ms from now. */
   readonly retryAfterMs?: number;
   /** How long the endpoint wants to be spared all events, ms from now. */

@@ -1,7 +1,7 @@
 /**
- * A request and its answer, with what a destination wants added in between: credentials, a
- * signature. An endpoint that doesn't take the token it was shown is shown another one, which is
- * the same attempt.
+ * A request and its answer, with what a destination wants in between: credentials, a smaller body,
+ * a signature. Where the endpoint doesn't take what was added, the same attempt goes on with
+ * something else: another token after 401, the body as it is after 415.
  *
  * @module
  */
@@ -9,6 +9,7 @@
 import type { Runtime } from "../runtime/runtime.ts";
 import type { AnswerSink } from "./attempt.ts";
 import { type AuthOptions, withAuth } from "./auth.ts";
+import { type CompressOptions, withCompression } from "./compress.ts";
 import { Credentials, type ReadSecret } from "./credentials.ts";
 import type { Deadline, TimeLimits } from "./deadlines.ts";
 import { failed } from "./failed.ts";
@@ -21,13 +22,14 @@ import { type TransportRuntime, Transports } from "./transport/choose.ts";
 import { type Answer, TransportError } from "./transport/transport.ts";
 
 /** What a destination wants added, and how its requests are carried. */
-export interface ExchangeOptions extends AuthOptions, SignOptions, TransportOptions {
+export interface ExchangeOptions
+  extends AuthOptions, CompressOptions, SignOptions, TransportOptions {
   /** Time limit of one attempt. */
   readonly timeoutMs: number;
 }
 
 /** What is needed of the world. */
-export type ExchangeRuntime = TransportRuntime & Pick<Runtime, "hmacSha256">;
+export type ExchangeRuntime = TransportRuntime & Pick<Runtime, "gzip" | "hmacSha256">;
 
 /** A request as it was sent, and the answer to it. */
 export interface Exchanged {
@@ -35,6 +37,16 @@ export interface Exchanged {
   readonly request: HttpRequest;
   /** Its body is unread. */
   readonly answer: Answer;
+  /** Whether it has just turned out that the endpoint doesn't take compressed bodies. */
+  readonly refusesCompression?: true;
+}
+
+/** What goes out, perhaps more than once. */
+interface Sending {
+  readonly plain: HttpRequest;
+  readonly context: StepContext;
+  readonly deadline: Deadline;
+  readonly options: ExchangeOptions;
 }
 
 /** Longest answer of a token endpoint that is read. */
@@ -48,6 +60,8 @@ export class Exchanges {
   readonly #credentials: Credentials;
   readonly #tokens: Tokens;
   readonly #transport: Transports;
+  /** Whose endpoints don't take compressed bodies; forgotten with their options. */
+  readonly #uncompressed = new WeakSet<ExchangeOptions>();
 
   /**
    * @param optionsOf How to ask for tokens, by the origin of who makes them.
@@ -83,33 +97,54 @@ export class Exchanges {
     deadline: Deadline,
     options: ExchangeOptions,
   ): Promise<Exchanged> {
-    const { auth, sign } = options;
-    if (auth === undefined && sign === undefined) {
+    const { auth, compress, sign } = options;
+    if (auth === undefined && compress === undefined && sign === undefined) {
       return { request: plain, answer: await this.#transport.send(plain, deadline, options) };
     }
     const { clock, hmacSha256 } = this.#runtime;
-    const context = { id, nowMs: clock.now(), credentials: this.#credentials, hmacSha256 };
     const oauth2 = auth && "oauth2" in auth ? auth.oauth2 : undefined;
     let shown: string | undefined;
-    const token = async () => shown = await inTime(this.#tokens.of(oauth2!), deadline);
-    const first = await this.#attempt(plain, { ...context, token }, deadline, options);
-    if (first.answer.status !== 401 || shown === undefined) return first;
-    const other = await inTime(this.#tokens.instead(shown, oauth2!), deadline);
-    if (other === undefined) return first;
-    first.answer.body?.cancel();
-    return await this.#attempt(plain, { ...context, token: () => other }, deadline, options);
+    const context: StepContext = {
+      id,
+      nowMs: clock.now(),
+      credentials: this.#credentials,
+      token: async () => shown = await inTime(this.#tokens.of(oauth2!), deadline),
+      hmacSha256,
+    };
+    let what: Sending = { plain, context, deadline, options };
+    const mayCompress = compress !== undefined && !this.#uncompressed.has(options);
+    let sent = await this.#attempt(what, mayCompress);
+    if (sent.answer.status === 401 && shown !== undefined) {
+      const token = await inTime(this.#tokens.instead(shown, oauth2!), deadline);
+      if (token === undefined) return sent;
+      what = { ...what, context: { ...context, token: () => token } };
+      sent.answer.body?.cancel();
+      sent = await this.#attempt(what, mayCompress);
+    }
+    if (sent.answer.status !== 415 || !sent.isCompressed) return sent;
+    sent.answer.body?.cancel();
+    return await this.#attemptPlain(what);
+  }
+
+  /** Once more as it is what was refused compressed: whether that is why shows now. */
+  async #attemptPlain(what: Sending): Promise<Exchanged> {
+    const sent = await this.#attempt(what, false);
+    if (sent.answer.status === 415 || this.#uncompressed.has(what.options)) return sent;
+    this.#uncompressed.add(what.options);
+    return { ...sent, refusesCompression: true };
   }
 
   async #attempt(
-    plain: HttpRequest,
-    context: StepContext,
-    deadline: Deadline,
-    options: ExchangeOptions,
-  ): Promise<Exchanged> {
+    { plain, context, deadline, options }: Sending,
+    mayCompress: boolean,
+  ): Promise<Exchanged & { readonly isCompressed: boolean }> {
     const { auth, sign } = options;
     const authorized = auth ? await withAuth(plain, auth, context) : plain;
-    const request = sign ? await withSignature(authorized, sign, context) : authorized;
-    return { request, answer: await this.#transport.send(request, deadline, options) };
+    const { gzip } = this.#runtime;
+    const encoded = mayCompress ? await withCompression(authorized, options, gzip) : authorized;
+    const request = sign ? await withSignature(encoded, sign, context) : encoded;
+    const answer = await this.#transport.send(request, deadline, options);
+    return { request, answer, isCompressed: encoded !== authorized };
   }
 
   /** Ask an authorization server, the same way as events are sent. */

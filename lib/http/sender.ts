@@ -8,6 +8,7 @@
  * | defaults | `defaults.ts` | an event's request → a request with all of its headers |
  * | exchange | `exchange.ts` | a request → one with what its destination wants, and the answer |
  * | · auth | `auth.ts`, `oauth2.ts` | a request → a request that tells who we are |
+ * | · compression | `compress.ts` | a request → a request with a smaller body |
  * | · signature | `sign.ts` | a request → a request that is signed |
  * | · send | `transport/` | a request → an answer, its body unread |
  * | receive | `receive.ts` | an answer → status, headers, and what became of the body |
@@ -95,13 +96,14 @@ export class Sender {
     let result: Result;
     try {
       const exchanged = await this.#exchanges.send(request, id, deadline, options);
-      const { answer } = exchanged;
+      const { answer, refusesCompression } = exchanged;
       request = exchanged.request;
       isAnswered = true;
       const outcome = outcomeOfStatus(answer.status, onStatus);
       const receiving = receive(answer, useOf(answer, outcome, sink), deadline);
       const received = receiving instanceof Promise ? await receiving : receiving;
       result = conclude(this.#runtime, request, outcome, received);
+      if (refusesCompression) result = { ...result, refusesCompression };
     } catch (error) {
       result = failed({ error, isAnswered, url: request.url, deadline, timeoutMs });
       if (result.outcome === "crowded") await this.#freeFiles();

@@ -7,7 +7,9 @@
  * | `{ standardWebhooks: [REF…] }` | `webhook-id`, `webhook-timestamp`, `webhook-signature` |
  * | `{ hmacSha256: REF, header: NAME }` | `<name>: sha256=<hex HMAC-SHA-256 of the body>` |
  *
- * The first is https://www.standardwebhooks.com, with a signature for each secret.
+ * The first is https://www.standardwebhooks.com, with a signature for each secret, over the bytes
+ * that are sent: those of a compressed body too ("the payload sent is the same as the payload
+ * signed").
  *
  * They replace headers of these names that the event sets.
  *
@@ -54,14 +56,15 @@ async function standard(
   references: readonly string[],
   { id, nowMs, credentials, hmacSha256 }: StepContext,
 ): Promise<readonly Header[]> {
+  const messageId = id.replaceAll(".", "~"); // which is in no id; a dot ends it
   const timestamp = String(Math.floor(nowMs / 1_000));
-  const message = joined(encoder.encode(`${id}.${timestamp}.`), bytesOf(request));
+  const message = joined(encoder.encode(`${messageId}.${timestamp}.`), bytesOf(request));
   const signatures = await Promise.all(references.map(async (reference) => {
     const key = keyOf(await credentials.of(reference), reference);
     return `v1,${btoa(String.fromCharCode(...await hmacSha256(key, message)))}`;
   }));
   return [
-    ["webhook-id", id],
+    ["webhook-id", messageId],
     ["webhook-timestamp", timestamp],
     ["webhook-signature", signatures.join(" ")],
   ];

@@ -30,7 +30,7 @@ import {
   type Runtime,
   type Stat,
 } from "./runtime.ts";
-import { clock, hmacSha256, random, sha256 } from "./web.ts";
+import { clock, gzip, hmacSha256, random, sha256 } from "./web.ts";
 
 function kindOf(info: { isFile: boolean; isDirectory: boolean; isSymlink: boolean }): Kind {
   if (info.isSymlink) return "symlink";
@@ -728,6 +728,7 @@ export function denoRuntime(disk: Disk = blockingDisk): Runtime {
     mayReach,
     random,
     sha256,
+    gzip,
     hmacSha256,
     hostname: hostname(),
     ...hostIds(Deno.build.os, readOfSystem),

@@ -38,7 +38,7 @@ import { hostIds } from "./host.ts";
 import { certificate, connect, lookup } from "./node_sockets.ts";
 import { volumeOf } from "./volume.ts";
 import type { DirEntry, Disk, FileContent, Kind, Runtime, Stat } from "./runtime.ts";
-import { clock, hmacSha256, random, sha256 } from "./web.ts";
+import { clock, gzip, hmacSha256, random, sha256 } from "./web.ts";
 
 /** Names fetched from the system at a time. */
 const LIST_BUFFER = 1_024;
@@ -262,6 +262,7 @@ export function nodeRuntime(): Runtime {
     mayReach: () => true,
     random,
     sha256,
+    gzip,
     hmacSha256,
     hostname: hostname(),
     ...hostIds(process.platform, readOfSystem),

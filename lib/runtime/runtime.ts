@@ -402,6 +402,8 @@ export interface Runtime {
   random(): number;
   /** Lower-case hex SHA-256 of the text's UTF-8. */
   sha256(text: string): Awaitable<string>;
+  /** Bytes in the format of gzip, RFC 1952. */
+  gzip(bytes: Uint8Array): Awaitable<Uint8Array>;
   /** HMAC-SHA-256 of a message, RFC 2104. */
   hmacSha256(key: Uint8Array, message: Uint8Array): Awaitable<Uint8Array>;
   /** This host's name, as the operating system has it. */

@@ -30,6 +30,7 @@ export type World = Pick<
   | "closeIdle"
   | "decodes"
   | "fetch"
+  | "gzip"
   | "hmacSha256"
   | "mayReach"
   | "memoryBytes"

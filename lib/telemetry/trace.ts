@@ -187,7 +187,8 @@ export interface LaneChanged {
    * `opened`: nothing gets through and it gets only probes; `probing`: one is on its way;
    * `recovered`: it works again and gets the backlog bit by bit; `struggling`: a part of the
    * requests gets through, and many don't; `healthy`: nearly all do again; `throttled`: it asked to
-   * be left alone; `held`, `resumed`: an operator said so.
+   * be left alone; `held`, `resumed`: an operator said so; `uncompressed`: it doesn't take
+   * compressed bodies, and gets them as they are.
    */
   readonly change:
     | "opened"
@@ -197,7 +198,8 @@ export interface LaneChanged {
     | "healthy"
     | "throttled"
     | "held"
-    | "resumed";
+    | "resumed"
+    | "uncompressed";
   /** The part of the requests that succeeded lately, 0 to 1, where that is the change. */
   readonly share?: number;
   /** Why, where there is something to say. */

@@ -144,6 +144,7 @@ Deno.test("formatTrace() writes each change of a lane with what is known of it",
     "throttled",
     "held",
     "resumed",
+    "uncompressed",
   ] as const;
   for (const change of changes) {
     const event: TraceEvent = { type: "lane", destination: "http_h_80", change };

@@ -152,3 +152,22 @@ Deno.test({
     assertStringIncludes(shown.stdout, `\ntls = { ca = "${ended.certFile}" }`);
   },
 });
+
+Deno.test("a destination that doesn't take compressed bodies is told of once, and gets all of its events", async () => {
+  await using dir = await tempDir();
+  await using endpoint = startEndpoint(({ headers }) =>
+    new Response(null, { status: headers.has("content-encoding") ? 415 : 204 })
+  );
+  const [path, base] = [join(dir.path, "q.toml"), join(dir.path, "queue")];
+  const section = `[destination."${endpoint.url}"]\ncompress = "gzip"\ncompress-from = "1"\n`;
+  await Deno.writeTextFile(path, section);
+  const events = Array.from(
+    { length: 5 },
+    (_, n) => eventLine(endpoint.url, n.toString().repeat(99)),
+  );
+  await runHere(["client", "--base-dir", base, "-"], { stdin: events.join("") });
+  const args = ["--base-dir", base, "--config", path, "--concurrency", "1", "--once"];
+  const { code, stderr } = await runHere(["consume", ...args]);
+  assertEquals([code, endpoint.taken.length], [0, 6]);
+  assertEquals(stderr.match(/ lane \S+ uncompressed\n/g)?.length, 1, stderr);
+});

@@ -5,6 +5,7 @@
  */
 
 import { createHash, createHmac } from "node:crypto";
+import { gzipSync } from "node:zlib";
 import type { Runtime } from "../../lib/runtime/runtime.ts";
 import { never, type SimHost, type SimTime } from "./clock.ts";
 import type { SimNetwork } from "./network.ts";
@@ -60,6 +61,7 @@ export class SimProcess {
       mayReach: (url) => world.network.mayReach(url),
       random,
       sha256: (text) => createHash("sha256").update(text).digest("hex"),
+      gzip: (bytes) => gzipSync(bytes),
       hmacSha256: (key, message) => createHmac("sha256", key).update(message).digest(),
       hostname: host.hostname,
       bootId: host.bootId,

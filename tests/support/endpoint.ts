@@ -6,6 +6,8 @@ export interface Taken {
   readonly path: string;
   readonly headers: Headers;
   readonly body: string;
+  /** The body as it came. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly atMs: number;
 }
 
@@ -35,11 +37,13 @@ export function startEndpoint(
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, signal: end.signal, onListen() {} },
     async (request) => {
+      const bytes = await request.bytes();
       const one: Taken = {
         method: request.method,
         path: new URL(request.url).pathname,
         headers: request.headers,
-        body: await request.text(),
+        body: new TextDecoder().decode(bytes),
+        bytes,
         atMs: Date.now(),
       };
       taken.push(one);
