@@ -7,12 +7,12 @@
 
 import type { ConsumerSettings } from "../config/consumer.ts";
 import type { Given } from "../config/resolve.ts";
-import { endsOfValidity } from "../http/certificate.ts";
 import type { Awaitable } from "../runtime/runtime.ts";
 import { UsageError } from "./args.ts";
 import type { ConsumeOptions } from "./consume_options.ts";
 import type { Io } from "./io.ts";
 import { secretsOf } from "./secrets.ts";
+import { endsOfValidity } from "./validity.ts";
 
 /** Largest file of certificates: those everybody trusts take 200 KiB. */
 const MOST_BYTES = 4 * 2 ** 20;

@@ -5,6 +5,8 @@
  */
 
 import type { CheckOptions } from "../config/check_command.ts";
+import type { CertificateFile } from "./certificates.ts";
+import { configHealth } from "./config_health.ts";
 import { Queue } from "../queue/queue.ts";
 import { type Vitals, vitals } from "../queue/vitals.ts";
 import { errorCode, type Runtime, type Volume } from "../runtime/runtime.ts";
@@ -74,7 +76,12 @@ function codeOf({ critical, warning }: Verdict): ExitCode {
 const escaped = (label: string) => label.replaceAll(/[\\"]/g, "\\$&");
 
 /** The text format of Prometheus. */
-function metrics(found: Vitals, { bytes, files }: Volume, code: ExitCode): string {
+function metrics(
+  found: Vitals,
+  { bytes, files }: Volume,
+  certificates: readonly CertificateFile[],
+  code: ExitCode,
+): string {
   const { ready, claimed, deferred, dead, lateSinceMs, consumers, parked } = found;
   const gauge = (
     name: string,
@@ -109,13 +116,22 @@ function metrics(found: Vitals, { bytes, files }: Volume, code: ExitCode): strin
       "Files that the disk can still hold.",
       files ? [["", files.free]] : [],
     ),
+    gauge(
+      "certificate_end_timestamp_seconds",
+      "Until when the certificates of the configuration are good.",
+      certificates.flatMap(({ destination = "", use, endsMs }) =>
+        endsMs === undefined
+          ? []
+          : [[`{destination="${escaped(destination)}",use="${use}"}`, endsMs / 1_000]]
+      ),
+    ),
     gauge("check_status", "0 ok, 1 warning, 2 critical, 3 unknown.", [["", code]]),
   ].join("");
 }
 
 /** Check a queue. Never throws for what the disk or the directory is: that is `UNKNOWN`. */
 export async function check(
-  { options }: CheckInvocation,
+  { config, options }: CheckInvocation,
   baseDir: string,
   runtime: Runtime,
   io: Io,
@@ -137,11 +153,13 @@ export async function check(
     return unknown;
   }
   const nowMs = runtime.clock.now();
-  const verdict = judge(found, options, nowMs);
+  const { certificates, warnings } = await configHealth(config ?? io.defaultConfig, nowMs, io);
+  const { critical, warning } = judge(found, options, nowMs);
+  const verdict = { critical, warning: [...warning, ...warnings] };
   const code = codeOf(verdict);
   await io.stdout.write(
     options.prometheus
-      ? metrics(found, runtime.volume?.(queue.place.base) ?? {}, code)
+      ? metrics(found, runtime.volume?.(queue.place.base) ?? {}, certificates, code)
       : line(verdict, found, options, nowMs),
   );
   return code;

@@ -9,6 +9,7 @@ import { examine, type Finding, type Severity } from "../queue/doctor/doctor.ts"
 import { Queue } from "../queue/queue.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
+import { configHealth } from "./config_health.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import type { Io } from "./io.ts";
 import type { DoctorInvocation } from "./options.ts";
@@ -36,13 +37,29 @@ function summary(findings: readonly Finding[]): string {
   return counts.length === 0 ? "all is well\n" : `${counts.join(", ")}\n`;
 }
 
+async function configFindings(
+  path: string | undefined,
+  nowMs: number,
+  io: Io,
+): Promise<readonly Finding[]> {
+  if (path === undefined) return [];
+  const { certificates, warnings } = await configHealth(path, nowMs, io);
+  if (warnings.length > 0) {
+    return warnings.map((text) => ({ severity: "warning", topic: "configuration", text }));
+  }
+  const files = certificates.length === 0
+    ? "no certificates of its own"
+    : `all of its ${certificates.length} certificates are good for two weeks and more`;
+  return [{ severity: "ok", topic: "configuration", text: `it can be used, with ${files}` }];
+}
+
 /**
  * Examine a queue.
  *
  * @throws {NotAQueueError} If the directory isn't one.
  */
 export async function doctor(
-  { json }: DoctorInvocation,
+  { config, json }: DoctorInvocation,
   baseDir: string,
   runtime: Runtime,
   io: Io,
@@ -52,10 +69,13 @@ export async function doctor(
   const version = `optimizelyd-maildir ${VERSION}, requests by ${transport}`;
   if (!json) await io.stdout.write(`${version}\n${printable(queue.place.base)}\n\n`);
   const findings: Finding[] = [];
-  for await (const finding of examine(queue)) {
+  const tell = async (finding: Finding) => {
     findings.push(finding);
     if (!json) await io.stdout.write(lines(finding));
-  }
+  };
+  for await (const finding of examine(queue)) await tell(finding);
+  const path = config ?? io.defaultConfig;
+  for (const finding of await configFindings(path, runtime.clock.now(), io)) await tell(finding);
   const report = { version: VERSION, transport, baseDir: queue.place.base, findings };
   await io.stdout.write(
     json ? `${printable(JSON.stringify(report))}\n` : `\n${summary(findings)}`,

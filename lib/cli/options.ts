@@ -52,6 +52,8 @@ export interface CheckInvocation {
   readonly command: "check";
   /** The queue's directory; `undefined` for the default one. */
   readonly baseDir: string | undefined;
+  /** The configuration file; `undefined` for the default one. */
+  readonly config: string | undefined;
   /** What is still well, and how to say it. */
   readonly options: CheckOptions;
 }
@@ -62,6 +64,8 @@ export interface DoctorInvocation {
   readonly command: "doctor";
   /** The queue's directory; `undefined` for the default one. */
   readonly baseDir: string | undefined;
+  /** The configuration file; `undefined` for the default one. */
+  readonly config: string | undefined;
   /** As JSON instead of text. */
   readonly json: boolean;
 }
@@ -502,10 +506,13 @@ export function parseCommandLine(args: readonly string[]): Invocation {
         wait: options.atMs === undefined ? { inMs: options.inMs } : { atMs: options.atMs },
       };
     case "status":
-    case "doctor":
       return { command, baseDir, json: options.json };
-    case "check":
-      return { command, baseDir, options: resolve(CHECK_OPTIONS, readGiven(CHECK_OPTIONS, texts)) };
+    case "doctor":
+      return { command, baseDir, config, json: options.json };
+    case "check": {
+      const limits = resolve(CHECK_OPTIONS, readGiven(CHECK_OPTIONS, texts));
+      return { command, baseDir, config, options: limits };
+    }
     case "list": {
       const filter = resolve(FILTER_OPTIONS, readGiven(FILTER_OPTIONS, texts));
       const { count } = resolve(CHOSEN_OPTIONS, readGiven(CHOSEN_OPTIONS, texts));

@@ -148,6 +148,21 @@ Deno.test({
       `warning: tls.cert of https://c.test has ended on 2020-11-02: ${renewed}`,
       `warning: tls.ca of https://e.test can't be used: file:${path}: there is no certificate in it`,
     ]);
+    const base = join(dir.path, "queue");
+    await put(base, "http://a.test/");
+    const doctor = await runHere(["doctor", "--base-dir", base, "--config", path]);
+    const [, ...found] = doctor.stdout.match(/^warning {2}configuration\s*(.*)$/gm)!;
+    const texts = found.map((line) => line.replace(/^warning +configuration */, "warning: "));
+    assertEquals([doctor.code, texts], [75, warnings]);
+    const check = await runHere(["check", "--base-dir", base, "--config", path, "--prometheus"]);
+    assertEquals(check.code, 1);
+    assertStringIncludes(
+      check.stdout,
+      'optimizelyd_certificate_end_timestamp_seconds{destination="https://b.test",use="ca"} ' +
+        `${Date.UTC(2020, 10, 2) / 1_000}\n`,
+    );
+    const line = await runHere(["check", "--base-dir", base, "--config", path]);
+    assert(line.stdout.startsWith("WARNING: --tls-ca can't be used"), line.stdout);
     const shown = await runHere(["config", "show", "--config", path]);
     assertStringIncludes(shown.stdout, `\ntls = { ca = "${ended.certFile}" }`);
   },

@@ -1,7 +1,7 @@
 /** Until when certificates are valid, as openssl has it. */
 
 import { assertEquals } from "@std/assert";
-import { endsOfValidity } from "../../lib/http/certificate.ts";
+import { endsOfValidity } from "../../lib/cli/validity.ts";
 import { Authority, isInstalled } from "../support/certificates.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
