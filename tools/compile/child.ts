@@ -19,15 +19,30 @@ export function runNpm(cwd: string, args: readonly string[]): Promise<string> {
   return run(Deno.build.os === "windows" ? "npm.cmd" : "npm", cwd, args);
 }
 
+/** Run any other program, with variables of its own. Throws {@linkcode ToolError}. */
+export function runTool(
+  program: string,
+  cwd: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  return run(program, cwd, args, env);
+}
+
 /**
  * Standard output of a program. Without color, so that what it says can be shown as a part of what
  * we say.
  */
-async function run(program: string, cwd: string, args: readonly string[]): Promise<string> {
+async function run(
+  program: string,
+  cwd: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const command = new Deno.Command(program, {
     cwd,
     args: [...args],
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
