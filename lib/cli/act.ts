@@ -1,15 +1,16 @@
 /**
- * `requeue`, `retry` and `delete`: what is to be done with which events is fixed first, then done
- * to each of them and to nothing else.
+ * `requeue`, `retry`, `replay` and `delete`: what is to be done with which events is fixed first,
+ * then done to each of them and to nothing else.
  *
  * @module
  */
 
 import { type Act, actOn, settleActs, STATES_OF } from "../queue/acts.ts";
 import type { FoundEvent } from "../queue/find/event.ts";
-import { type Filter, findNames } from "../queue/find/find.ts";
+import { type Filter, findNames, type FindProgress } from "../queue/find/find.ts";
 import { resolveIds } from "../queue/find/resolve.ts";
 import { Queue } from "../queue/queue.ts";
+import { replayedMs } from "../queue/replay.ts";
 import { type Clock, errorCode, type Runtime } from "../runtime/runtime.ts";
 import { UsageError } from "./args.ts";
 import { confirm } from "./confirm.ts";
@@ -32,6 +33,7 @@ const SETTLED_TOGETHER = 256;
 const WORDS: Readonly<Record<Act, { readonly done: string; readonly what: string }>> = {
   requeue: { done: "requeued", what: "dead letter" },
   retry: { done: "due now", what: "waiting event" },
+  replay: { done: "replayed", what: "delivered event" },
   delete: { done: "deleted", what: "unclaimed event" },
 };
 
@@ -52,6 +54,9 @@ export async function act(
   const queue = await Queue.open(baseDir, runtime);
   const snapshot = await choose(invocation, queue, io);
   for (const text of snapshot.missing) await say(io, text);
+  if (snapshot.leftOut) {
+    await say(io, `${formatCount(snapshot.leftOut)} had been replayed since then and are left out`);
+  }
   const isWhole = snapshot.missing.length === 0;
   if (dryRun) {
     await tell(snapshot.events, json, io);
@@ -63,10 +68,13 @@ export async function act(
   return isWhole && left === 0 ? EXIT.ok : EXIT.badEvent;
 }
 
-/** What is to be acted on, and what of what was asked for is not there. */
+/** What is to be acted on, and what to say of the rest that was asked for. */
 interface Snapshot {
   readonly events: readonly FoundEvent[];
+  /** What is not there. */
   readonly missing: readonly string[];
+  /** How many were replayed since the time in question, and so are left out. */
+  readonly leftOut?: number;
 }
 
 async function choose(
@@ -80,6 +88,7 @@ async function choose(
   try {
     if (asked === undefined) {
       const filter: Filter = { ...await filterOf(given, queue), states: given.states ?? states };
+      if (command === "replay") return await chooseDelivered(queue, filter, progress.report);
       const events: FoundEvent[] = [];
       for await (const event of findNames(queue, filter, progress.report)) events.push(event);
       return { events, missing: [] };
@@ -97,6 +106,26 @@ async function choose(
   } finally {
     progress.end();
   }
+}
+
+/**
+ * Delivered events, the first delivered first, but for those whose last delivery was one of a
+ * replay that began later than the time in question: this is that replay, run again.
+ */
+async function chooseDelivered(
+  queue: Queue,
+  { limit = Infinity, ...filter }: Filter,
+  onProgress: FindProgress,
+): Promise<Snapshot> {
+  const { sinceMs = -Infinity } = filter;
+  const events: FoundEvent[] = [];
+  let leftOut = 0;
+  for await (const event of findNames(queue, filter, onProgress)) {
+    if ((replayedMs(event.name) ?? -Infinity) >= sinceMs) leftOut++;
+    else events.push(event);
+  }
+  events.sort((a, b) => (a.timeMs ?? 0) - (b.timeMs ?? 0));
+  return { events: events.slice(0, limit), missing: [], leftOut };
 }
 
 async function askFirst(
@@ -117,7 +146,7 @@ async function askFirst(
 
 /** @returns How many of them were not done. */
 async function actOnAll(
-  { command, json, pacePerSecond }: ActInvocation,
+  { command, json, pacePerSecond, newId }: ActInvocation,
   queue: Queue,
   events: readonly FoundEvent[],
   io: Io,
@@ -137,7 +166,7 @@ async function actOnAll(
   try {
     for (const event of events) {
       await pace.wait();
-      const fate = await actOn(queue, command, event);
+      const fate = await actOn(queue, command, event, { newId });
       if (fate === "gone") gone++;
       else if (fate !== "done") refused.push(refusal(event, fate.refused));
       else {

@@ -205,6 +205,38 @@ Examples:
   optimizelyd-maildir resume https_logx.optimizely.com_443 --base-dir queue
 `;
 
+const REPLAY = `\
+optimizelyd-maildir replay [FILTER] --since TIME | ID... | -
+
+Puts delivered events back on the queue, where consumers are told to keep them:
+those that were delivered since a time, or since so long ago. They have the ids
+they had, by which an endpoint may tell that it knows them, unless --new-id.
+
+It may be stopped, or killed, and run again: what has been replayed since the
+same time is left out. Several are asked for first on a terminal, and want --yes
+elsewhere. The id of each is printed.
+
+${optionsText("replay")}
+Examples:
+  optimizelyd-maildir replay --since 2h --rate 50/s
+  optimizelyd-maildir replay --since 2026-12-01T08:00Z --until 2026-12-01T09:00Z
+  optimizelyd-maildir replay --since 1d --destination https://a.example
+`;
+
+const PURGE = `\
+optimizelyd-maildir purge --older-than DURATION [options]
+
+Removes what has been kept for longer than that: dead letters with their
+reasons, delivered events by whole hours, answers. What waits to be delivered is
+never touched. It asks first on a terminal, and wants --yes elsewhere.
+
+${optionsText("purge")}
+Examples:
+  optimizelyd-maildir purge --older-than 30d
+  optimizelyd-maildir purge --state dead --older-than 90d --yes
+  optimizelyd-maildir purge --state sent --older-than 3d --dry-run
+`;
+
 const CONFIG = `\
 optimizelyd-maildir config check | show
 
@@ -301,6 +333,8 @@ const TOPICS: Readonly<Record<Command, string>> = {
   delete: DELETE,
   hold: HOLD,
   resume: RESUME,
+  replay: REPLAY,
+  purge: PURGE,
   config: CONFIG,
   check: CHECK,
   doctor: DOCTOR,

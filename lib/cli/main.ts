@@ -25,6 +25,7 @@ import type { Io } from "./io.ts";
 import { formatFailed } from "./log.ts";
 import { list } from "./list.ts";
 import { parseCommandLine } from "./options.ts";
+import { purge } from "./purge.ts";
 import { show } from "./show.ts";
 import { status } from "./status.ts";
 import { test } from "./trial.ts";
@@ -50,6 +51,8 @@ async function run(args: readonly string[], runtime: Runtime, io: Io): Promise<E
       return await client(invocation, baseDir, runtime, io);
     case "status":
       return await status(invocation, baseDir, runtime, io);
+    case "purge":
+      return await purge(invocation, baseDir, runtime, io);
     case "check":
       return await check(invocation, baseDir, runtime, io);
     case "doctor":
@@ -60,6 +63,7 @@ async function run(args: readonly string[], runtime: Runtime, io: Io): Promise<E
       return await show(invocation, baseDir, runtime, io);
     case "requeue":
     case "retry":
+    case "replay":
     case "delete":
       return await act(invocation, baseDir, runtime, io);
     case "amend":

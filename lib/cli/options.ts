@@ -14,6 +14,7 @@ import { CONSUMER_OPTIONS } from "../config/consumer.ts";
 import { CHOSEN_OPTIONS, FILTER_OPTIONS, type FilterOptions } from "../config/filter.ts";
 import { type AnyOption, type Command, COMMANDS } from "../config/option.ts";
 import { resolve } from "../config/resolve.ts";
+import { PURGE_OPTIONS, type PurgedState } from "../config/purge_command.ts";
 import { OPTIONS } from "../config/schema.ts";
 import { type ConsumeOptions, readConsumeOptions } from "./consume_options.ts";
 import { type Act, STATES_OF } from "../queue/acts.ts";
@@ -198,6 +199,26 @@ export interface ActInvocation {
   readonly json: boolean;
   /** So many a second at most. */
   readonly pacePerSecond: number | undefined;
+  /** Whether each replayed event gets an id of its own. */
+  readonly newId: boolean;
+}
+
+/** Remove what is kept. */
+export interface PurgeInvocation {
+  /** The variant. */
+  readonly command: "purge";
+  /** The queue's directory; `undefined` for the default one. */
+  readonly baseDir: string | undefined;
+  /** Only this; `undefined` for all that is kept. */
+  readonly state: PurgedState | undefined;
+  /** For how long it must have been kept, ms. */
+  readonly olderThanMs: number;
+  /** Whether to say only what it would be. */
+  readonly dryRun: boolean;
+  /** Whether to do it without asking. */
+  readonly yes: boolean;
+  /** As JSON instead of text. */
+  readonly json: boolean;
 }
 
 /** Bring one dead letter back with another URL or another body. */
@@ -247,6 +268,7 @@ export type Invocation =
   | ShowInvocation
   | ActInvocation
   | AmendInvocation
+  | PurgeInvocation
   | HoldInvocation
   | ConfigInvocation
   | CheckInvocation
@@ -378,14 +400,29 @@ function readAct(
         (command === "requeue" ? ", or --all" : ""),
     );
   }
-  const { dryRun, pacePerSecond } = resolve(CHOSEN_OPTIONS, readGiven(CHOSEN_OPTIONS, texts));
+  const { dryRun, pacePerSecond, newId } = resolve(
+    CHOSEN_OPTIONS,
+    readGiven(CHOSEN_OPTIONS, texts),
+  );
+  if (command === "replay" && ids === undefined && !texts.has("since")) {
+    throw new UsageError("replay needs --since TIME, such as --since 2h, or ids");
+  }
   const filter = resolve(FILTER_OPTIONS, readGiven(FILTER_OPTIONS, texts));
   const states = STATES_OF[command];
   for (const state of filter.states ?? []) {
     if (states.includes(state)) continue;
     throw new UsageError(`${command} is for events that are ${states.join(" or ")}, not ${state}`);
   }
-  return { command, baseDir, ids, filter, all, dryRun, yes, json, pacePerSecond };
+  return { command, baseDir, ids, filter, all, dryRun, yes, json, pacePerSecond, newId };
+}
+
+function readPurge({ baseDir, yes, json }: CommandOptions, texts: Texts): PurgeInvocation {
+  const { state, olderThanMs } = resolve(PURGE_OPTIONS, readGiven(PURGE_OPTIONS, texts));
+  const { dryRun } = resolve(CHOSEN_OPTIONS, readGiven(CHOSEN_OPTIONS, texts));
+  if (olderThanMs === undefined) {
+    throw new UsageError("purge needs --older-than DURATION, such as --older-than 30d");
+  }
+  return { command: "purge", baseDir, state, olderThanMs, dryRun, yes, json };
 }
 
 function readIds(words: readonly string[]): readonly string[] | "stdin" {
@@ -469,7 +506,9 @@ function readConfigAction(words: readonly string[]): ConfigInvocation["action"] 
 }
 
 /** Commands that are told everything by options. */
-const WITHOUT_ARGUMENTS: readonly Command[] = ["consume", "status", "list", "check", "doctor"];
+const WITHOUT_ARGUMENTS: readonly Command[] = [
+  ...["consume", "status", "list", "purge", "check", "doctor"] as const,
+];
 
 /**
  * Read the command line.
@@ -522,10 +561,13 @@ export function parseCommandLine(args: readonly string[]): Invocation {
       return readShow(options, words, texts);
     case "requeue":
     case "retry":
+    case "replay":
     case "delete":
       return isAmended(command, words, texts)
         ? readAmend(options, words)
         : readAct(command, options, words, texts);
+    case "purge":
+      return readPurge(options, texts);
     case "hold":
     case "resume":
       return { command, baseDir, destination: readHeld(command, words) };

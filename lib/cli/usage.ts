@@ -61,6 +61,16 @@ export const USAGES: Readonly<Record<Command, Usage>> = {
     summary: "start sending to it again",
     words: DESTINATIONS,
   },
+  replay: {
+    usage: "replay [FILTER] --since TIME",
+    summary: "delivered ones once more",
+    words: NONE,
+  },
+  purge: {
+    usage: "purge --older-than DURATION",
+    summary: "remove what is kept",
+    words: NONE,
+  },
   config: {
     usage: "config check | show",
     summary: "the configuration file",

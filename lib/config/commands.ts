@@ -136,14 +136,17 @@ export const COMMAND_OPTIONS: OptionsOf<CommandOptions> = {
   },
   yes: {
     name: "yes",
-    commands: ["test", "requeue", "retry", "delete"],
+    commands: ["test", "requeue", "retry", "replay", "delete", "purge"],
     kind: flag(),
     default: false,
     help: "don't ask first",
   },
   json: {
     name: "json",
-    commands: ["status", "list", "show", "requeue", "retry", "delete", "doctor", "test"],
+    commands: [
+      ...["status", "list", "show", "requeue", "retry", "replay", "delete"] as const,
+      ...["purge", "doctor", "test"] as const,
+    ],
     kind: flag(),
     default: false,
     help: "as JSON",

@@ -42,7 +42,7 @@ export interface FilterOptions {
   readonly limit: number | undefined;
 }
 
-const CHOOSING = { commands: ["list", "requeue", "retry", "delete"] } as const;
+const CHOOSING = { commands: ["list", "requeue", "retry", "replay", "delete"] } as const;
 
 const MUST_BE_STATES = `one of ${EVENT_STATES.join(", ")}, or several with , between them`;
 
@@ -218,6 +218,8 @@ export interface ChosenOptions {
   readonly exact: boolean;
   /** Whether to print a command that repeats its request instead. */
   readonly curl: boolean;
+  /** Whether each replayed event gets an id of its own. */
+  readonly newId: boolean;
   /** Whether to say only what would be done. */
   readonly dryRun: boolean;
   /** So many events a second at most; `undefined` for no limit. */
@@ -250,15 +252,22 @@ export const CHOSEN_OPTIONS: OptionsOf<ChosenOptions> = {
     help: "print a command that repeats the request, but for what may be secret in it",
     excludes: ["json"],
   },
+  newId: {
+    commands: ["replay"],
+    name: "new-id",
+    kind: flag(),
+    default: false,
+    help: "give each an id of its own, so that its endpoint takes it for another event",
+  },
   dryRun: {
-    commands: ["requeue", "retry", "delete"],
+    commands: ["requeue", "retry", "replay", "delete", "purge"],
     name: "dry-run",
     kind: flag(),
     default: false,
-    help: "say only which events it would be",
+    help: "say only what it would be",
   },
   pacePerSecond: {
-    commands: ["requeue", "retry", "delete"],
+    commands: ["requeue", "retry", "replay", "delete"],
     name: "rate",
     kind: pace(),
     default: undefined,

@@ -19,6 +19,8 @@ export const COMMANDS = [
   "delete",
   "hold",
   "resume",
+  "replay",
+  "purge",
   "config",
   "check",
   "doctor",

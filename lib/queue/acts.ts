@@ -1,6 +1,6 @@
 /**
  * What operators do with events that they have chosen: bring back dead ones, let waiting ones be
- * due now, remove either.
+ * due now, deliver once more those that were delivered, remove what is dead or waits.
  *
  * Each acts on exactly the name that was found: what has moved on meanwhile is left alone. So does
  * what has come in the meantime, whatever it is called.
@@ -11,15 +11,23 @@
 import { errorCode } from "../runtime/runtime.ts";
 import type { EventState, FoundEvent } from "./find/event.ts";
 import type { Queue } from "./queue.ts";
+import { replay } from "./replay.ts";
 import { raise, removeReason } from "./requeue.ts";
 
 /** What is done. */
-export type Act = "requeue" | "retry" | "delete";
+export type Act = "requeue" | "retry" | "replay" | "delete";
+
+/** How it is done. */
+export interface ActOptions {
+  /** Whether a replayed event gets an id of its own. @default {false} */
+  readonly newId?: boolean;
+}
 
 /** The states of events that an act is for. */
 export const STATES_OF: Readonly<Record<Act, readonly EventState[]>> = {
   requeue: ["dead"],
   retry: ["deferred"],
+  replay: ["sent"],
   delete: ["dead", "deferred", "ready"],
 };
 
@@ -33,12 +41,16 @@ const OF_THE_FILE: ReadonlySet<string> = new Set(["EACCES", "EPERM", "ENAMETOOLO
 const FOLDER_OF: Readonly<Record<Act, (event: FoundEvent) => string>> = {
   requeue: () => "new",
   retry: () => "new",
+  replay: () => "new",
   delete: ({ folder }) => folder,
 };
 
-const DO: Readonly<Record<Act, (queue: Queue, event: FoundEvent) => Promise<boolean>>> = {
+const DO: Readonly<
+  Record<Act, (queue: Queue, event: FoundEvent, options: ActOptions) => Promise<boolean>>
+> = {
   requeue: (queue, { name }) => raise(queue, name),
   retry: (queue, { folder, name }) => queue.hasten(folder, name),
+  replay: (queue, { folder, name }, { newId }) => replay(queue, folder, name, newId),
   delete: async (queue, { state, folder, name }) => {
     const isRemoved = await queue.discard(folder, name);
     if (isRemoved && state === "dead") await removeReason(queue, `${queue.path(folder, name)}.why`);
@@ -51,9 +63,14 @@ const DO: Readonly<Record<Act, (queue: Queue, event: FoundEvent) => Promise<bool
  *
  * @throws The disk's error, when it concerns more than this event.
  */
-export async function actOn(queue: Queue, act: Act, event: FoundEvent): Promise<ActResult> {
+export async function actOn(
+  queue: Queue,
+  act: Act,
+  event: FoundEvent,
+  options: ActOptions = {},
+): Promise<ActResult> {
   try {
-    return await DO[act](queue, event) ? "done" : "gone";
+    return await DO[act](queue, event, options) ? "done" : "gone";
   } catch (error) {
     if (!OF_THE_FILE.has(errorCode(error) ?? "")) throw error;
     return { refused: error };

@@ -4,11 +4,12 @@
  *     <id>[+<attempt>@<time>[~<tag>]][.json]
  *     order-1001+2@1795294104369~edge7-1k0f3mzt5wq8r2va-4242-k3x9p2a1-17.json
  *
- * A tag is `<owner>-<n>[x<k>[s]][r<t>]` and an owner `<host>-<pid>-<random>`: n counts the owner's
- * claims, k how many times in a row the event was taken over in flight, `s` says that it is in
- * flight now, and t, Unix ms in base 36, when it was brought back from the dead. A host is
- * `<readable>-<machine><kernel>`, of its name and two digests of eight characters: equal hosts are
- * one kernel under one name, and each digest can be compared on its own.
+ * A tag is `<owner>-<n>[x<k>[s]][r<t>|p<t>]` and an owner `<host>-<pid>-<random>`: n counts the
+ * owner's claims, k how many times in a row the event was taken over in flight, `s` says that it is
+ * in flight now, and t, Unix ms in base 36, when it was brought back from the dead or, with a `p`,
+ * replayed. A host is `<readable>-<machine><kernel>`, of its name and two digests of eight
+ * characters: equal hosts are one kernel under one name, and each digest can be compared on its
+ * own.
  *
  * Pure: names in, names out.
  *
@@ -44,8 +45,10 @@ export interface Tag {
   readonly takeovers: number;
   /** Whether an event that has been taken over was in flight. Of others it can't be told. */
   readonly isBegun: boolean;
-  /** When the event was brought back from the dead, Unix ms, if it was. */
+  /** When the event was brought back from the dead or replayed, Unix ms, if it was. */
   readonly requeuedMs?: number;
+  /** Whether it had been delivered when it was brought back. */
+  readonly isReplay?: boolean;
 }
 
 /** What tells a host from others. */
@@ -64,7 +67,7 @@ const MOST_ATTEMPTS = 999_999;
 const STATE = /^(.+)\+(\d{1,6})@(\d{1,15})(?:~([a-z0-9-]{1,80}))?$/s;
 const ORIGINAL =
   /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|SystemTime \{.*\})count([123])$/is;
-const TAG = /^(([a-z0-9-]+)-\d+-[a-z0-9]+)-\d+(?:x(\d+)(s?))?(?:r([0-9a-z]{1,10}))?$/;
+const TAG = /^(([a-z0-9-]+)-\d+-[a-z0-9]+)-\d+(?:x(\d+)(s?))?(?:([rp])([0-9a-z]{1,10}))?$/;
 const OWNER = /^\.(([a-z0-9-]+)-\d+-[a-z0-9]+)$/;
 const HOST = /^[a-z0-9-]+-([a-z0-9]{8})([a-z0-9]{8})$/;
 const USABLE_ID = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}$/;
@@ -193,13 +196,19 @@ export interface Fate {
    * age counts from then.
    */
   readonly requeuedMs?: number | undefined;
+  /** Whether it had been delivered when it was brought back. */
+  readonly isReplay?: boolean | undefined;
 }
 
-/** The end of a tag. What it says of take-overs can't hold an `r`, and the rest begins with one. */
-export function tagSuffix({ takeovers, isBegun, requeuedMs }: Fate): string {
+/**
+ * The end of a tag. What it says of take-overs can hold neither an `r` nor a `p`, and the rest
+ * begins with one of them.
+ */
+export function tagSuffix({ takeovers, isBegun, requeuedMs, isReplay = false }: Fate): string {
   const ofTakeovers = takeovers > 0 ? `x${takeovers}${isBegun ? "s" : ""}` : "";
   if (requeuedMs === undefined) return ofTakeovers;
-  return `${ofTakeovers}r${Math.max(0, Math.floor(requeuedMs)).toString(36)}`;
+  const since = Math.max(0, Math.floor(requeuedMs)).toString(36);
+  return `${ofTakeovers}${isReplay ? "p" : "r"}${since}`;
 }
 
 /** Read a tag; `undefined` when it isn't one of ours. */
@@ -211,7 +220,8 @@ export function parseTag(tag: string): Tag | undefined {
     host: match[2]!,
     takeovers: Number(match[3] ?? 0),
     isBegun: match[4] === "s",
-    ...(match[5] === undefined ? {} : { requeuedMs: parseInt(match[5], 36) }),
+    ...(match[6] === undefined ? {} : { requeuedMs: parseInt(match[6], 36) }),
+    ...(match[5] === "p" ? { isReplay: true } : {}),
   };
 }
 

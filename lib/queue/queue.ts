@@ -16,7 +16,7 @@
  *     in flight      cur/id+a@leaseEnd~tagx<k>s        as claimed             as claimed, suspected
  *     deferred       defer/dest/[bucket/]id+a@due~tag  any, from due on         cur/
  *     dead           doa/id+a@died~tag, and .why       people; prune            new/id+0@t~tagr<t>
- *     delivered      sent/hour/id+a@delivered~tag      prune                    removed
+ *     delivered      sent/hour/id+a@delivered~tag      people; prune            new/id+0@t~tagp<t>
  *
  *     move       from → to                what makes it safe
  *     enqueue    tmp/ → new/              a link never overwrites; bytes, then name, are synced
@@ -50,6 +50,9 @@
  *     requeue    doa/ → new/              the reason goes last; its age counts from when it was,
  *                                         which the end of the tag keeps until it is dead again, as
  *                                         it keeps until when a producer let it wait
+ *     replay     sent/ → new/             delivered once more, under the same id or another; the
+ *                                         `p` at the end of the tag stays until it is in sent/
+ *                                         again, so that the same replay leaves it out
  *     prune      sent/, doa/, res/ → removed
  *                                         kept for long enough; a letter before its reason, a .meta
  *                                         before its answer: a crash leaves what is known as a part
@@ -125,8 +128,10 @@ export interface Claim {
   readonly takeovers: number;
   /** Whether its name says that it is in flight, see {@linkcode Queue.begin}. */
   readonly isBegun: boolean;
-  /** When it was brought back from the dead, Unix ms, if it was. */
+  /** When it was brought back from the dead or replayed, Unix ms, if it was. */
   readonly requeuedMs: number | undefined;
+  /** Whether it had been delivered when it was brought back. */
+  readonly isReplay: boolean;
   /** This claim's tag. */
   readonly tag: string;
   /** The producer's name, when it could not be an id. */
@@ -415,7 +420,7 @@ export class Queue {
     const { id, extension } = event;
     const leaseEndMs = this.place.runtime.clock.now() + leaseMs;
     const tag = event.tag === undefined ? undefined : parseTag(event.tag);
-    const { takeovers, isBegun, requeuedMs } = tag ?? UNSUSPECTED;
+    const { takeovers, isBegun, requeuedMs, isReplay = false } = tag ?? UNSUSPECTED;
     const survived = isBegun ? 0 : takeovers;
     const fresh = {
       id,
@@ -425,6 +430,7 @@ export class Queue {
       takeovers: survived,
       isBegun: false,
       requeuedMs,
+      isReplay,
     };
     if (folder !== "cur") return this.#freshClaim(fresh);
     // Left in cur/ by the original, whose attempts are not counted in advance.

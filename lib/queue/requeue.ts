@@ -128,7 +128,7 @@ export async function raise(queue: Queue, name: string): Promise<boolean> {
   const tag = queue.nextTag({ takeovers: 0, isBegun: false, requeuedMs: nowMs });
   const fresh = formatName(event, 0, nowMs, tag);
   try {
-    await renameInto(queue, from, queue.path("new", fresh));
+    await renameIntoNew(queue, from, fresh);
   } catch (error) {
     if (!isMissing(error)) throw error;
     // Taken by somebody else, or done by us and the reply got lost.
@@ -147,12 +147,15 @@ export async function removeReason(queue: Queue, path: string): Promise<void> {
   }
 }
 
-async function renameInto(queue: Queue, from: string, to: string): Promise<void> {
+/** Rename a file to a name in `new/`. */
+export async function renameIntoNew(queue: Queue, from: string, name: string): Promise<void> {
+  const { disk } = queue.place.runtime;
+  const to = queue.path("new", name);
   try {
-    await queue.place.runtime.disk.rename(from, to);
+    await disk.rename(from, to);
   } catch (error) {
     if (!isMissing(error)) throw error;
     await ensureFolder(queue.place, "new");
-    await queue.place.runtime.disk.rename(from, to);
+    await disk.rename(from, to);
   }
 }

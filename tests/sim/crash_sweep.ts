@@ -19,7 +19,7 @@ import {
   type RecoveryOptions,
   Stage,
 } from "./workload.ts";
-import { parseName } from "../../lib/queue/name.ts";
+import { parseName, parseTag } from "../../lib/queue/name.ts";
 
 /** What a sweep came to. */
 export interface CrashCount {
@@ -160,7 +160,8 @@ function judgeImage({ disk, note }: Crash<Note>): string[] {
     if (!/\/(?:new|cur|defer|doa)\//.test(path) || /\/$|\.why$|\/\./.test(path)) continue;
     const marker = markerIn(text);
     if (marker === undefined) continue;
-    const { attempt } = parseName(path.slice(path.lastIndexOf("/") + 1));
+    const { attempt, tag } = parseName(path.slice(path.lastIndexOf("/") + 1));
+    if (tag !== undefined && parseTag(tag)?.isReplay) continue; // counted from 0
     const sent = (note.sent[marker] ?? 0) - (note.takeovers[marker] ?? 0);
     if (sent > attempt) {
       found.push(`sent ${sent} times, ${attempt} counted: ${path.slice(BASE.length + 1)}`);

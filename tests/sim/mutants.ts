@@ -449,8 +449,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a claim that forgets when its event was brought back",
     file: "queue/queue.ts",
-    from: "requeuedMs,\n    };",
-    to: "requeuedMs: undefined,\n    };",
+    from: "requeuedMs,\n      isReplay,",
+    to: "requeuedMs: undefined,\n      isReplay,",
     scenarios: ["dead letters"],
     by: "run",
   },
@@ -477,6 +477,22 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "if (at > Infinity) {",
     scenarios: ["events deferred"],
     by: "kill",
+  },
+  {
+    name: "a replay that says nothing of itself",
+    file: "queue/replay.ts",
+    from: "requeuedMs: nowMs, isReplay: true",
+    to: "requeuedMs: nowMs",
+    scenarios: ["delivered events replayed"],
+    by: "run",
+  },
+  {
+    name: "a replay that is forgotten at the claim",
+    file: "queue/queue.ts",
+    from: "requeuedMs,\n      isReplay,",
+    to: "requeuedMs,\n      isReplay: false,",
+    scenarios: ["delivered events replayed"],
+    by: "run",
   },
   {
     name: "removed although it is to be kept",

@@ -14,6 +14,7 @@ import type { ConsumerOptions } from "../../lib/config/consumer.ts";
 import type { Mode } from "../../lib/consumer/consumer.ts";
 import { settleActs, STATES_OF } from "../../lib/queue/acts.ts";
 import { findNames } from "../../lib/queue/find/find.ts";
+import { replayedMs } from "../../lib/queue/replay.ts";
 import { sentFolder } from "../../lib/queue/sent.ts";
 import type { SimProcess } from "./process.ts";
 import { BASE, eventText, type Stage } from "./workload.ts";
@@ -278,6 +279,37 @@ const keeping: Scenario = {
     await consume(stage, this, "until-empty");
   },
 };
+
+const replaying: Scenario = {
+  name: "delivered events replayed, and the same once more, which leaves them out",
+  consumer: { keepSentMs: 7 * DAY_MS },
+  prepare(stage) {
+    stage.plantQueue();
+    stage.plant("new/a.json", eventText("a", "ok"));
+    stage.plant("new/b", eventText("b", "flaky"));
+  },
+  async run(stage) {
+    await consume(stage, this, "until-empty");
+    await replayAll(stage);
+    await consume(stage, this, "until-empty");
+    await replayAll(stage);
+  },
+};
+
+/** As an operator does who runs the same command again. */
+async function replayAll(stage: Stage): Promise<void> {
+  const queue = await stage.open();
+  const snapshot = await Array.fromAsync(findNames(queue, { states: ["sent"] }));
+  const wanted = snapshot.filter(({ name }) => replayedMs(name) === undefined);
+  for (const event of wanted) {
+    if (stage.referee.replays.has(event.id) && !stage.referee.isDiskFaulty) {
+      stage.referee.violations.push(`replays ${event.id} once more`);
+    }
+    const fate = await stage.product.actOn(queue, "replay", event);
+    if (typeof fate === "object") stage.ledger.told.push(fate.refused);
+  }
+  await settleActs(queue, "replay", wanted);
+}
 
 const keepingTogether: Scenario = {
   name: "a pair of consumers that keep what they deliver, and both remove what is old",
@@ -798,6 +830,7 @@ export const SCENARIOS: readonly Scenario[] = [
   journalling,
   keeping,
   keepingTogether,
+  replaying,
   stopping,
   copying,
   renewing,

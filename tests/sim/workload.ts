@@ -263,7 +263,7 @@ const AT_ONCE_MS = 200;
  * - prune what was not to be pruned, or not yet; delete what nobody wants to be deleted, or what
  *   somebody has in his hands;
  * - count an attempt in any other way than one up at the claim, one down when it was parked unsent,
- *   and down to 0 by requeueing;
+ *   and down to 0 by requeueing and replaying;
  * - let the age of an event count from another time than when it was requeued last;
  * - send to a destination that is held, or asked to be left alone, as its folder says;
  * - send all at once to one that was away, as its folder says.
@@ -297,6 +297,8 @@ export class Referee {
    * Whether a disk that refuses may have hidden from the product what a destination's folder says.
    */
   isDiskFaulty = false;
+  /** How often each event was put on the queue again although it had been delivered. */
+  readonly replays = new Map<string, number>();
   /** How long its consumers are to keep what is done with. */
   keeps: Pick<ConsumerOptions, "keepSentMs" | "keepDeadMs" | "keepResMs"> = {};
 
@@ -371,9 +373,15 @@ export class Referee {
     }
     const move = `${from.folder} → ${target.folder}`;
     const [since, sinceNow] = [was, is].map(({ tag }) => parseTag(tag ?? "")?.requeuedMs);
-    const countsAnew = move === "doa → new" || move === "new → defer" && was.tag === undefined;
+    const countsAnew = move === "doa → new" || move === "sent → new" ||
+      move === "new → defer" && was.tag === undefined;
     if (sinceNow !== (countsAnew ? is.timeMs : since)) {
       return "lets the age count from another time";
+    }
+    if (move === "sent → new") {
+      if (is.attempt !== 0) return "replays with attempts counted";
+      const marker = markerIn(this.#textOf(path))!;
+      this.replays.set(marker, (this.replays.get(marker) ?? 0) + 1);
     }
     const change = is.attempt - was.attempt;
     if ((move === "new → cur" || move === "defer → cur") && change !== 1) {
@@ -855,7 +863,8 @@ function judgeRequests(
     }
   }
   for (const [marker, count] of successes) {
-    if (count > 1 && !mayRepeat) found.push(`delivered ${count} times: ${marker}`);
+    const times = 1 + (stage.referee.replays.get(marker) ?? 0);
+    if (count > times && !mayRepeat) found.push(`delivered ${count} times: ${marker}`);
   }
   return found;
 }

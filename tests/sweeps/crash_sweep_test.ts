@@ -28,6 +28,7 @@ const MOVES = [
   // keep, prune
   "makeDir sent",
   "cur → sent",
+  "sent → new",
   "remove sent",
   "removeDir sent",
   "remove doa",

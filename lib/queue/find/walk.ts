@@ -113,7 +113,8 @@ async function inside(queue: Queue, folder: string): Promise<Inside> {
 
 /** Those that died last come first; as many at a time as there is memory for. */
 async function* deadLetters(queue: Queue): AsyncIterable<NamesOfFolder> {
-  for (let before: string | undefined;;) {
+  let before: string | undefined;
+  for (;;) {
     const names = await lastDied(queue, before);
     yield { folder: "doa", names };
     if (names.length < MOST_SORTED) return;
