@@ -389,18 +389,18 @@ const EFFECTS: Readonly<
     assertMatch(printed[2]!, /\nwrong +dead .*scheme must be http or https/);
     assertMatch(printed[2]!, /\nstate +dead for .*, after attempt 1\n/);
     assertEquals(printed[3], "wrong\nwrong\n");
-    // The same commands for "not older than" instead of "older than" find what is there, and leave
-    // dot files alone.
-    for (const name of ["a+1@1~t", "a+1@1~t.why", ".keep"]) {
-      for (const each of ["doa", "res"]) {
-        await Deno.writeTextFile(join(dir, "queue", each, name), "");
-      }
+    for (const name of ["a+1@1~t", "a+1@1~t.why", "b+1~t", "b+1~t.meta", ".keep"]) {
+      const each = name.startsWith("a") ? ["doa"] : name.startsWith("b") ? ["res"] : ["doa", "res"];
+      for (const one of each) await Deno.writeTextFile(join(dir, "queue", one, name), "");
     }
     const clearing = blocksOf(PAGES.get("docs/operate.md")!, "sh").at(-1)!;
-    await run(clearing);
-    assertEquals([folder("doa").length, folder("res").length], [3, 3], "nothing is that old");
-    await run(clearing.replaceAll("-ctime +30", "-ctime -30"));
-    assertEquals([folder("doa"), folder("res")], [[".keep"], [".keep"]]);
+    assertEquals(await run(clearing), "nothing would be removed\nnothing removed\n");
+    // Found is what is there, once it is old enough; dot files are left alone.
+    assertEquals(
+      await run(clearing.replaceAll("30d", "0s")),
+      "1 dead letter, 1 answer would be removed\n1 answer removed\n",
+    );
+    assertEquals([folder("doa").length, folder("res")], [3, [".keep"]]);
   },
 };
 
