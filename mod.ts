@@ -122,7 +122,7 @@ export type {
 } from "./lib/store/store.ts";
 export type { Counts } from "./lib/telemetry/summary.ts";
 export { hold, type HoldChange, resume } from "./lib/queue/hold.ts";
-export { type Act, actOn, type ActResult, settleActs } from "./lib/queue/acts.ts";
+export { type Act, actOn, type ActOptions, type ActResult, settleActs } from "./lib/queue/acts.ts";
 export type { DetailedEvent, EventDetail, EventState, FoundEvent } from "./lib/queue/find/event.ts";
 export { type Filter, find, findNames, type FindProgress } from "./lib/queue/find/find.ts";
 export {
