@@ -31,6 +31,8 @@ import { type Conclusion, type Seen, TrialJson, TrialText, where } from "./trial
 export interface TrialReport {
   /** Something was seen on the network. */
   seen(step: Seen): void;
+  /** All that was seen so far has been shown. */
+  shown(): Promise<void>;
   /** It is over. */
   end(conclusion: Conclusion): Promise<void>;
 }
@@ -53,6 +55,7 @@ export async function test(
   if (!runtime.mayReach(request.url)) return await refuse(forbidden(request.url), report);
   const carrier = describeTransport(runtime, settings.of(request.url.origin).transport);
   report.seen({ step: "begun", request, carrier, settings: settings.of(request.url.origin) });
+  await report.shown();
   if (!yes && io.stdin.isTerminal && !await confirm(`Send it to ${where(request.url)}?`, io)) {
     return EXIT.tryAgain;
   }

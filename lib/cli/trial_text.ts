@@ -110,7 +110,11 @@ export class TrialText {
     this.#line("outcome", `${outcome}${why}`);
     this.#line("", `${FATE[outcome]}${again}`);
     if (ms !== undefined) this.#line("took", rounded(ms));
-    await this.#writing;
+    await this.shown();
+  }
+
+  shown(): Promise<void> {
+    return this.#writing;
   }
 
   #line(name: string, text: string): void {
@@ -218,6 +222,10 @@ export class TrialJson {
       case "fetched":
         break;
     }
+  }
+
+  shown(): Promise<void> {
+    return Promise.resolve(); // at the end
   }
 
   async end({ outcome, reason, ms, status, reach, answer, firstByteMs, retryMs }: Conclusion) {
