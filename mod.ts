@@ -131,6 +131,7 @@ export {
   type JournalRange,
 } from "./lib/queue/find/journal_reader.ts";
 export { type Resolved, resolveIds } from "./lib/queue/find/resolve.ts";
+export { type Amendment, requeueAmended } from "./lib/queue/amend.ts";
 export type { Ids } from "./lib/queue/uuid.ts";
 export { type RefusedLetter, requeue, type Requeued, RequeueError } from "./lib/queue/requeue.ts";
 export type { Budget, ByteBudget } from "./lib/store/budget.ts";
