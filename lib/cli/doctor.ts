@@ -11,8 +11,9 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { VERSION } from "../version.ts";
 import { configHealth } from "./config_health.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
-import type { Io } from "./io.ts";
+import type { Io, Output } from "./io.ts";
 import type { DoctorInvocation } from "./options.ts";
+import { wrap } from "./option_help.ts";
 import { printable } from "./printable.ts";
 
 /** Columns of a severity, and of a topic. */
@@ -22,11 +23,19 @@ const TOPIC_COLUMNS = 14;
 /** The severities that somebody should act upon. */
 const BAD: readonly Severity[] = ["warning", "failure"];
 
-function lines({ severity, topic, text, advice }: Finding): string {
-  const found = severity.padEnd(SEVERITY_COLUMNS) + topic.padEnd(TOPIC_COLUMNS) + text;
-  const indent = " ".repeat(SEVERITY_COLUMNS + TOPIC_COLUMNS);
-  const lines = advice === undefined ? [found] : [found, `${indent}→ ${advice}`];
-  return lines.map((line) => `${printable(line)}\n`).join("");
+/** A finding in lines that fit the terminal; whoever reads them otherwise gets them whole. */
+function lines(
+  { severity, topic, text, advice }: Finding,
+  { isTerminal, columns }: Output,
+): string {
+  const start = severity.padEnd(SEVERITY_COLUMNS) + topic.padEnd(TOPIC_COLUMNS);
+  const indent = " ".repeat(start.length);
+  const width = isTerminal ? columns() - start.length - 1 : Infinity;
+  const said = wrap(printable(text), width).join(`\n${indent}`);
+  const todo = advice === undefined
+    ? ""
+    : `${indent}→ ${wrap(printable(advice), width - 2).join(`\n${indent}  `)}\n`;
+  return `${start}${said}\n${todo}`;
 }
 
 function summary(findings: readonly Finding[]): string {
@@ -71,7 +80,7 @@ export async function doctor(
   const findings: Finding[] = [];
   const tell = async (finding: Finding) => {
     findings.push(finding);
-    if (!json) await io.stdout.write(lines(finding));
+    if (!json) await io.stdout.write(lines(finding, io.stdout));
   };
   for await (const finding of examine(queue)) await tell(finding);
   const path = config ?? io.defaultConfig;

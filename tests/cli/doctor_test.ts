@@ -17,6 +17,9 @@ Deno.test("doctor tells what is fit and what isn't, with the version, and ends w
   assertEquals(bad.code, 75);
   assertStringIncludes(bad.stdout, "→ move the queue to a disk\n");
   assertMatch(bad.stdout, /\n1 warning, \d notes?\n$/);
+  const narrow = { runtime: volume("tmpfs"), isTerminal: true, columns: 60 };
+  const { stdout } = await runHere(["doctor", "--base-dir", dir.path], narrow);
+  for (const line of stdout.split("\n").slice(2)) assert(line.length < 60, line);
   const json = await runHere(["doctor", "--json", "--base-dir", dir.path]);
   const { findings, version } = JSON.parse(json.stdout);
   assert(typeof version === "string" && findings.length > 5);
