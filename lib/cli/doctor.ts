@@ -24,13 +24,10 @@ const TOPIC_COLUMNS = 14;
 const BAD: readonly Severity[] = ["warning", "failure"];
 
 /** A finding in lines that fit the terminal; whoever reads them otherwise gets them whole. */
-function lines(
-  { severity, topic, text, advice }: Finding,
-  { isTerminal, columns }: Output,
-): string {
+function lines({ severity, topic, text, advice }: Finding, output: Output): string {
   const start = severity.padEnd(SEVERITY_COLUMNS) + topic.padEnd(TOPIC_COLUMNS);
   const indent = " ".repeat(start.length);
-  const width = isTerminal ? columns() - start.length - 1 : Infinity;
+  const width = output.isTerminal ? output.columns() - start.length - 1 : Infinity;
   const said = wrap(printable(text), width).join(`\n${indent}`);
   const todo = advice === undefined
     ? ""
