@@ -90,6 +90,7 @@ export type { EventRequest } from "./lib/event/request.ts";
 export { type Merger, type Part, scopeOf, utf8Bytes } from "./lib/merge/merger.ts";
 export { optimizelyMerger } from "./lib/merge/optimizely.ts";
 export { EnqueueError, type EnqueueOptions, EventExistsError } from "./lib/queue/enqueue.ts";
+export { QueueFullError, type QueueLimits } from "./lib/queue/full.ts";
 export { type Modes, NotAQueueError, type OpenOptions } from "./lib/queue/layout.ts";
 export type { EventName, Fate } from "./lib/queue/name.ts";
 export type { Ownership } from "./lib/queue/ownership.ts";

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { QueueFullError } from "../queue/full.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { DEFAULT_LIMITS, type Limits } from "../server/limits.ts";
@@ -50,7 +51,7 @@ export class Acceptor {
   readonly #idle = new AbortController();
   #active = 0;
   #isStopping = false;
-  #toldMs = -Infinity;
+  readonly #toldMs = new Map<string, number>();
 
   /**
    * Starts to accept.
@@ -65,7 +66,7 @@ export class Acceptor {
     const handler = endpoint(new GroupCommit(queue), {
       forwardTo,
       maxBytes,
-      onRefused,
+      onRefused: (error) => this.#tellRefused(error, onRefused),
       memory: options.memory ?? new ByteBudget(() => Math.max(DEFAULT_MEMORY_BYTES, 2 * maxBytes)),
       onShortage: () => this.#tellShortage(),
     });
@@ -111,11 +112,21 @@ export class Acceptor {
   }
 
   #tellShortage(): void {
-    const nowMs = this.#runtime.clock.monotonic();
-    if (nowMs < this.#toldMs + TELL_EVERY_MS) return;
-    this.#toldMs = nowMs;
+    if (!this.#isTimeToTell("memory")) return;
     const message = "no memory for all events that are being sent";
     this.#onTrouble(Object.assign(new Error(message), { code: "ENOMEM" }));
+  }
+
+  /** A full queue refuses everything: once a minute says enough. */
+  #tellRefused(error: unknown, tell: EndpointOptions["onRefused"]): void {
+    if (!(error instanceof QueueFullError) || this.#isTimeToTell("full")) tell(error);
+  }
+
+  #isTimeToTell(what: string): boolean {
+    const nowMs = this.#runtime.clock.monotonic();
+    if (nowMs < (this.#toldMs.get(what) ?? -Infinity) + TELL_EVERY_MS) return false;
+    this.#toldMs.set(what, nowMs);
+    return true;
   }
 }
 

@@ -8,6 +8,7 @@
  */
 
 import { EnqueueError } from "../queue/enqueue.ts";
+import { QueueFullError } from "../queue/full.ts";
 import type { Queue } from "../queue/queue.ts";
 
 /** Most events in a group: the first must not wait for too many others. */
@@ -52,12 +53,20 @@ export class GroupCommit {
     this.#isWorking = false;
   }
 
+  /** There is no room for all of them: for some there may be. */
+  async #halve(group: readonly Waiting[]): Promise<void> {
+    const half = group.length >> 1;
+    await this.#commit(group.slice(0, half));
+    await this.#commit(group.slice(half));
+  }
+
   /** Never rejects: every member of the group hears of its own event. */
   async #commit(group: readonly Waiting[]): Promise<void> {
     try {
       const ids = await this.#queue.enqueueMany(group.map(({ bytes }) => bytes));
       for (const [at, { resolve }] of group.entries()) resolve(ids[at]!);
     } catch (error) {
+      if (error instanceof QueueFullError && group.length > 1) return await this.#halve(group);
       const ids = error instanceof EnqueueError ? error.enqueued : [];
       for (const [at, { resolve, reject }] of group.entries()) {
         if (at < ids.length) resolve(ids[at]!);

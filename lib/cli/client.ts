@@ -19,6 +19,7 @@ import { help } from "./help.ts";
 import type { Io } from "./io.ts";
 import { splitLines } from "./lines.ts";
 import type { ClientInvocation, OptionsInput } from "./options.ts";
+import { openLimited, producerLimits } from "./limits.ts";
 import { printable, word } from "./printable.ts";
 import { type Counts, formatCount, Progress } from "./progress.ts";
 import { Spool } from "./spool.ts";
@@ -243,7 +244,8 @@ export async function client(
     return EXIT.usage;
   }
   const notBefore = notBeforeOf(invocation, runtime.clock.now());
-  const queue = await Queue.open(baseDir, runtime, { create: true });
+  const limits = await producerLimits(invocation.config, invocation.limits, io);
+  const queue = await openLimited(baseDir, runtime, limits);
   const stop = new AbortController();
   const ignoreSignals = io.onSignal(() => stop.abort());
   try {

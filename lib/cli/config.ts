@@ -8,7 +8,8 @@
 import { CONSUME_COMMAND_OPTIONS } from "../config/consume_command.ts";
 import { CONSUMER_OPTIONS } from "../config/consumer.ts";
 import { DESTINATION_OPTIONS } from "../config/destination_options.ts";
-import type { AnyOption } from "../config/option.ts";
+import { LIMIT_OPTIONS } from "../config/limit_options.ts";
+import { type AnyOption, type Section, SECTIONS } from "../config/option.ts";
 import { resolve } from "../config/resolve.ts";
 import { defaultOf } from "../config/schema.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -60,20 +61,20 @@ export async function config(
       option,
       typeof option.default === "function" ? undefined : option.default,
     ]),
-  ].filter(([{ section }]) => section !== undefined);
-  const sectionOf = (section: AnyOption["section"]) =>
+    ...Object.values<AnyOption>(LIMIT_OPTIONS).map((option): [AnyOption, unknown] => [
+      option,
+      undefined,
+    ]),
+  ];
+  const sectionOf = (section: Section) =>
     shown.filter(([option]) => option.section === section).map(([option, value]) =>
       line(option, option.fileName ?? option.name, value, file.consume)
     );
-  const lines = [
-    "[consume]",
-    ...sectionOf("consume"),
-    "",
-    "[egress]",
-    ...sectionOf("egress"),
-    ...destinations.flatMap((section) => ["", ...sectionLines(section)]),
+  const blocks = [
+    ...SECTIONS.map((section) => [`[${section}]`, ...sectionOf(section)]),
+    ...destinations.map(sectionLines),
   ];
-  await io.stdout.write(`${lines.map(printable).join("\n")}\n`);
+  await io.stdout.write(blocks.map((lines) => `${lines.map(printable).join("\n")}\n`).join("\n"));
   return EXIT.ok;
 }
 

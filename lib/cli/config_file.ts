@@ -18,7 +18,8 @@ import { CONSUME_COMMAND_OPTIONS } from "../config/consume_command.ts";
 import { CONSUMER_OPTIONS } from "../config/consumer.ts";
 import { DESTINATION_OPTIONS } from "../config/destination_options.ts";
 import { readPattern } from "../config/destinations.ts";
-import type { AnyOption } from "../config/option.ts";
+import { LIMIT_OPTIONS } from "../config/limit_options.ts";
+import { type AnyOption, type Section, SECTIONS } from "../config/option.ts";
 
 /** A configuration that can't be used: one line for whoever wrote it. */
 export class ConfigError extends Error {
@@ -51,7 +52,7 @@ export interface DestinationEntries {
 export interface ConfigFile {
   /** Its path, as given. */
   readonly path: string;
-  /** `[consume]` and `[egress]`. */
+  /** All sections but those of destinations. */
   readonly consume: Entries;
   /** `[destination."…"]`. */
   readonly destinations: readonly DestinationEntries[];
@@ -63,6 +64,7 @@ export const MOST_CONFIG_BYTES = 4 * 2 ** 20;
 const ALL: readonly AnyOption[] = [
   ...Object.values<AnyOption>(CONSUMER_OPTIONS),
   ...Object.values<AnyOption>(CONSUME_COMMAND_OPTIONS),
+  ...Object.values<AnyOption>(LIMIT_OPTIONS),
 ];
 
 const OF_DESTINATIONS: readonly AnyOption[] = [
@@ -70,23 +72,24 @@ const OF_DESTINATIONS: readonly AnyOption[] = [
   ...Object.values<AnyOption>(DESTINATION_OPTIONS),
 ];
 
-const SECTIONS = ["consume", "egress", "destination"] as const;
+const ALL_SECTIONS = [...SECTIONS, "destination"] as const;
 
-function namesIn(section: "consume" | "egress"): ReadonlyMap<string, AnyOption> {
+function namesIn(section: Section): ReadonlyMap<string, AnyOption> {
   const options = ALL.filter((option) => option.section === section);
   return new Map(options.map((option) => [option.fileName ?? option.name, option]));
 }
 
 /** Options by the name that they have in a section. */
-const NAMES = {
+const NAMES: Readonly<Record<typeof ALL_SECTIONS[number], ReadonlyMap<string, AnyOption>>> = {
   consume: namesIn("consume"),
+  limits: namesIn("limits"),
   egress: namesIn("egress"),
   destination: new Map(
     OF_DESTINATIONS.flatMap((option) =>
       option.destinationName ? [[option.destinationName, option] as const] : []
     ),
   ),
-} as const;
+};
 
 /**
  * Read a configuration file.
@@ -105,8 +108,8 @@ export function readConfig(text: string, path: string): ConfigFile {
     return path;
   };
   for (const key of Object.keys(whole)) {
-    if (!SECTIONS.some((section) => section === key)) {
-      throw unknown(at(key), "section", key, SECTIONS);
+    if (!ALL_SECTIONS.some((section) => section === key)) {
+      throw unknown(at(key), "section", key, ALL_SECTIONS);
     }
   }
   const tableAt = (keys: readonly string[], value: TomlValue | undefined) => {
@@ -124,7 +127,7 @@ export function readConfig(text: string, path: string): ConfigFile {
     return entries;
   };
   const consume = new Map(
-    (["consume", "egress"] as const).flatMap((section) => [
+    SECTIONS.flatMap((section) => [
       ...entriesOf(section, [section], tableAt([section], whole[section])),
     ]),
   );

@@ -11,7 +11,8 @@ import type { Settings } from "../config/settings.ts";
 import { Consumer, type Summary } from "../consumer/consumer.ts";
 import { describeTransport } from "../http/transport/choose.ts";
 import type { TraceEvent } from "../telemetry/trace.ts";
-import { Queue } from "../queue/queue.ts";
+import { QueueFullError } from "../queue/full.ts";
+import type { Queue } from "../queue/queue.ts";
 import { memoryFor } from "../store/budget.ts";
 import { Maildir } from "../queue/store/maildir_store.ts";
 import { type Clock, errorCode, type Runtime } from "../runtime/runtime.ts";
@@ -22,6 +23,7 @@ import { configure } from "./configuration.ts";
 import type { ConsumeOptions } from "./consume_options.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import type { Io } from "./io.ts";
+import { LiveLimits, openLimited } from "./limits.ts";
 import { LineWriter } from "./line_writer.ts";
 import {
   formatAccepting,
@@ -36,7 +38,7 @@ import {
 } from "./log.ts";
 import type { ConsumeInvocation } from "./options.ts";
 import { formatCount, Progress } from "./progress.ts";
-import { type Reloaded, Reloader } from "./reload.ts";
+import { type Reloadable, type Reloaded, Reloader } from "./reload.ts";
 import { secretsOf } from "./secrets.ts";
 import { sent } from "./workers/messages.ts";
 import { Workers } from "./workers/workers.ts";
@@ -219,8 +221,10 @@ function startAccepting(
         take: (bytes) => memory.take(memoryFor(bytes)),
         give: (bytes) => memory.give(memoryFor(bytes)),
       },
-      onRefused: (error) =>
-        trouble(error, "the event is not on the queue, its sender was told to come again"),
+      onRefused: (error) => {
+        const full = error instanceof QueueFullError ? `${error.message}; ` : "";
+        trouble(error, `${full}the event is not on the queue, its sender was told to come again`);
+      },
       onTrouble: (error) =>
         trouble(error, `${(error as Error).message}: those who send events have to wait`),
     });
@@ -269,7 +273,8 @@ export async function consume(
     ? Math.min(io.cores, MOST_AUTO_WORKERS)
     : options.workers;
   const given = await withCertificates(options.consumer, io);
-  const queue = await Queue.open(baseDir, runtime, { create: true, group, ownerName });
+  const limits = new LiveLimits(options.limits);
+  const queue = await openLimited(baseDir, runtime, limits, { group, ownerName });
   const consumer = new Consumer(new Maildir(queue), {
     ...given as ConsumerOptions, // it holds just what was given
     readSecret: secretsOf(io),
@@ -297,9 +302,10 @@ export async function consume(
   let accepted: Promise<void> | undefined;
   const stopAccepting = () => accepted ??= acceptor?.stop(settings.current.graceMs, atOnce.signal);
   let replaced: Promise<void> | undefined;
-  const replace: Settings["replace"] = (...changed) => {
-    const stays = settings.replace(...changed);
-    replaced = workers?.replace(...changed);
+  const replace: Reloadable["replace"] = (consumer, next) => {
+    const stays = settings.replace(consumer, next.destinations);
+    replaced = workers?.replace(consumer, next.destinations);
+    limits.replace(next.limits);
     return stays;
   };
   const reloader = path && new Reloader(path, invocation.written, options, { replace }, io);

@@ -7,6 +7,7 @@
 import type { ListenAddress } from "../accept/address.ts";
 import { CONSUME_COMMAND_OPTIONS } from "../config/consume_command.ts";
 import { CONSUMER_OPTIONS, type ConsumerSettings } from "../config/consumer.ts";
+import { LIMIT_OPTIONS, type LimitOptions } from "../config/limit_options.ts";
 import type { AnyOption } from "../config/option.ts";
 import { type Given, resolve, type Voice } from "../config/resolve.ts";
 import type { Mode } from "../consumer/consumer.ts";
@@ -37,6 +38,8 @@ export interface ConsumeOptions {
   readonly workers: number | "auto";
   /** How events are logged. @default "text" */
   readonly logFormat: "text" | "json";
+  /** How much may wait, for producers. */
+  readonly limits: Given<LimitOptions>;
   /** Where to take events over HTTP; `undefined` for nowhere. @default undefined */
   readonly accept: AcceptOptions | undefined;
   /** What was given of the options of its consumer. */
@@ -81,6 +84,7 @@ export function readConsumeOptions(written: Texts, file?: ConfigFile): ConsumeOp
     ownerName,
     workers,
     logFormat,
+    limits: readGiven(LIMIT_OPTIONS, texts, nameOf),
     accept: accept && { address: accept, forwardTo, names: acceptHosts },
     consumer,
     destinations: readDestinations(file, consumer, nameOf),

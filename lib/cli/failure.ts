@@ -4,6 +4,7 @@
  * @module
  */
 
+import { QueueFullError } from "../queue/full.ts";
 import { NotAQueueError } from "../queue/layout.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import { DiskFailure } from "../store/failure.ts";
@@ -47,6 +48,7 @@ function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UsageError || error instanceof ConfigError) return EXIT.usage;
   if (error instanceof NotAQueueError) return EXIT.notAQueue;
   if (error instanceof DiskFailure) return EXIT.diskError;
+  if (error instanceof QueueFullError) return EXIT.tryAgain;
   const code = diskCode(error);
   if (code === undefined) return EXIT.bug;
   if (FORBIDDEN.has(code)) return EXIT.permission;

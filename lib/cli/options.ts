@@ -12,9 +12,10 @@ import { CHECK_OPTIONS, type CheckOptions } from "../config/check_command.ts";
 import { COMMAND_OPTIONS, type CommandOptions } from "../config/commands.ts";
 import { CONSUMER_OPTIONS } from "../config/consumer.ts";
 import { CHOSEN_OPTIONS, FILTER_OPTIONS, type FilterOptions } from "../config/filter.ts";
+import { LIMIT_OPTIONS, type LimitOptions } from "../config/limit_options.ts";
 import { type AnyOption, type Command, COMMANDS } from "../config/option.ts";
-import { resolve } from "../config/resolve.ts";
 import { PURGE_OPTIONS, type PurgedState } from "../config/purge_command.ts";
+import { type Given, resolve } from "../config/resolve.ts";
 import { OPTIONS } from "../config/schema.ts";
 import { type ConsumeOptions, readConsumeOptions } from "./consume_options.ts";
 import { type Act, STATES_OF } from "../queue/acts.ts";
@@ -133,6 +134,8 @@ export interface ClientInvocation {
   readonly command: "client";
   /** The queue's directory; `undefined` for the default one. */
   readonly baseDir: string | undefined;
+  /** The configuration file; `undefined` for the default one. */
+  readonly config: string | undefined;
   /** Where the events come from. */
   readonly input: OptionsInput | FilesInput | StdinInput;
   /** Whether good events are put on the queue although others are bad. */
@@ -141,6 +144,8 @@ export interface ClientInvocation {
   readonly maxBytes: number;
   /** How long nobody is to send them, in ms; or until when, Unix ms. @default at once */
   readonly wait: { readonly inMs: number } | { readonly atMs: number };
+  /** How much may wait in the queue, as far as the command line says. */
+  readonly limits: Given<LimitOptions>;
 }
 
 /** Say what is in the queue. */
@@ -539,10 +544,12 @@ export function parseCommandLine(args: readonly string[]): Invocation {
       return {
         command,
         baseDir,
+        config,
         input: readClientInput(options, words),
         keepGoing: options.keepGoing,
         maxBytes: readMaxBytes(texts),
         wait: options.atMs === undefined ? { inMs: options.inMs } : { atMs: options.atMs },
+        limits: readGiven(LIMIT_OPTIONS, texts),
       };
     case "status":
       return { command, baseDir, json: options.json };

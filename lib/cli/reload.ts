@@ -5,8 +5,8 @@
  * @module
  */
 
-import { CONSUMER_OPTIONS } from "../config/consumer.ts";
-import type { Settings } from "../config/settings.ts";
+import { CONSUMER_OPTIONS, type ConsumerSettings } from "../config/consumer.ts";
+import type { Given } from "../config/resolve.ts";
 import { withCertificates } from "./certificates.ts";
 import { configure } from "./configuration.ts";
 import type { ConsumeOptions } from "./consume_options.ts";
@@ -19,6 +19,22 @@ export type Reloaded =
   | { readonly kind: "reloaded"; readonly stays: readonly string[] }
   /** Nothing has changed. */
   | { readonly kind: "refused"; readonly reason: string };
+
+/** What is told of other options while it runs. */
+export interface Reloadable {
+  /**
+   * Let other options count for whatever begins next.
+   *
+   * @param consumer Those of the consumer, certificates read.
+   * @param next All others.
+   * @returns What stays although another value was given.
+   * @throws {RangeError} If a value is wrong or contradicts another; nothing is changed then.
+   */
+  replace(
+    consumer: Given<ConsumerSettings>,
+    next: Pick<ConsumeOptions, "destinations" | "limits">,
+  ): readonly (keyof ConsumerSettings)[];
+}
 
 /** What can't change, and the name of its option. */
 const FIXED: readonly (readonly [key: keyof ConsumeOptions, name: string])[] = [
@@ -34,7 +50,7 @@ export class Reloader {
   readonly #path: string;
   readonly #written: Texts;
   readonly #begun: ConsumeOptions;
-  readonly #settings: Pick<Settings, "replace">;
+  readonly #running: Reloadable;
   readonly #io: Pick<Io, "readFile">;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -42,19 +58,19 @@ export class Reloader {
    * @param path The file.
    * @param written The options on the command line, which win.
    * @param begun What the consumer began with.
-   * @param settings Changed by it.
+   * @param running Changed by it.
    */
   constructor(
     path: string,
     written: Texts,
     begun: ConsumeOptions,
-    settings: Pick<Settings, "replace">,
+    running: Reloadable,
     io: Pick<Io, "readFile">,
   ) {
     this.#path = path;
     this.#written = written;
     this.#begun = begun;
-    this.#settings = settings;
+    this.#running = running;
     this.#io = io;
   }
 
@@ -69,7 +85,7 @@ export class Reloader {
     try {
       const next = await configure(this.#path, this.#written, this.#io);
       const consumer = await withCertificates(next.consumer, this.#io);
-      const stays = this.#settings.replace(consumer, next.destinations);
+      const stays = this.#running.replace(consumer, next);
       const differs = FIXED.filter(([key]) =>
         JSON.stringify(next[key]) !== JSON.stringify(this.#begun[key])
       );

@@ -53,7 +53,7 @@ export const COMMAND_OPTIONS: OptionsOf<CommandOptions> = {
   },
   config: {
     name: "config",
-    commands: ["consume", "config", "check", "doctor", "test"],
+    commands: ["consume", "client", "config", "check", "doctor", "test"],
     kind: text("FILE"),
     default: undefined,
     defaultText: "$OPTIMIZELYD_CONFIG",

@@ -28,6 +28,12 @@ export const COMMANDS = [
   "completion",
 ] as const;
 
+/** The sections of a configuration file that hold options of the command line. */
+export const SECTIONS = ["consume", "limits", "egress"] as const;
+
+/** Such a section. */
+export type Section = typeof SECTIONS[number];
+
 /** A command's name. */
 export type Command = typeof COMMANDS[number];
 
@@ -92,7 +98,7 @@ export interface Option<T, All> {
   /** The commands that know it. */
   readonly commands: readonly Command[];
   /** The section of a configuration file it may stand in; without one it can't be in a file. */
-  readonly section?: "consume" | "egress";
+  readonly section?: Section;
   /** Its name there, when that is another one. */
   readonly fileName?: string;
   /** Its name in the section of one destination, where it may stand there. */

@@ -9,6 +9,7 @@ import { COMMAND_OPTIONS } from "./commands.ts";
 import { CONSUME_COMMAND_OPTIONS } from "./consume_command.ts";
 import { CONSUMER_OPTIONS } from "./consumer.ts";
 import { CHOSEN_OPTIONS, FILTER_OPTIONS } from "./filter.ts";
+import { LIMIT_OPTIONS } from "./limit_options.ts";
 import type { AnyOption } from "./option.ts";
 import { PURGE_OPTIONS } from "./purge_command.ts";
 
@@ -18,6 +19,7 @@ export const OPTIONS: readonly AnyOption[] = [
   ...Object.values<AnyOption>(CONSUMER_OPTIONS),
   ...Object.values<AnyOption>(CONSUME_COMMAND_OPTIONS),
   ...Object.values<AnyOption>(PURGE_OPTIONS),
+  ...Object.values<AnyOption>(LIMIT_OPTIONS),
   ...Object.values<AnyOption>(CHECK_OPTIONS),
   ...Object.values<AnyOption>(FILTER_OPTIONS),
   ...Object.values<AnyOption>(CHOSEN_OPTIONS),

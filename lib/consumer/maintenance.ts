@@ -1,7 +1,7 @@
 /**
  * What a consumer does beside its work, every now and then: look at what others may have changed,
- * give up what has waited too long for a destination that is down, sweep once a day, and remove
- * each hour what has been kept for long enough.
+ * give up what has waited too long for a destination that is down, sweep once a day, remove each
+ * hour what has been kept for long enough, and count for producers what waits.
  *
  * @module
  */
@@ -22,6 +22,9 @@ const SWEEP_EVERY_MS = 24 * 60 * 60_000;
 
 /** What is delivered is kept by the hour. */
 const PRUNE_EVERY_MS = 60 * 60_000;
+
+/** The least time between two counts for producers. */
+const RECOUNT_EVERY_MS = 10_000;
 
 /**
  * How many events that wait for a destination which is down are looked at, a poll and destination,
@@ -98,26 +101,28 @@ export class Maintenance {
    */
   cleanUp(stop: AbortSignal): { readonly first: Promise<void>; readonly all: Promise<void> } {
     const { store } = this.#parts;
+    const recount = async () => await store.recount?.(stop);
+    const recounting = this.#again(recount, RECOUNT_EVERY_MS, stop);
     const sweeping = this.#repeat(() => store.sweep(stop), SWEEP_EVERY_MS, stop);
     const pruning = this.#repeat(() => store.prune(stop), PRUNE_EVERY_MS, stop);
-    const both = async (one: Promise<void>, other: Promise<void>) => {
-      await Promise.all([one, other]);
+    const together = async (...several: Promise<void>[]) => {
+      await Promise.all(several);
     };
     return {
-      first: both(sweeping.first, pruning.first),
-      all: both(sweeping.all, pruning.all),
+      first: together(sweeping.first, pruning.first),
+      all: together(sweeping.all, pruning.all, recounting),
     };
   }
 
   #repeat(act: () => Promise<void>, everyMs: number, stop: AbortSignal) {
     const first = act();
-    const again = async () => {
-      await first;
-      while (!stop.aborted) {
-        await this.#clock.sleep(everyMs, stop);
-        if (!stop.aborted) await act();
-      }
-    };
-    return { first, all: again() };
+    return { first, all: first.then(() => this.#again(act, everyMs, stop)) };
+  }
+
+  async #again(act: () => Promise<void>, everyMs: number, stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      await this.#clock.sleep(everyMs, stop);
+      if (!stop.aborted) await act();
+    }
   }
 }

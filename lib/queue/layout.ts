@@ -13,6 +13,7 @@ import {
   type Stat,
 } from "../runtime/runtime.ts";
 import { bucketTimeMs } from "./buckets.ts";
+import type { QueueLimits } from "./full.ts";
 import { handOverMade, type Ownership, ownershipOf } from "./ownership.ts";
 import { step, type Steps } from "./steps.ts";
 
@@ -44,6 +45,8 @@ export interface Modes {
   readonly event: number;
   /** Of every other file we make. */
   readonly file: number;
+  /** Of what all producers add to. */
+  readonly counter: number;
   /** Whether the bits must hold against the umask. */
   readonly exact: boolean;
   /** Whether producers may add events, but neither see nor remove what is there. */
@@ -59,6 +62,7 @@ const PRIVATE: Modes = {
   dir: 0o700,
   event: 0o600,
   file: 0o600,
+  counter: 0o600,
   exact: false,
   isDrop: false,
 };
@@ -70,6 +74,7 @@ const SHARED: Modes = {
   dir: 0o2770,
   event: 0o660,
   file: 0o660,
+  counter: 0o660,
   exact: true,
   isDrop: false,
 };
@@ -81,6 +86,7 @@ const DROP: Modes = {
   dir: 0o700,
   event: 0o644, // the consumer is another user; nobody else can get to its name
   file: 0o600,
+  counter: 0o666, // below `tmp/`, so the group's alone; each producer is another user
   exact: true,
   isDrop: true,
 };
@@ -123,6 +129,8 @@ export interface OpenOptions {
    * names. No other machine may have that name. @default {the host name}
    */
   readonly ownerName?: string | undefined;
+  /** How much may wait; producers are refused above that. @default {no limits} */
+  readonly limits?: QueueLimits;
 }
 
 function parentOf(path: string): string {
@@ -374,6 +382,17 @@ export function* createFile(
   durable: boolean,
 ): Steps<void> {
   yield* create(disk, path, bytes, modes, { mode: modes.file, exact: modes.exact, durable });
+}
+
+/** Make a file that all producers add to; a crash may lose it. */
+export function* createCounter(
+  disk: Disk,
+  path: string,
+  bytes: Uint8Array,
+  modes: Modes,
+): Steps<void> {
+  const { counter: mode, exact } = modes;
+  yield* create(disk, path, bytes, modes, { mode, exact, durable: false });
 }
 
 function* create(

@@ -86,8 +86,11 @@ import { errorCode, type Move, type Runtime, take, type Taken } from "../runtime
 import { within } from "../runtime/within.ts";
 import { Buckets } from "./buckets.ts";
 import { MOST_DESTINATION_FOLDERS } from "./constants.ts";
+import type { Depth } from "./depth.ts";
 import { enqueue, enqueueMany, type EnqueueOptions } from "./enqueue.ts";
+import { QueueFullError } from "./full.ts";
 import { hostOf } from "./host.ts";
+import { Limiter } from "./limiter.ts";
 import { createFile, openLayout, type OpenOptions } from "./layout.ts";
 import {
   type EventName,
@@ -205,6 +208,10 @@ function bytesOf(event: EventInput | Uint8Array): Uint8Array {
   return event instanceof Uint8Array ? event : encodeEvent(event);
 }
 
+function depthOf(events: readonly Uint8Array[]): Depth {
+  return { events: events.length, bytes: events.reduce((sum, { length }) => sum + length, 0) };
+}
+
 /**
  * The attempts that stay counted: one that was not sent is given back. Of a claim that was taken
  * over nobody knows whether it was.
@@ -242,13 +249,14 @@ export class Queue {
   /** What this host is called by its owner instead of its host name. */
   readonly ownerName: string | undefined;
   readonly #buckets: Buckets;
+  readonly #limiter: Limiter | undefined;
   #claims = 0;
   #destinations: Set<string> | undefined;
 
   private constructor(
     place: Omit<Place, "witness">,
     host: string,
-    ownerName: string | undefined,
+    { ownerName, limits }: OpenOptions,
   ) {
     const { pid, random } = place.runtime;
     const word = () => Math.floor(random() * 36 ** 4).toString(36).padStart(4, "0");
@@ -258,6 +266,7 @@ export class Queue {
     this.owner = `${this.host}-${pid}-${own}`;
     this.place = { ...place, witness: `cur/.${this.owner}` };
     this.#buckets = new Buckets(own);
+    this.#limiter = limits && new Limiter(this.place, limits);
   }
 
   /**
@@ -265,6 +274,7 @@ export class Queue {
    *
    * @throws {NotAQueueError} If the directory isn't a queue, or is missing and may not be made.
    * @throws {RangeError} If the owner's name is empty.
+   * @throws {TypeError} If some room is to stay free, and nobody can tell how much there is.
    */
   static async open(baseDir: string, runtime: Runtime, options: OpenOptions = {}): Promise<Queue> {
     return await run(Queue.#open(baseDir, runtime, options));
@@ -291,7 +301,7 @@ export class Queue {
     const identity = yield* identityOf(disk, base);
     const ids = new Ids();
     const place = { base, runtime: { ...runtime, disk }, modes, identity, ids };
-    return new Queue(place, yield* hostOf(base, place.runtime, ownerName), ownerName);
+    return new Queue(place, yield* hostOf(base, place.runtime, ownerName), options);
   }
 
   /**
@@ -302,10 +312,27 @@ export class Queue {
    * @throws {TypeError} If what to send can't be.
    * @throws {RangeError} If the chosen id can't be one, or it is to wait for longer than 7 days.
    * @throws {EventExistsError} If the chosen id is in `new/` already.
+   * @throws {QueueFullError} If as much waits as the queue's limits allow.
    * @throws The disk's error; the event is not acknowledged then.
    */
   async enqueue(event: EventInput | Uint8Array, options?: EnqueueOptions): Promise<string> {
-    return await run(enqueue(this.place, bytesOf(event), options));
+    const bytes = bytesOf(event);
+    return await this.#admit([bytes], () => enqueue(this.place, bytes, options));
+  }
+
+  /** Add events, unless they would be too many: what is known of how many wait may be wrong. */
+  async #admit<T>(events: readonly Uint8Array[], add: () => Steps<T>): Promise<T> {
+    const limiter = this.#limiter;
+    if (limiter === undefined) return await run(add());
+    const admit = () => run(limiter.admit(depthOf(events), add()));
+    if (await run(limiter.isBlind())) await limiter.recount();
+    try {
+      return await admit();
+    } catch (error) {
+      const isDoubtful = error instanceof QueueFullError && error.isEstimate;
+      if (!isDoubtful || !await limiter.recount()) throw error;
+    }
+    return await admit();
   }
 
   /**
@@ -315,7 +342,19 @@ export class Queue {
    * @throws {TypeError} Also if the disk isn't a blocking one.
    */
   enqueueSync(event: EventInput | Uint8Array, options?: EnqueueOptions): string {
-    return runSync(enqueue(this.place, bytesOf(event), options));
+    const bytes = bytesOf(event);
+    const add = enqueue(this.place, bytes, options);
+    const limiter = this.#limiter;
+    if (limiter === undefined) return runSync(add);
+    // there is no time to count before: those that come next have the benefit of it
+    const recount = () => void limiter.recount().catch(() => {});
+    if (runSync(limiter.isBlind())) recount();
+    try {
+      return runSync(limiter.admit(depthOf([bytes]), add));
+    } catch (error) {
+      if (error instanceof QueueFullError && error.isEstimate) recount();
+      throw error;
+    }
   }
 
   /**
@@ -325,6 +364,7 @@ export class Queue {
    * @returns Their ids, in the order given, once all are durable.
    * @throws {TypeError} If one of them can't be sent; none is on the queue then.
    * @throws {RangeError} If they are to wait for longer than 7 days; none is on the queue then.
+   * @throws {QueueFullError} If as much waits as the queue's limits allow; none is on the queue.
    * @throws {EnqueueError} If the disk gives out in the middle; it names those that are on the
    * queue.
    */
@@ -332,7 +372,8 @@ export class Queue {
     events: readonly (EventInput | Uint8Array)[],
     options?: Pick<EnqueueOptions, "notBefore">,
   ): Promise<string[]> {
-    return await run(enqueueMany(this.place, events.map(bytesOf), options));
+    const bytes = events.map(bytesOf);
+    return await this.#admit(bytes, () => enqueueMany(this.place, bytes, options));
   }
 
   /** Path of a name in a folder of this queue. */

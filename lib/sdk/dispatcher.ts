@@ -13,6 +13,7 @@
  */
 
 import { encodeEvent, type EventInput } from "../event/encode.ts";
+import { QueueFullError, type QueueLimits } from "../queue/full.ts";
 import { isMissing } from "../queue/place.ts";
 import { Queue } from "../queue/queue.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -29,7 +30,10 @@ export interface SdkEvent {
 
 /** What an SDK hears of it. */
 export interface SdkResponse {
-  /** 204: the event is on the queue. 500: it can't be sent, ever. 503: the disk refused it. */
+  /**
+   * 204: the event is on the queue. 500: it can't be sent, ever. 503: the disk refused it, or the
+   * queue is full.
+   */
   readonly statusCode: number;
 }
 
@@ -56,6 +60,8 @@ export interface EventDispatcherOptions {
    * @default {"disk"}
    */
   readonly durability?: "disk" | "os";
+  /** How much may wait in the queue; above that events are refused. @default {no limits} */
+  readonly limits?: QueueLimits;
 }
 
 const SPOOLED = 204;
@@ -76,7 +82,7 @@ function inputOf({ url, httpVerb, params }: SdkEvent): EventInput {
  */
 export function eventDispatcherOn(
   runtime: Runtime,
-  { baseDir, onError = () => {}, durability = "disk" }: EventDispatcherOptions,
+  { baseDir, onError = () => {}, durability = "disk", limits }: EventDispatcherOptions,
 ): EventDispatcher {
   if (typeof baseDir !== "string" || baseDir === "") {
     throw new TypeError("Cannot create the event dispatcher: baseDir must be the queue's path");
@@ -91,7 +97,7 @@ export function eventDispatcherOn(
   let queue: Queue | undefined;
 
   function put(bytes: Uint8Array): void {
-    queue ??= Queue.openSync(baseDir, runtime, { create: true });
+    queue ??= Queue.openSync(baseDir, runtime, { create: true, ...(limits && { limits }) });
     queue.enqueueSync(bytes, { durability });
   }
 
@@ -101,6 +107,7 @@ export function eventDispatcherOn(
     try {
       put(bytes);
     } catch (error) {
+      if (error instanceof QueueFullError) throw error;
       queue = undefined; // opened anew for the next event: whatever is wrong may have been mended
       if (!wasOpen || !isMissing(error)) throw error;
       put(bytes); // somebody removed the whole directory

@@ -378,4 +378,9 @@ export interface Store {
   sweep(signal: AbortSignal): Promise<void>;
   /** Remove what has been kept for as long as the limits say. */
   prune(signal: AbortSignal): Promise<void>;
+  /**
+   * Correct what producers think of how much waits, where they keep to limits. Missing where they
+   * needn't think.
+   */
+  recount?(signal: AbortSignal): Promise<void>;
 }

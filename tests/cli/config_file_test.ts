@@ -71,7 +71,7 @@ Deno.test("a destination's section has what may differ from one to another", () 
 Deno.test("what is wrong is told with line and column, what was expected, and what was meant", () => {
   const section = `[destination."http://a.test"]`;
   const refusals: readonly (readonly [lines: readonly string[], message: string])[] = [
-    [["x = 1"], `q.toml:1:1: unknown section "x"; there are consume, egress, destination`],
+    [["x = 1"], `q.toml:1:1: unknown section "x"; there are consume, limits, egress, destination`],
     [["", "consum.poll = 1"], `q.toml:2:1: unknown section "consum"; did you mean consume?`],
     [
       ["[consume]", "  tiemout = 1"],

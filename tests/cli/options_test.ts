@@ -37,6 +37,7 @@ Deno.test("no arguments mean consume with the documented defaults", () => {
       ownerName: undefined,
       workers: 1,
       logFormat: "text",
+      limits: {},
       accept: undefined,
       consumer: {}, // the defaults of tests/config/settings_test.ts
       destinations: {},
@@ -62,6 +63,7 @@ Deno.test("every option of consume is read, before and after the command", () =>
     ownerName: "blue",
     workers: 3,
     logFormat: "json",
+    limits: {},
     accept: undefined,
     destinations: {},
   });

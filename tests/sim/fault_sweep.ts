@@ -10,7 +10,7 @@ import { NotAQueueError } from "../../lib/queue/layout.ts";
 import { CHANGING, lostReply } from "./faults.ts";
 import type { Call, Fault } from "./process_disk.ts";
 import type { Scenario } from "./transitions.ts";
-import { BASE, judge, type Product, recover, Stage } from "./workload.ts";
+import { BASE, COUNTER, judge, type Product, recover, Stage } from "./workload.ts";
 
 /** How a verb can fail, by name. */
 export const FAULTS: Readonly<Record<string, (call: Call) => Fault | undefined>> = {
@@ -54,6 +54,12 @@ const HARMLESS: readonly {
   {
     why: "who may only drop events can't list the base directory, and looks for its folders",
     is: ({ verb, path }, _, code) => verb === "list" && path === BASE && code === "EACCES",
+  },
+  {
+    why: "how much waits is known less well, until it is counted again",
+    is: ({ verb, path, to }, isConsumer) =>
+      COUNTER.test(path) || COUNTER.test(to ?? "") || path.startsWith(`${BASE}/tmp/counted-`) ||
+      verb === "list" && !isConsumer && /\/(?:new|cur|defer)$/.test(path),
   },
   {
     why: "without locks the lease decides",

@@ -123,6 +123,29 @@ const producing: Scenario = {
   },
 };
 
+const limiting: Scenario = {
+  name: "producers with limits: one counts, one is refused; a consumer corrects what they know",
+  consumer: { pollMs: 10_000 },
+  prepare: (stage) => stage.plantQueue(),
+  async run(stage) {
+    const { ledger } = stage;
+    const queue = await stage.open({ limits: { maxEvents: 2 } });
+    const put = async (marker: string) => {
+      await queue.enqueue(stage.offer(marker, "ok"));
+      ledger.acknowledge(marker);
+    };
+    await put("limited-1");
+    await put("limited-2");
+    try {
+      await put("refused");
+    } catch (error) {
+      if (!(error instanceof Error && error.name === "QueueFullError")) throw error;
+    }
+    await consumeFor(stage, this, 11_000);
+    await put("limited-3");
+  },
+};
+
 const dropping: Scenario = {
   name: "a producer that may only drop events, one and many",
   prepare(stage) {
@@ -821,6 +844,7 @@ const vanishing: Scenario = {
 export const SCENARIOS: readonly Scenario[] = [
   firstEvent,
   producing,
+  limiting,
   dropping,
   delivering,
   deferring,

@@ -14,6 +14,8 @@ export interface Surroundings {
   readonly isTerminal?: boolean;
   /** Width of that terminal. @default {80} */
   readonly columns?: number;
+  /** The configuration file that the environment names. */
+  readonly defaultConfig?: string;
   /** Where systemd would have put secrets. */
   readonly credentialsDirectory?: string;
   /** The world. @default {that of this process} */
@@ -70,7 +72,7 @@ export class Program {
       stdout: outputTo("stdout"),
       stderr: outputTo("stderr"),
       defaultBaseDir: ".",
-      defaultConfig: undefined,
+      defaultConfig: this.#surroundings.defaultConfig,
       credentialsDirectory,
       permissions: [],
       readFile: (path) => Deno.readFile(path),

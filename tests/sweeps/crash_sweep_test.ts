@@ -15,6 +15,10 @@ const MOVES = [
   "remove tmp",
   "syncDir new",
   "syncFile tmp",
+  // counters for producers with limits
+  "append tmp counter",
+  "create tmp counter",
+  "tmp → tmp counter",
   // claim; renew and take over; release
   "new → cur",
   "defer → cur",

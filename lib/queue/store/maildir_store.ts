@@ -23,6 +23,7 @@ import type {
 import { Journal } from "../../telemetry/journal.ts";
 import { Reporter } from "../../telemetry/reporter.ts";
 import { checkDeferred } from "../layout.ts";
+import { recountForProducers } from "../limiter.ts";
 import { logWriter, pruneLog } from "../log.ts";
 import { confirmPlace, isDiskFull } from "../place.ts";
 import { prune } from "../prune.ts";
@@ -340,6 +341,12 @@ export class MaildirStore implements Store {
     if (keepLogMs === undefined) return;
     await this.#try("journal", "what is old is removed an hour later", async () => {
       await pruneLog(this.#queue, keepLogMs, signal);
+    });
+  }
+
+  async recount(signal: AbortSignal): Promise<void> {
+    await this.#try("count", "producers with limits go by an older count", async () => {
+      await recountForProducers(this.#queue.place, signal);
     });
   }
 
