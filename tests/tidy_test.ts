@@ -40,6 +40,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "consumer",
     "event",
     "http",
+    "lanes",
     "merge",
     "queue",
     "runtime",

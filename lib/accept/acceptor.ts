@@ -7,14 +7,13 @@
  * @module
  */
 
-import { QueueFullError } from "../queue/full.ts";
 import type { Queue } from "../queue/queue.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import { errorCode, type Runtime } from "../runtime/runtime.ts";
 import { DEFAULT_LIMITS, type Limits } from "../server/limits.ts";
 import { Server } from "../server/server.ts";
 import { type ListenAddress, originOf } from "./address.ts";
 import { type Budget, ByteBudget } from "../store/budget.ts";
-import { comeAgain, endpoint, type EndpointOptions, EVENTS_PATH } from "./endpoint.ts";
+import { comeAgain, endpoint, type EndpointOptions } from "./endpoint.ts";
 import { GroupCommit } from "./group_commit.ts";
 
 /** Bytes of events being taken, unless told otherwise; more where the largest would not fit. */
@@ -27,8 +26,7 @@ const LEAST_CONNECTIONS = 8;
 const TELL_EVERY_MS = 60_000;
 
 /** How to take events. */
-export interface AcceptorOptions
-  extends Pick<EndpointOptions, "forwardTo" | "maxBytes" | "onRefused"> {
+export interface AcceptorOptions extends Pick<EndpointOptions, "maxBytes" | "onRefused" | "rules"> {
   /** Where the bytes of events come from until they are on the queue. @default 64 MiB of its own */
   readonly memory?: Budget;
   /** Names and addresses, without ports, that `Host` may be besides the address. @default {[]} */
@@ -43,8 +41,8 @@ export interface AcceptorOptions
 
 /** Takes events over HTTP until it is stopped. */
 export class Acceptor {
-  /** What to give an SDK as its endpoint. */
-  readonly url: string;
+  /** Where it is, without a path. */
+  readonly origin: string;
   readonly #server: Server;
   readonly #runtime: Runtime;
   readonly #onTrouble: (error: unknown) => void;
@@ -60,11 +58,11 @@ export class Acceptor {
    * @throws The network's error, when the address can't be had.
    */
   constructor(queue: Queue, address: ListenAddress, options: AcceptorOptions) {
-    const { forwardTo, maxBytes, onRefused, names, onTrouble } = options;
+    const { rules, maxBytes, onRefused, names, onTrouble } = options;
     this.#runtime = queue.place.runtime;
     this.#onTrouble = onTrouble;
-    const handler = endpoint(new GroupCommit(queue), {
-      forwardTo,
+    const handler = endpoint(new GroupCommit(queue), this.#runtime, {
+      rules,
       maxBytes,
       onRefused: (error) => this.#tellRefused(error, onRefused),
       memory: options.memory ?? new ByteBudget(() => Math.max(DEFAULT_MEMORY_BYTES, 2 * maxBytes)),
@@ -76,7 +74,7 @@ export class Acceptor {
       namesHint: "--accept-host adds one",
       onTrouble,
     });
-    this.url = originOf(this.#server) + EVENTS_PATH;
+    this.origin = originOf(this.#server);
   }
 
   /**
@@ -117,9 +115,10 @@ export class Acceptor {
     this.#onTrouble(Object.assign(new Error(message), { code: "ENOMEM" }));
   }
 
-  /** A full queue refuses everything: once a minute says enough. */
+  /** What refuses one event refuses the next as well: once a minute says enough. */
   #tellRefused(error: unknown, tell: EndpointOptions["onRefused"]): void {
-    if (!(error instanceof QueueFullError) || this.#isTimeToTell("full")) tell(error);
+    const code = errorCode(error) ?? errorCode((error as Error).cause) ?? "";
+    if (this.#isTimeToTell(code)) tell(error);
   }
 
   #isTimeToTell(what: string): boolean {

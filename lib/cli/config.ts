@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ACCEPT_RULE_OPTIONS } from "../config/accept_options.ts";
 import { CONSUME_COMMAND_OPTIONS } from "../config/consume_command.ts";
 import { CONSUMER_OPTIONS } from "../config/consumer.ts";
 import { DESTINATION_OPTIONS } from "../config/destination_options.ts";
@@ -61,10 +62,8 @@ export async function config(
       option,
       typeof option.default === "function" ? undefined : option.default,
     ]),
-    ...Object.values<AnyOption>(LIMIT_OPTIONS).map((option): [AnyOption, unknown] => [
-      option,
-      undefined,
-    ]),
+    ...[ACCEPT_RULE_OPTIONS, LIMIT_OPTIONS].flatMap((some) => Object.values<AnyOption>(some))
+      .map((option): [AnyOption, unknown] => [option, undefined]),
   ];
   const sectionOf = (section: Section) =>
     shown.filter(([option]) => option.section === section).map(([option, value]) =>

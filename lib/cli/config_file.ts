@@ -14,6 +14,7 @@
 
 import { parse, TomlError, type TomlTable, type TomlValue } from "smol-toml";
 import { nearest } from "./args.ts";
+import { ACCEPT_RULE_OPTIONS } from "../config/accept_options.ts";
 import { CONSUME_COMMAND_OPTIONS } from "../config/consume_command.ts";
 import { CONSUMER_OPTIONS } from "../config/consumer.ts";
 import { DESTINATION_OPTIONS } from "../config/destination_options.ts";
@@ -64,6 +65,7 @@ export const MOST_CONFIG_BYTES = 4 * 2 ** 20;
 const ALL: readonly AnyOption[] = [
   ...Object.values<AnyOption>(CONSUMER_OPTIONS),
   ...Object.values<AnyOption>(CONSUME_COMMAND_OPTIONS),
+  ...Object.values<AnyOption>(ACCEPT_RULE_OPTIONS),
   ...Object.values<AnyOption>(LIMIT_OPTIONS),
 ];
 
@@ -82,6 +84,7 @@ function namesIn(section: Section): ReadonlyMap<string, AnyOption> {
 /** Options by the name that they have in a section. */
 const NAMES: Readonly<Record<typeof ALL_SECTIONS[number], ReadonlyMap<string, AnyOption>>> = {
   consume: namesIn("consume"),
+  accept: namesIn("accept"),
   limits: namesIn("limits"),
   egress: namesIn("egress"),
   destination: new Map(
@@ -189,7 +192,7 @@ function textsOf(
     : kind.isTable
     ? [JSON.stringify(value)]
     : isTable(value)
-    ? [Object.entries(value).map(([name, one]) => `${name}=${scalar(one)}`).join(",")]
+    ? pairsOf(value, kind.takes === "values")
     : [scalar(value)];
   const known = texts.filter((text) => text !== undefined);
   const isOne = kind.takes === "values" || !Array.isArray(value);
@@ -200,6 +203,12 @@ function textsOf(
   if (read !== undefined && kind.accepts(read)) return known;
   const current = secret ? "" : `, current value is ${JSON.stringify(value)}`;
   throw new ConfigError(`${at}: ${key} must be ${kind.textMust}${current}`);
+}
+
+/** `{ 404 = "defer" }` is `404=defer`: all together, or each by itself. */
+function pairsOf(table: TomlTable, isEach: boolean): readonly string[] {
+  const pairs = Object.entries(table).map(([name, one]) => `${name}=${scalar(one)}`);
+  return isEach ? pairs : [pairs.join(",")];
 }
 
 function scalar(value: TomlValue): string | undefined {

@@ -9,6 +9,7 @@ import { MOST_AUTO_WORKERS } from "../config/consume_command.ts";
 import type { ConsumerOptions, DestinationOptions } from "../config/consumer.ts";
 import type { Settings } from "../config/settings.ts";
 import { Consumer, type Summary } from "../consumer/consumer.ts";
+import { Credentials } from "../http/credentials.ts";
 import { describeTransport } from "../http/transport/choose.ts";
 import type { TraceEvent } from "../telemetry/trace.ts";
 import { QueueFullError } from "../queue/full.ts";
@@ -16,6 +17,7 @@ import type { Queue } from "../queue/queue.ts";
 import { memoryFor } from "../store/budget.ts";
 import { Maildir } from "../queue/store/maildir_store.ts";
 import { type Clock, errorCode, type Runtime } from "../runtime/runtime.ts";
+import { LiveAcceptRules } from "./accept_rules.ts";
 import { UsageError } from "./args.ts";
 import { withCertificates } from "./certificates.ts";
 import { watchBacklog } from "./backlog_size.ts";
@@ -199,20 +201,21 @@ function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
 /** Begin to take events over HTTP, if asked to. */
 function startAccepting(
   { accept }: ConsumeOptions,
+  rules: LiveAcceptRules | undefined,
   queue: Queue,
   { settings, memory }: Consumer,
   report: Report,
 ): Acceptor | undefined {
   const { maxBytes, concurrency } = settings.current;
-  if (accept === undefined) return undefined;
-  const { address, forwardTo, names } = accept;
+  if (accept === undefined || rules === undefined) return undefined;
+  const { address, names } = accept;
   const trouble = (error: unknown, reason: string) => {
     const code = errorCode(error) ?? errorCode((error as Error).cause) ?? "unknown";
     report.trace({ type: "disk-trouble", verb: "accept", code, reason });
   };
   try {
     const acceptor = new Acceptor(queue, address, {
-      forwardTo,
+      rules: () => rules.current,
       maxBytes,
       names,
       // each request in flight, and for each a connection kept for the next one
@@ -228,7 +231,9 @@ function startAccepting(
       onTrouble: (error) =>
         trouble(error, `${(error as Error).message}: those who send events have to wait`),
     });
-    report.accepting(acceptor.url, forwardTo);
+    for (const [path, url] of rules.current.routes) {
+      report.accepting(acceptor.origin + path, url);
+    }
     return acceptor;
   } catch (cause) {
     if (cause instanceof TypeError) throw new UsageError(cause.message, { cause });
@@ -282,6 +287,9 @@ export async function consume(
     trace: (event) => report.trace(event),
   });
   const { settings } = consumer;
+  const credentials = new Credentials(secretsOf(io), runtime.clock);
+  const acceptRules = options.accept &&
+    new LiveAcceptRules(options.accept.rules, credentials, runtime.clock);
   const report: Report = mode === "until-empty" && logFormat === "text" && io.stderr.isTerminal
     ? progressReport(queue, runtime, io)
     : logReport(options, count, settings, baseDir, runtime, io);
@@ -293,7 +301,7 @@ export async function consume(
       trace: report.trace,
       died: report.workerDied,
     });
-  const acceptor = startAccepting(options, queue, consumer, report);
+  const acceptor = startAccepting(options, acceptRules, queue, consumer, report);
   const stop = new AbortController();
   const atOnce = new AbortController();
   const cutShort = new Promise<undefined>((resolve) => {
@@ -306,6 +314,7 @@ export async function consume(
     const stays = settings.replace(consumer, next.destinations);
     replaced = workers?.replace(consumer, next.destinations);
     limits.replace(next.limits);
+    if (next.accept) acceptRules?.replace(next.accept.rules);
     return stays;
   };
   const reloader = path && new Reloader(path, invocation.written, options, { replace }, io);

@@ -5,6 +5,8 @@
  */
 
 import type { ListenAddress } from "../accept/address.ts";
+import { EVENTS_PATH } from "../accept/endpoint.ts";
+import { ACCEPT_RULE_OPTIONS } from "../config/accept_options.ts";
 import { CONSUME_COMMAND_OPTIONS } from "../config/consume_command.ts";
 import { CONSUMER_OPTIONS, type ConsumerSettings } from "../config/consumer.ts";
 import { LIMIT_OPTIONS, type LimitOptions } from "../config/limit_options.ts";
@@ -14,6 +16,7 @@ import type { Mode } from "../consumer/consumer.ts";
 import { DESTINATION_OPTIONS } from "../config/destination_options.ts";
 import { destinationFaults, type DestinationsGiven } from "../config/settings.ts";
 import { checkTogether, type NameOf, readGiven, type Texts } from "./given.ts";
+import type { AcceptSettings } from "./accept_rules.ts";
 import type { ConfigFile } from "./config_file.ts";
 import { UsageError } from "./args.ts";
 import { OPTIONS } from "../config/schema.ts";
@@ -52,8 +55,8 @@ export interface ConsumeOptions {
 export interface AcceptOptions {
   /** Where to listen. */
   readonly address: ListenAddress;
-  /** Where events go from the queue. */
-  readonly forwardTo: string;
+  /** Whom they are taken from, and where they go. */
+  readonly rules: AcceptSettings;
   /** Names and addresses that clients may call it by, besides the address. @default none */
   readonly names: readonly string[];
 }
@@ -85,9 +88,27 @@ export function readConsumeOptions(written: Texts, file?: ConfigFile): ConsumeOp
     workers,
     logFormat,
     limits: readGiven(LIMIT_OPTIONS, texts, nameOf),
-    accept: accept && { address: accept, forwardTo, names: acceptHosts },
+    accept: accept && {
+      address: accept,
+      names: acceptHosts,
+      rules: readAcceptRules(texts, forwardTo, nameOf),
+    },
     consumer,
     destinations: readDestinations(file, consumer, nameOf),
+  };
+}
+
+/** The path of the real endpoint leads to it, where no others are given or it is. */
+function readAcceptRules(texts: Texts, forwardTo: string, nameOf: NameOf): AcceptSettings {
+  const given = resolve(ACCEPT_RULE_OPTIONS, readGiven(ACCEPT_RULE_OPTIONS, texts, nameOf));
+  const { acceptRoutes, acceptTokens, acceptMaxBytes, acceptRatePerSecond, acceptOrigins } = given;
+  const isOwn = acceptRoutes.size === 0 || texts.has(CONSUME_COMMAND_OPTIONS.forwardTo.name);
+  return {
+    routes: new Map([...isOwn ? [[EVENTS_PATH, forwardTo] as const] : [], ...acceptRoutes]),
+    tokens: acceptTokens,
+    maxBodyBytes: acceptMaxBytes,
+    ratePerSecond: acceptRatePerSecond,
+    origins: acceptOrigins,
   };
 }
 

@@ -148,12 +148,12 @@ export function formatAccepting(
   format: "text" | "json",
 ): string {
   const time = isoTime(nowMs);
-  const shown = new URL(forwardTo);
-  shown.username = shown.password = "";
+  const { origin, pathname } = new URL(forwardTo);
+  const shown = origin + pathname;
   if (format === "text") {
-    return `${time} accepting url=${quoted(url)} forward-to=${quoted(shown.href)}`;
+    return `${time} accepting url=${quoted(url)} forward-to=${quoted(shown)}`;
   }
-  return printable(JSON.stringify({ time, event: "accepting", url, forwardTo: shown.href }));
+  return printable(JSON.stringify({ time, event: "accepting", url, forwardTo: shown }));
 }
 
 /**

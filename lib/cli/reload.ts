@@ -32,17 +32,18 @@ export interface Reloadable {
    */
   replace(
     consumer: Given<ConsumerSettings>,
-    next: Pick<ConsumeOptions, "destinations" | "limits">,
+    next: Pick<ConsumeOptions, "accept" | "destinations" | "limits">,
   ): readonly (keyof ConsumerSettings)[];
 }
 
 /** What can't change, and the name of its option. */
-const FIXED: readonly (readonly [key: keyof ConsumeOptions, name: string])[] = [
-  ["group", "group"],
-  ["ownerName", "owner-name"],
-  ["workers", "workers"],
-  ["logFormat", "log-format"],
-  ["accept", "accept"],
+const FIXED: readonly (readonly [value: (options: ConsumeOptions) => unknown, name: string])[] = [
+  [({ group }) => group, "group"],
+  [({ ownerName }) => ownerName, "owner-name"],
+  [({ workers }) => workers, "workers"],
+  [({ logFormat }) => logFormat, "log-format"],
+  [({ accept }) => accept?.address, "accept"],
+  [({ accept }) => accept?.names, "accept-host"],
 ];
 
 /** Reads a configuration again. */
@@ -86,8 +87,8 @@ export class Reloader {
       const next = await configure(this.#path, this.#written, this.#io);
       const consumer = await withCertificates(next.consumer, this.#io);
       const stays = this.#running.replace(consumer, next);
-      const differs = FIXED.filter(([key]) =>
-        JSON.stringify(next[key]) !== JSON.stringify(this.#begun[key])
+      const differs = FIXED.filter(([value]) =>
+        JSON.stringify(value(next)) !== JSON.stringify(value(this.#begun))
       );
       const names = [
         ...stays.map((key) => CONSUMER_OPTIONS[key].name),

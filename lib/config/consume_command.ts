@@ -11,7 +11,7 @@ import {
   originOf,
   parseAddress,
 } from "../accept/address.ts";
-import { checkEvent } from "../event/encode.ts";
+import { refusalOfUrl } from "./accept_options.ts";
 import { choice, count, flag, text } from "./kinds.ts";
 import type { Kind, OptionsOf } from "./option.ts";
 
@@ -123,7 +123,7 @@ function checkLoopback(
 }
 
 function checkUrl(url: string): string | undefined {
-  const why = checkEvent(new TextEncoder().encode(JSON.stringify({ url, requestBody: {} })));
+  const why = refusalOfUrl(url);
   return why && `a URL that events can be sent to: ${why}`;
 }
 

@@ -13,13 +13,11 @@ import type { Sign, SignOptions } from "../http/sign.ts";
 import type { ConnectionOptions, ProxyOptions, TlsOptions } from "../http/transport/terms.ts";
 import { choice, size } from "./kinds.ts";
 import type { Kind, OptionsOf } from "./option.ts";
+import { isReference } from "./reference.ts";
 
 /** What a destination's requests bring along, and how they are carried. */
 export interface RequestOptions
   extends DefaultsOptions, AuthOptions, CompressOptions, SignOptions, ConnectionOptions {}
-
-/** How a secret may be referred to. */
-const REFERENCE = /^(?:file:.+|credential:[A-Za-z0-9._-]+)$/s;
 
 /** How certificates and their keys may be: a path is no secret, what they hold may be one. */
 const FILE = /^(?:file:.+|credential:[A-Za-z0-9._-]+|\/.+)$/;
@@ -51,10 +49,6 @@ function table<T>(
 }
 
 type Members = Readonly<Record<string, unknown>>;
-
-function isReference(value: unknown): value is string {
-  return typeof value === "string" && REFERENCE.test(value);
-}
 
 function isHeaderName(value: unknown): value is string {
   return typeof value === "string" && isToken(value) &&

@@ -29,7 +29,7 @@ export const COMMANDS = [
 ] as const;
 
 /** The sections of a configuration file that hold options of the command line. */
-export const SECTIONS = ["consume", "limits", "egress"] as const;
+export const SECTIONS = ["consume", "accept", "limits", "egress"] as const;
 
 /** Such a section. */
 export type Section = typeof SECTIONS[number];

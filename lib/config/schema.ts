@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ACCEPT_RULE_OPTIONS } from "./accept_options.ts";
 import { CHECK_OPTIONS } from "./check_command.ts";
 import { COMMAND_OPTIONS } from "./commands.ts";
 import { CONSUME_COMMAND_OPTIONS } from "./consume_command.ts";
@@ -19,6 +20,7 @@ export const OPTIONS: readonly AnyOption[] = [
   ...Object.values<AnyOption>(CONSUMER_OPTIONS),
   ...Object.values<AnyOption>(CONSUME_COMMAND_OPTIONS),
   ...Object.values<AnyOption>(PURGE_OPTIONS),
+  ...Object.values<AnyOption>(ACCEPT_RULE_OPTIONS),
   ...Object.values<AnyOption>(LIMIT_OPTIONS),
   ...Object.values<AnyOption>(CHECK_OPTIONS),
   ...Object.values<AnyOption>(FILTER_OPTIONS),

@@ -25,6 +25,8 @@ const READ_MS = 5_000;
 export class CredentialError extends Error {
   /** The name of the class. */
   override readonly name = "CredentialError";
+  /** As errors of the disk have one. */
+  readonly code = "ECREDENTIAL";
 }
 
 /**

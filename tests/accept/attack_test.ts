@@ -5,16 +5,19 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { Acceptor, type AcceptorOptions } from "../../lib/accept/acceptor.ts";
+import { EVENTS_PATH } from "../../lib/accept/endpoint.ts";
 import { type Budget, ByteBudget } from "../../lib/store/budget.ts";
 import { parseCommandLine } from "../../lib/cli/options.ts";
 import { Queue } from "../../lib/queue/queue.ts";
 import { denoRuntime } from "../../lib/runtime/deno.ts";
+import { acceptRules } from "../support/accept_rules.ts";
 import { startEndpoint } from "../support/endpoint.ts";
 import { eventLine, linesOf, PROGRAM } from "../support/program.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { namesIn, tempDir } from "../support/temp_dir.ts";
 
 const FORWARD_TO = "https://logx.optimizely.com/v1/events";
+const RULES = acceptRules(FORWARD_TO);
 
 /** A budget that can be asked what is left, and waited for. */
 class SeenBudget implements Budget {
@@ -68,20 +71,24 @@ async function bench(options: Partial<AcceptorOptions>): Promise<Bench> {
   const troubles: string[] = [];
   const clients: RawClient[] = [];
   const acceptor = new Acceptor(queue, { hostname: "127.0.0.1", port: 0 }, {
-    forwardTo: FORWARD_TO,
+    rules: () => RULES,
     maxBytes: 1_000_000,
     onRefused: (error) => troubles.push((error as Error).message),
     onTrouble: (error) => troubles.push((error as Error).message),
     ...options,
   });
-  const { port, host } = new URL(acceptor.url);
+  const { port, host } = new URL(acceptor.origin);
   return {
     base: dir.path,
     port: Number(port),
     troubles,
     async post(body) {
       const headers = { "content-type": "application/json" };
-      const response = await fetch(acceptor.url, { method: "POST", headers, body });
+      const response = await fetch(acceptor.origin + EVENTS_PATH, {
+        method: "POST",
+        headers,
+        body,
+      });
       await response.body?.cancel();
       return [response.status, response.headers.get("retry-after")];
     },
