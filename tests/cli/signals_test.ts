@@ -82,9 +82,9 @@ function portsOf(pid: number): number[] {
     .map(([, local]) => parseInt(local!.split(":")[1]!, 16));
 }
 
-/** Wait until `done`, looking again and again, for two seconds at most. */
+/** Wait until `done`, looking again and again, for ten seconds at most. */
 async function eventually(done: () => boolean): Promise<boolean> {
-  for (const end = performance.now() + 2000; performance.now() < end;) {
+  for (const end = performance.now() + 10_000; performance.now() < end;) {
     if (done()) return true;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
