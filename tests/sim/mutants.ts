@@ -336,9 +336,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a dead letter's reason removed before it is back",
     file: "queue/requeue.ts",
-    from: 'await renameInto(queue, from, queue.path("new", fresh));',
-    to:
-      'await removeReason(queue, `${from}.why`); await renameInto(queue, from, queue.path("new", fresh));',
+    from: "await renameIntoNew(queue, from, fresh);",
+    to: "await removeReason(queue, `${from}.why`); await renameIntoNew(queue, from, fresh);",
     scenarios: ["dead letters"],
     by: "kill",
   },
