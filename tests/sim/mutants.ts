@@ -166,8 +166,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "acknowledged early",
     file: "queue/queue.ts",
-    from: "return await run(enqueue(this.place, bytesOf(event), options));",
-    to: 'run(enqueue(this.place, bytesOf(event), options)).catch(() => {}); return "early";',
+    from: "return await this.#admit([bytes], () => enqueue(this.place, bytes, options));",
+    to: 'run(enqueue(this.place, bytes, options)).catch(() => {}); return "early";',
     scenarios: ["a first event"],
     by: "power",
   },

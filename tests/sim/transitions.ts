@@ -124,7 +124,7 @@ const producing: Scenario = {
 };
 
 const limiting: Scenario = {
-  name: "producers with limits: one counts, one is refused; a consumer corrects what they know",
+  name: "limits of producers: one counts, one is refused; a consumer corrects what they know",
   consumer: { pollMs: 10_000 },
   prepare: (stage) => stage.plantQueue(),
   async run(stage) {
