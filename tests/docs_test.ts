@@ -201,16 +201,17 @@ const TRACED: Readonly<Record<TraceEvent["type"], boolean>> = {
   "skipped": true,
   "disk-trouble": true,
   "lane": true,
-  "parked": false,
-  "kept": false,
+  "parked": true,
+  "kept": true,
   "trace-failed": false, // of a program's own trace
 };
 
 Deno.test("the table of log lines has each of them", () => {
   const shown = table(COMMANDS, "log line").map(([name]) => name!.replaceAll("`", ""));
-  const own = ["started", "accepting", "stopping", "ended"];
+  const own = ["started", "accepting", "summary", "stopping", "ended", "failed"];
+  const rare = ["reloaded", "not-reloaded", "worker-died"];
   const logged = Object.entries(TRACED).flatMap(([type, isLogged]) => isLogged ? [type] : []);
-  assertEquals(shown.sort(), [...logged, ...own].sort());
+  assertEquals(shown.sort(), [...logged, ...own, ...rare].sort());
 });
 
 Deno.test("the lines of the log are the program's", () => {

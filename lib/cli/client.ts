@@ -118,8 +118,8 @@ class Call {
   #bad = 0;
 
   constructor(queue: Queue, io: Io, invocation: ClientInvocation, notBefore: Date | undefined) {
-    const { input } = invocation;
-    const showsProgress = io.stderr.isTerminal &&
+    const { input, quiet } = invocation;
+    const showsProgress = !quiet && io.stderr.isTerminal &&
       !(input.from === "stdin" && io.stdin.isTerminal) &&
       input.from !== "options";
     this.#queue = queue;
@@ -183,6 +183,7 @@ class Call {
     this.#enqueued += ids.length;
     this.#waiting -= ids.length;
     this.#showProgress();
+    if (this.#invocation.quiet) return;
     const write = () => this.#io.stdout.write(ids.map((id) => `${id}\n`).join(""));
     await (this.#progress ? this.#progress.aside(write) : write());
   }

@@ -5,13 +5,12 @@
  */
 
 import { Acceptor } from "../accept/acceptor.ts";
-import { MOST_AUTO_WORKERS } from "../config/consume_command.ts";
+import { type Level, MOST_AUTO_WORKERS } from "../config/consume_command.ts";
 import type { ConsumerOptions, DestinationOptions } from "../config/consumer.ts";
-import type { Settings } from "../config/settings.ts";
+import type { Live, Settings } from "../config/settings.ts";
 import { Consumer, type Summary } from "../consumer/consumer.ts";
 import { Credentials } from "../http/credentials.ts";
 import { describeTransport } from "../http/transport/choose.ts";
-import type { TraceEvent } from "../telemetry/trace.ts";
 import { QueueFullError } from "../queue/full.ts";
 import type { Queue } from "../queue/queue.ts";
 import { memoryFor } from "../store/budget.ts";
@@ -20,27 +19,17 @@ import { type Clock, errorCode, type Runtime } from "../runtime/runtime.ts";
 import { LiveAcceptRules } from "./accept_rules.ts";
 import { UsageError } from "./args.ts";
 import { withCertificates } from "./certificates.ts";
-import { watchBacklog } from "./backlog_size.ts";
 import { configure } from "./configuration.ts";
 import type { ConsumeOptions } from "./consume_options.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
+import { tellFailure } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { LiveLimits, openLimited } from "./limits.ts";
-import { LineWriter } from "./line_writer.ts";
-import {
-  formatAccepting,
-  formatEnd,
-  formatNotReloaded,
-  formatReloaded,
-  formatStart,
-  formatStop,
-  formatTrace,
-  formatWorkerDied,
-  isSilent,
-} from "./log.ts";
 import type { ConsumeInvocation } from "./options.ts";
-import { formatCount, Progress } from "./progress.ts";
-import { type Reloadable, type Reloaded, Reloader } from "./reload.ts";
+import { type Reloadable, Reloader } from "./reload.ts";
+import { type Beginning, logReport } from "./report/log_report.ts";
+import { progressReport } from "./report/progress_report.ts";
+import type { Report } from "./report/report.ts";
 import { secretsOf } from "./secrets.ts";
 import { sent } from "./workers/messages.ts";
 import { Workers } from "./workers/workers.ts";
@@ -51,151 +40,23 @@ const LINGER_MS = 5_000;
 /** Files that the queue's own work needs at a time, with room. */
 const OWN_FILES = 32;
 
-/** Shows what happens. */
-interface Report {
-  /** Show one thing that happened. */
-  readonly trace: (event: TraceEvent, atMs?: number) => void;
-  /** Show that a worker has ended before the others, and why. */
-  readonly workerDied: (worker: number, reason: string) => void;
-  /** Show that events are taken over HTTP. */
-  readonly accepting: (url: string, forwardTo: string) => void;
-  /** Show what came of reading a configuration again. */
-  readonly reloaded: (config: string, outcome: Reloaded) => void;
-  /** Show that it has been asked to stop. */
-  readonly stopping: () => void;
-  /**
-   * Show the last; without a summary the end came too early for one. `onlyHeld`: what is left waits
-   * for held destinations.
-   */
-  readonly end: (summary: Summary | undefined, onlyHeld: boolean) => Promise<void>;
-}
-
-/** A line for everything. */
-function logReport(
-  { logFormat }: ConsumeOptions,
-  workers: number,
+/**
+ * What is shown: progress, where a person watches the end come nearer and asked for nothing else;
+ * otherwise the log.
+ */
+function startReport(
+  { mode, logFormat, logLevel, logSummaryMs }: ConsumeOptions,
+  level: Live<Level>,
+  beginning: Beginning,
+  queue: Queue,
   settings: Settings,
-  baseDir: string,
-  runtime: Runtime,
   io: Io,
 ): Report {
-  const { clock } = runtime;
-  const writer = new LineWriter(io.stderr, clock);
-  const { concurrency, transport } = settings.current;
-  const carrier = describeTransport(runtime, transport);
-  writer.line(formatStart(baseDir, workers, concurrency, carrier, clock.now(), logFormat));
-  return {
-    trace: (event, atMs = clock.now()) => {
-      if (!isSilent(event)) writer.line(formatTrace(event, atMs, logFormat));
-    },
-    workerDied: (worker, reason) =>
-      writer.line(formatWorkerDied(worker, reason, clock.now(), logFormat)),
-    accepting: (url, forwardTo) =>
-      writer.line(formatAccepting(url, forwardTo, clock.now(), logFormat)),
-    reloaded: (config, outcome) =>
-      writer.line(
-        outcome.kind === "refused"
-          ? formatNotReloaded(outcome.reason, clock.now(), logFormat)
-          : formatReloaded(config, outcome.stays, clock.now(), logFormat),
-      ),
-    stopping: () => writer.line(formatStop(settings.current.graceMs, clock.now(), logFormat)),
-    end: async (summary, onlyHeld) => {
-      if (summary) writer.line(formatEnd(summary, onlyHeld, clock.now(), logFormat));
-      await writer.flush();
-    },
-  };
-}
-
-/** What is neither progress nor failure stays out of the way of a progress line. */
-function isQuiet(event: TraceEvent): boolean {
-  if (isSilent(event)) return true;
-  if (event.type === "lane") return event.change === "probing";
-  return event.type === "delivered" || event.type === "deferred" || event.type === "released";
-}
-
-/** The destinations that keep events from being delivered, as the consumer reports them. */
-class Troubles {
-  readonly #down = new Set<string>();
-  readonly #held = new Set<string>();
-  readonly #throttled = new Map<string, number>();
-
-  /** Take note of what happened. */
-  note(event: TraceEvent): void {
-    if (event.type === "delivered") this.#throttled.delete(event.destination);
-    if (event.type !== "lane") return;
-    const { destination, change, untilMs } = event;
-    if (change === "opened") this.#down.add(destination);
-    if (change === "recovered") this.#down.delete(destination);
-    if (change === "held") this.#held.add(destination);
-    if (change === "resumed") this.#held.delete(destination);
-    if (change === "throttled" && untilMs) this.#throttled.set(destination, untilMs);
-  }
-
-  /** Such as `2 destinations down, 1 held`; `undefined` when there are none. */
-  text(nowMs: number): string | undefined {
-    for (const [destination, untilMs] of this.#throttled) {
-      if (untilMs <= nowMs) this.#throttled.delete(destination);
-    }
-    const counts = [
-      [this.#down.size, "down"],
-      [this.#held.size, "held"],
-      [this.#throttled.size, "throttled"],
-    ] as const;
-    const found = counts.filter(([count]) => count > 0);
-    if (found.length === 0) return undefined;
-    return found.map(([count, what], at) => {
-      const noun = at > 0 ? "" : count === 1 ? " destination" : " destinations";
-      return `${formatCount(count)}${noun} ${what}`;
-    }).join(", ");
-  }
-}
-
-/** A progress line, and above it a line for everything out of the ordinary. */
-function progressReport(queue: Queue, { clock }: Runtime, io: Io): Report {
-  const progress = new Progress(io.stderr, clock);
-  const counting = new AbortController();
-  let [done, failed, deferred] = [0, 0, 0];
-  let left: number | undefined;
-  const troubles = new Troubles();
-  const show = () =>
-    progress.update({ done, failed, remaining: left, trouble: troubles.text(clock.now()) });
-  const onCount = (events: number) => {
-    left = events;
-    show();
-  };
-  const counted = watchBacklog(queue, () => done + failed, onCount, counting.signal);
-  return {
-    trace: (event, atMs = clock.now()) => {
-      troubles.note(event);
-      if (event.type === "lane") show();
-      if (event.type === "deferred") deferred++;
-      if (event.type === "delivered" || event.type === "dead") {
-        if (event.type === "delivered") done++;
-        else failed++;
-        if (left !== undefined) left = Math.max(0, left - 1);
-        show();
-      }
-      if (!isQuiet(event)) progress.line(formatTrace(event, atMs, "text"));
-    },
-    workerDied: (worker, reason) =>
-      progress.line(formatWorkerDied(worker, reason, clock.now(), "text")),
-    accepting: () => {}, // never ends, so there is no progress
-    reloaded: (config, outcome) =>
-      progress.line(
-        outcome.kind === "refused"
-          ? formatNotReloaded(outcome.reason, clock.now(), "text")
-          : formatReloaded(config, outcome.stays, clock.now(), "text"),
-      ),
-    stopping: () => progress.line("waiting for requests in flight; once more ends it at once"),
-    end: async (summary, onlyHeld) => {
-      counting.abort();
-      await counted;
-      const putOff = deferred === 0 ? "" : `, put off ${formatCount(deferred)} times`;
-      const rest = onlyHeld ? "; what is left waits for held destinations" : "";
-      const text = `${formatCount(done)} delivered, ${formatCount(failed)} dead${putOff}${rest}`;
-      await progress.finish(summary && text);
-    },
-  };
+  const isPlain = logFormat === "text" && logLevel === "info" && logSummaryMs === 0;
+  if (mode === "until-empty" && isPlain && io.stderr.isTerminal) return progressReport(queue, io);
+  const { clock } = queue.place.runtime;
+  const log = { format: logFormat, level, summaryMs: logSummaryMs };
+  return logReport(log, beginning, () => settings.current.graceMs, clock, io.stderr);
 }
 
 /** Begin to take events over HTTP, if asked to. */
@@ -260,10 +121,9 @@ function exitCode(
 }
 
 /**
- * Deliver events.
+ * Deliver events. What goes wrong once the options are known is told as they say.
  *
- * @throws {NotAQueueError} If the directory isn't a queue and can't become one.
- * @throws {DiskFailure} If the disk refuses for too long.
+ * @throws {UsageError | ConfigError} If an option is wrong.
  */
 export async function consume(
   invocation: ConsumeInvocation,
@@ -271,9 +131,27 @@ export async function consume(
   runtime: Runtime,
   io: Io,
 ): Promise<ExitCode> {
-  const path = invocation.config ?? io.defaultConfig;
-  const options = await configure(path, invocation.written, io);
-  const { mode, group, ownerName, logFormat, destinations } = options;
+  const config = invocation.config ?? io.defaultConfig;
+  const options = await configure(config, invocation.written, io);
+  try {
+    return await deliver(options, { ...invocation, config }, baseDir, runtime, io);
+  } catch (error) {
+    return await tellFailure(error, options.logFormat, runtime.clock.now(), io);
+  }
+}
+
+/**
+ * @throws {NotAQueueError} If the directory isn't a queue and can't become one.
+ * @throws {DiskFailure} If the disk refuses for too long.
+ */
+async function deliver(
+  options: ConsumeOptions,
+  { config: path, written }: Pick<ConsumeInvocation, "config" | "written">,
+  baseDir: string,
+  runtime: Runtime,
+  io: Io,
+): Promise<ExitCode> {
+  const { mode, group, ownerName, destinations } = options;
   const count = options.workers === "auto"
     ? Math.min(io.cores, MOST_AUTO_WORKERS)
     : options.workers;
@@ -290,9 +168,11 @@ export async function consume(
   const credentials = new Credentials(secretsOf(io), runtime.clock);
   const acceptRules = options.accept &&
     new LiveAcceptRules(options.accept.rules, credentials, runtime.clock);
-  const report: Report = mode === "until-empty" && logFormat === "text" && io.stderr.isTerminal
-    ? progressReport(queue, runtime, io)
-    : logReport(options, count, settings, baseDir, runtime, io);
+  const { concurrency, transport } = settings.current;
+  const carrier = describeTransport(runtime, transport);
+  const beginning = { baseDir, workers: count, concurrency, transport: carrier };
+  const level = { current: options.logLevel };
+  const report = startReport(options, level, beginning, queue, settings, io);
 
   const start = { baseDir, group, ownerName, mode, options: sent(given, destinations) };
   const workers = count === 1
@@ -314,10 +194,11 @@ export async function consume(
     const stays = settings.replace(consumer, next.destinations);
     replaced = workers?.replace(consumer, next.destinations);
     limits.replace(next.limits);
+    level.current = next.logLevel;
     if (next.accept) acceptRules?.replace(next.accept.rules);
     return stays;
   };
-  const reloader = path && new Reloader(path, invocation.written, options, { replace }, io);
+  const reloader = path && new Reloader(path, written, options, { replace }, io);
   const ignoreSignals = io.onSignal((ask) => {
     if (ask === "reload" && reloader && !stop.signal.aborted) {
       return void reloader.reload().then(async (outcome) => {

@@ -7,7 +7,8 @@
 import type { ListenAddress } from "../accept/address.ts";
 import { EVENTS_PATH } from "../accept/endpoint.ts";
 import { ACCEPT_RULE_OPTIONS } from "../config/accept_options.ts";
-import { CONSUME_COMMAND_OPTIONS } from "../config/consume_command.ts";
+import { COMMAND_OPTIONS } from "../config/commands.ts";
+import { CONSUME_COMMAND_OPTIONS, type Level } from "../config/consume_command.ts";
 import { CONSUMER_OPTIONS, type ConsumerSettings } from "../config/consumer.ts";
 import { LIMIT_OPTIONS, type LimitOptions } from "../config/limit_options.ts";
 import type { AnyOption } from "../config/option.ts";
@@ -41,6 +42,10 @@ export interface ConsumeOptions {
   readonly workers: number | "auto";
   /** How events are logged. @default "text" */
   readonly logFormat: "text" | "json";
+  /** What matters less has no line in the log. @default "info" */
+  readonly logLevel: Level;
+  /** Time between two lines of counts, in ms; 0 for a line for each event instead. @default 0 */
+  readonly logSummaryMs: number;
   /** How much may wait, for producers. */
   readonly limits: Given<LimitOptions>;
   /** Where to take events over HTTP; `undefined` for nowhere. @default undefined */
@@ -70,7 +75,12 @@ export interface AcceptOptions {
  * message names both.
  */
 export function readConsumeOptions(written: Texts, file?: ConfigFile): ConsumeOptions {
-  const inFile = [...file?.consume ?? []].filter(([name]) => !written.has(name));
+  // it wins over what the file says, as all that is written does
+  const isQuiet = written.has(COMMAND_OPTIONS.quiet.name);
+  const overridden = isQuiet ? COMMAND_OPTIONS.quiet.excludes! : [];
+  const inFile = [...file?.consume ?? []].filter(([name]) =>
+    !written.has(name) && !overridden.includes(name)
+  );
   const texts = new Map([...written, ...inFile.map(([name, { texts }]) => [name, texts] as const)]);
   const places = new Map(inFile.map(([name, { at }]) => [name, at]));
   const nameOf: NameOf = (name) => places.has(name) ? `${name} (${places.get(name)})` : `--${name}`;
@@ -80,13 +90,15 @@ export function readConsumeOptions(written: Texts, file?: ConfigFile): ConsumeOp
     CONSUME_COMMAND_OPTIONS,
     readGiven(CONSUME_COMMAND_OPTIONS, texts, nameOf),
   );
-  const { group, ownerName, workers, logFormat } = command;
+  const { group, ownerName, workers, logFormat, logLevel, logSummaryMs } = command;
   return {
     mode: once ? "once" : untilEmpty ? "until-empty" : "forever",
     group,
     ownerName,
     workers,
     logFormat,
+    logLevel: isQuiet ? "warn" : logLevel,
+    logSummaryMs,
     limits: readGiven(LIMIT_OPTIONS, texts, nameOf),
     accept: accept && {
       address: accept,

@@ -11,6 +11,8 @@ import { DiskFailure } from "../store/failure.ts";
 import { UsageError } from "./args.ts";
 import { ConfigError } from "./config_file.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
+import type { Io } from "./io.ts";
+import { formatFailed } from "./log.ts";
 import { printable } from "./printable.ts";
 
 /** A failure as it is told. */
@@ -71,4 +73,21 @@ export function describeFailure(error: unknown): FailureLine {
     ? `unexpected ${error instanceof Error ? error.name : "error"}: `
     : "";
   return { line: `optimizelyd-maildir: ${kind}${printable(message)}`, code };
+}
+
+/** Tell what went wrong, in a line for people or for programs. Never rejects. */
+export async function tellFailure(
+  error: unknown,
+  format: "text" | "json",
+  nowMs: number,
+  { stderr }: Pick<Io, "stderr">,
+): Promise<ExitCode> {
+  const { line, code } = describeFailure(error);
+  const message = line.replace(/^optimizelyd-maildir: /, "");
+  try {
+    await stderr.write(`${format === "json" ? formatFailed(message, code, nowMs) : line}\n`);
+  } catch {
+    // nobody reads; the exit code still says it
+  }
+  return code;
 }

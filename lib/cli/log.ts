@@ -3,16 +3,21 @@
  *
  * A line is always exactly one line and moves no cursor, whatever a file is called and whatever an
  * endpoint answered. Text lines start with the same columns, `time event id destination status
- * attempt=N Nms`, so that `awk` gets along; what is missing is `-`.
+ * attempt=N Nms`, so that `awk` gets along; what is missing is `-`. JSON lines start with `time`,
+ * `event` and `level`.
  *
  * @module
  */
 
 import type { Summary } from "../consumer/consumer.ts";
+import type { Level } from "../config/consume_command.ts";
 import { isoTime, jsonLine } from "../telemetry/lines.ts";
+import type { Counts } from "../telemetry/summary.ts";
 import type { TraceEvent } from "../telemetry/trace.ts";
 import { formatDuration } from "../config/duration.ts";
 import { printable, quoted, word } from "./printable.ts";
+import { levelOf } from "./report/level.ts";
+import type { TroubleCounts } from "./report/troubles.ts";
 
 /**
  * `id destination status attempt=N Nms`, and `merged=N` where a request was shared, of the three
@@ -78,9 +83,14 @@ function moreColumn(more: number | undefined): string {
   return more === undefined ? "" : ` more=${more}`;
 }
 
-/** Whether an event has no line: it says nothing that isn't told otherwise, or too often. */
-export function isSilent(event: TraceEvent): boolean {
-  return event.type === "parked" || event.type === "kept";
+/** A JSON line of something that isn't a consumer's report. */
+function record(
+  event: string,
+  level: Level,
+  nowMs: number,
+  members: Readonly<Record<string, unknown>>,
+): string {
+  return printable(JSON.stringify({ time: isoTime(nowMs), event, level, ...members }));
 }
 
 /**
@@ -98,7 +108,7 @@ export function isSilent(event: TraceEvent): boolean {
  */
 export function formatTrace(event: TraceEvent, nowMs: number, format: "text" | "json"): string {
   if (format === "text") return `${isoTime(nowMs)} ${event.type} ${textColumns(event)}`;
-  return printable(jsonLine(event, nowMs));
+  return printable(jsonLine(event, nowMs, { level: levelOf(event) }));
 }
 
 /** The log line with which a consumer begins, without its line break. */
@@ -116,13 +126,12 @@ export function formatStart(
     return `${time} started queue=${quoted(baseDir)}${several} concurrency=${concurrency} ` +
       `transport=${quoted(transport)}`;
   }
-  const event = { time, event: "started", queue: baseDir, workers, concurrency, transport };
-  return printable(JSON.stringify(event));
+  return record("started", "info", nowMs, { queue: baseDir, workers, concurrency, transport });
 }
 
 /** The log line, as JSON, of a program that ends because something went wrong. */
 export function formatFailed(message: string, code: number, nowMs: number): string {
-  return printable(JSON.stringify({ time: isoTime(nowMs), event: "failed", code, message }));
+  return record("failed", "error", nowMs, { code, message });
 }
 
 /** The log line for a worker, from 1 on, that ended before the others, without its line break. */
@@ -134,7 +143,7 @@ export function formatWorkerDied(
 ): string {
   const time = isoTime(nowMs);
   if (format === "text") return `${time} worker-died worker=${worker} reason=${quoted(reason)}`;
-  return printable(JSON.stringify({ time, event: "worker-died", worker, reason }));
+  return record("worker-died", "error", nowMs, { worker, reason });
 }
 
 /**
@@ -153,7 +162,7 @@ export function formatAccepting(
   if (format === "text") {
     return `${time} accepting url=${quoted(url)} forward-to=${quoted(shown)}`;
   }
-  return printable(JSON.stringify({ time, event: "accepting", url, forwardTo: shown }));
+  return record("accepting", "info", nowMs, { url, forwardTo: shown });
 }
 
 /**
@@ -169,7 +178,7 @@ export function formatReloaded(
 ): string {
   const time = isoTime(nowMs);
   if (format === "json") {
-    return printable(JSON.stringify({ time, event: "reloaded", config, restart: stays }));
+    return record("reloaded", "info", nowMs, { config, restart: stays });
   }
   const restart = stays.length === 0 ? "" : ` restart-for=${word(stays.join())}`;
   return `${time} reloaded config=${quoted(config)}${restart}`;
@@ -183,14 +192,38 @@ export function formatNotReloaded(
 ): string {
   const time = isoTime(nowMs);
   if (format === "text") return `${time} not-reloaded reason=${quoted(reason)}`;
-  return printable(JSON.stringify({ time, event: "not-reloaded", reason }));
+  return record("not-reloaded", "error", nowMs, { reason });
 }
 
 /** The log line for the signal that begins a graceful stop, without its line break. */
 export function formatStop(graceMs: number, nowMs: number, format: "text" | "json"): string {
   const [time, grace] = [isoTime(nowMs), formatDuration(graceMs)];
   if (format === "text") return `${time} stopping grace=${grace}`;
-  return JSON.stringify({ time, event: "stopping", grace });
+  return record("stopping", "info", nowMs, { grace });
+}
+
+/** What was done in a while, and which destinations are in trouble at its end. */
+export interface Interval {
+  /** How long it was. */
+  readonly ms: number;
+  /** How often each came about. */
+  readonly counts: Pick<Counts, "delivered" | "deferred" | "dead" | "released">;
+  /** How many destinations are so. */
+  readonly troubles: TroubleCounts;
+}
+
+/** The log line for all that was done in a while, without its line break. */
+export function formatInterval(
+  { ms, counts, troubles }: Interval,
+  nowMs: number,
+  format: "text" | "json",
+): string {
+  const { delivered, deferred, dead, released } = counts;
+  const { down, held, throttled } = troubles;
+  const members = { delivered, deferred, dead, released, down, held, throttled };
+  if (format === "json") return record("summary", "info", nowMs, { ms, ...members });
+  const columns = Object.entries(members).map(([name, count]) => `${name}=${count}`);
+  return `${isoTime(nowMs)} summary of=${formatDuration(ms)} ${columns.join(" ")}`;
 }
 
 /**
@@ -208,7 +241,7 @@ export function formatEnd(
   const { delivered, deferred, dead, released } = summary;
   const left = onlyHeld ? "held" : undefined;
   if (format === "json") {
-    return JSON.stringify({ time, event: "ended", delivered, deferred, dead, released, left });
+    return record("ended", "info", nowMs, { delivered, deferred, dead, released, left });
   }
   return `${time} ended delivered=${delivered} deferred=${deferred} dead=${dead} ` +
     `released=${released}${left === undefined ? "" : ` left=${left}`}`;

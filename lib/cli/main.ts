@@ -18,11 +18,10 @@ import { config } from "./config.ts";
 import { consume } from "./consume.ts";
 import { doctor } from "./doctor.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
-import { describeFailure } from "./failure.ts";
+import { tellFailure } from "./failure.ts";
 import { help } from "./help.ts";
 import { hold } from "./hold.ts";
 import type { Io } from "./io.ts";
-import { formatFailed } from "./log.ts";
 import { list } from "./list.ts";
 import { parseCommandLine } from "./options.ts";
 import { purge } from "./purge.ts";
@@ -90,15 +89,7 @@ export async function main(args: readonly string[], runtime: Runtime, io: Io): P
   try {
     return await run(args, runtime, io);
   } catch (error) {
-    const { line, code } = describeFailure(error);
-    const said = logsAsJson(args)
-      ? formatFailed(line.replace(/^optimizelyd-maildir: /, ""), code, runtime.clock.now())
-      : line;
-    try {
-      await io.stderr.write(`${said}\n`);
-    } catch {
-      // nobody reads; the exit code still says it
-    }
-    return code;
+    const format = logsAsJson(args) ? "json" : "text";
+    return await tellFailure(error, format, runtime.clock.now(), io);
   }
 }

@@ -140,6 +140,8 @@ export interface ClientInvocation {
   readonly input: OptionsInput | FilesInput | StdinInput;
   /** Whether good events are put on the queue although others are bad. */
   readonly keepGoing: boolean;
+  /** Whether to print no ids and no progress. */
+  readonly quiet: boolean;
   /** Largest event. @default 4 MiB */
   readonly maxBytes: number;
   /** How long nobody is to send them, in ms; or until when, Unix ms. @default at once */
@@ -547,6 +549,7 @@ export function parseCommandLine(args: readonly string[]): Invocation {
         config,
         input: readClientInput(options, words),
         keepGoing: options.keepGoing,
+        quiet: options.quiet,
         maxBytes: readMaxBytes(texts),
         wait: options.atMs === undefined ? { inMs: options.inMs } : { atMs: options.atMs },
         limits: readGiven(LIMIT_OPTIONS, texts),

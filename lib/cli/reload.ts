@@ -32,7 +32,7 @@ export interface Reloadable {
    */
   replace(
     consumer: Given<ConsumerSettings>,
-    next: Pick<ConsumeOptions, "accept" | "destinations" | "limits">,
+    next: Pick<ConsumeOptions, "accept" | "destinations" | "limits" | "logLevel">,
   ): readonly (keyof ConsumerSettings)[];
 }
 
@@ -42,6 +42,7 @@ const FIXED: readonly (readonly [value: (options: ConsumeOptions) => unknown, na
   [({ ownerName }) => ownerName, "owner-name"],
   [({ workers }) => workers, "workers"],
   [({ logFormat }) => logFormat, "log-format"],
+  [({ logSummaryMs }) => logSummaryMs, "log-summary"],
   [({ accept }) => accept?.address, "accept"],
   [({ accept }) => accept?.names, "accept-host"],
 ];

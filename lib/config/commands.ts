@@ -32,6 +32,8 @@ export interface CommandOptions {
   readonly atMs: number | undefined;
   /** Whether good events are put on the queue although others are bad. */
   readonly keepGoing: boolean;
+  /** Whether to say only what is wrong. */
+  readonly quiet: boolean;
   /** Whether to do it without asking. */
   readonly yes: boolean;
   /** Whether to answer as JSON. */
@@ -133,6 +135,14 @@ export const COMMAND_OPTIONS: OptionsOf<CommandOptions> = {
     kind: flag(),
     default: false,
     help: "put the good events on the queue although others are wrong; the exit code still is 65",
+  },
+  quiet: {
+    name: "quiet",
+    commands: ["consume", "client"],
+    kind: flag(),
+    default: false,
+    help: "say only what is wrong: no progress, no events that are delivered, no ids of client",
+    excludes: ["log-level", "log-summary"],
   },
   yes: {
     name: "yes",

@@ -12,8 +12,17 @@ import {
   parseAddress,
 } from "../accept/address.ts";
 import { refusalOfUrl } from "./accept_options.ts";
-import { choice, count, flag, text } from "./kinds.ts";
+import { choice, count, duration, flag, text } from "./kinds.ts";
 import type { Kind, OptionsOf } from "./option.ts";
+
+/**
+ * From what matters most: `error`, something doesn't work; `warn`, an event is lost to its endpoint
+ * or something is odd; `info`, the work itself; `debug`, what says little or comes too often.
+ */
+export const LEVELS = ["error", "warn", "info", "debug"] as const;
+
+/** One of {@linkcode LEVELS}. */
+export type Level = typeof LEVELS[number];
 
 /** What `consume` can be told beside the options of its consumer. */
 export interface ConsumeCommandOptions {
@@ -29,6 +38,10 @@ export interface ConsumeCommandOptions {
   readonly workers: number | "auto";
   /** How events are logged. */
   readonly logFormat: "text" | "json";
+  /** What matters less than that has no line in the log. */
+  readonly logLevel: Level;
+  /** Time between two lines of counts in place of a line for each event, in ms; 0 for those. */
+  readonly logSummaryMs: number;
   /** Where to take events over HTTP; `undefined` for nowhere. */
   readonly accept: ListenAddress | undefined;
   /** Whether that may be reached from other hosts. */
@@ -41,6 +54,9 @@ export interface ConsumeCommandOptions {
 
 /** What is the same for all: they say how a process is set up, so they stay as they are. */
 const CONSUME = { commands: ["consume"], fixed: true } as const;
+
+/** Longest time between two lines of counts. */
+const LONGEST_SUMMARY_MS = 3_600_000;
 
 /** Most consumers in one process. */
 const MOST_WORKERS = 64;
@@ -180,6 +196,22 @@ export const CONSUME_COMMAND_OPTIONS: OptionsOf<ConsumeCommandOptions> = {
     kind: choice("text", "json"),
     default: "text",
     help: "how events are logged on standard error",
+  },
+  logLevel: {
+    commands: ["consume"],
+    section: "consume",
+    name: "log-level",
+    kind: choice(...LEVELS),
+    default: "info",
+    help: "how much is logged: error, warn (what is dead, down or odd), info (each event), debug",
+  },
+  logSummaryMs: {
+    ...CONSUME,
+    section: "consume",
+    name: "log-summary",
+    kind: duration(0, LONGEST_SUMMARY_MS),
+    default: 0,
+    help: "log counts so often in place of a line for each event, such as 1m; 0s for those lines",
   },
   accept: {
     ...CONSUME,

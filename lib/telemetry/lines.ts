@@ -61,7 +61,16 @@ function jsonMembers(event: TraceEvent): Record<string, unknown> {
   }
 }
 
-/** One line of JSON, without its line break. */
-export function jsonLine(event: TraceEvent, nowMs: number): string {
-  return JSON.stringify({ time: isoTime(nowMs), event: event.type, ...jsonMembers(event) });
+/**
+ * One line of JSON, without its line break.
+ *
+ * @param more Members besides.
+ */
+export function jsonLine(
+  event: TraceEvent,
+  nowMs: number,
+  more?: Readonly<Record<string, unknown>>,
+): string {
+  const members = jsonMembers(event);
+  return JSON.stringify({ time: isoTime(nowMs), event: event.type, ...more, ...members });
 }

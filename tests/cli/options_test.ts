@@ -37,6 +37,8 @@ Deno.test("no arguments mean consume with the documented defaults", () => {
       ownerName: undefined,
       workers: 1,
       logFormat: "text",
+      logLevel: "info",
+      logSummaryMs: 0,
       limits: {},
       accept: undefined,
       consumer: {}, // the defaults of tests/config/settings_test.ts
@@ -52,7 +54,7 @@ Deno.test("every option of consume is read, before and after the command", () =>
     ..."--on-status 404=defer,409=deliver,503=refuse --poll 50ms --group".split(" "),
     ..."--log-format json --base-dir q --per-destination 4 --rate 30/m".split(" "),
     ..."--merge optimizely --merge-wait 200ms --merge-count 10 --merge-bytes 1MiB".split(" "),
-    ..."--owner-name blue --workers 3".split(" "),
+    ..."--owner-name blue --workers 3 --log-level error --log-summary 30s".split(" "),
   ];
   const { baseDir, options: { consumer: { merge, ...consumer }, ...others } } = consume(...options);
   assertEquals(baseDir, "q");
@@ -63,6 +65,8 @@ Deno.test("every option of consume is read, before and after the command", () =>
     ownerName: "blue",
     workers: 3,
     logFormat: "json",
+    logLevel: "error",
+    logSummaryMs: 30_000,
     limits: {},
     accept: undefined,
     destinations: {},

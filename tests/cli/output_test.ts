@@ -126,6 +126,7 @@ Deno.test("formatTrace() writes - for what is missing in text and leaves it out 
   assertEquals(JSON.parse(formatTrace(event, NOW_MS, "json")), {
     time: "2026-11-21T21:48:24.123Z",
     event: "dead",
+    level: "warn",
     id: "a",
     outcome: "dead",
     attempt: 1,
@@ -152,7 +153,9 @@ Deno.test("formatTrace() writes each change of a lane with what is known of it",
       formatTrace(event, NOW_MS, "text"),
       `2026-11-21T21:48:24.123Z lane http_h_80 ${change}`,
     );
-    assertEquals(JSON.parse(formatTrace(event, NOW_MS, "json")), {
+    const { level, ...others } = JSON.parse(formatTrace(event, NOW_MS, "json"));
+    assertEquals(level, ["opened", "struggling", "throttled"].includes(change) ? "warn" : "info");
+    assertEquals(others, {
       time: "2026-11-21T21:48:24.123Z",
       event: "lane",
       destination: "http_h_80",
@@ -179,7 +182,7 @@ Deno.test("formatEnd() says when only events of held destinations are left", () 
   const time = "2026-11-21T21:48:24.123Z";
   assertEquals(
     JSON.parse(formatEnd(summary, true, NOW_MS, "json")),
-    { time, event: "ended", ...counts, left: "held" },
+    { time, event: "ended", level: "info", ...counts, left: "held" },
   );
   assertEquals("left" in JSON.parse(formatEnd(summary, false, NOW_MS, "json")), false);
 });

